@@ -1,0 +1,57 @@
+"""skymask: background, exclusion mask and significance of counts maps, iterated until the mask stops changing."""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.21.1")
+
+
+# A configuration file given on the command line stands alone: the demonstration's datasets never merge into it.
+if not workflow.overwrite_configfiles:
+
+    if Path("config.yaml").is_file():
+
+        configfile: "config.yaml"
+
+    else:
+
+        configfile: workflow.source_path("config.yaml")
+
+
+conda: "environment.yml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    group=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    iteration=r"[1-9][0-9]*",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/iteration.smk"
+include: "workflow/rules/results.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    message:
+        "Everything is up to date"
+    default_target: True
+    localrule: True
+    input:
+        summary="<results>/summary.csv",
+        report="<results>/report.html",
+        failures=failures,
+
+
+onsuccess:
+    show_outcomes()
+
+
+onerror:
+    show_outcomes()

@@ -1,0 +1,27 @@
+"""Decide for every dataset of a group whether its loop goes on, and tell how it stands in one line each."""
+
+from skymask.convergence import decide
+from skymask.jobs import job, read_json, write_json
+from skymask.summary import progress_line
+
+
+def check_convergence(*, records, before, settings, output, tell):
+    before = read_json(before) if before else {}
+    decisions = {name: decision for name, decision in before.items() if name in settings}
+    for path in records:
+        content = read_json(path)
+        name = content["dataset"]
+        decisions[name] = decide(before.get(name), content, settings[name])
+        tell(progress_line(name, decisions[name]))
+    write_json(output, decisions)
+
+
+if __name__ == "__main__":
+    with job(snakemake) as tell:
+        check_convergence(
+            records=snakemake.input.records,
+            before=snakemake.input.get("before"),
+            settings=snakemake.params.settings,
+            output=snakemake.output.decisions,
+            tell=tell,
+        )

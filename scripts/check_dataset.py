@@ -1,0 +1,28 @@
+"""Inspect a dataset: whether its maps and kernels can be used and, if not, why. A dataset that cannot is no crash."""
+
+from skymask import convergence
+from skymask.datasets import check_kernels, named_files, read_dataset
+from skymask.errors import MapError
+from skymask.jobs import job, write_json
+
+
+def check_dataset(*, dataset, files, kernels, output):
+    inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
+    try:
+        inputs, header, _ = read_dataset(**files)
+        inspection["warnings"] = inputs.warnings + check_kernels(inputs, header, **kernels)
+        mask = inputs.exclusion_mask
+        inspection["record"] = convergence.first_record(mask, inputs.coverage, mask)
+    except MapError as error:
+        inspection["reason"] = str(error)
+    write_json(output, inspection)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        check_dataset(
+            dataset=snakemake.wildcards.dataset,
+            files=named_files(snakemake.input, snakemake.params.hdus),
+            kernels=snakemake.params.kernels,
+            output=snakemake.output.inspection,
+        )

@@ -1,0 +1,55 @@
+"""Compute the products that belong to the final mask, the convergence table and the quality figures."""
+
+import numpy as np
+
+from skymask import convergence, maps, products
+from skymask.datasets import pixel_background_kernel
+from skymask.geometry import pixel_kernel
+from skymask.jobs import job, read_json, write_json
+from skymask.loop import compute_products, mean_background
+from skymask.quality import assess_quality
+
+
+def write_products(
+    *, dataset, counts, acceptance, masks, records, backgrounds, loop, kernels, exclusion, limits, output, table, quality
+):
+    counts = maps.read_product(counts)["counts"]
+    acceptance = maps.read_product(acceptance)["acceptance"].data
+    mask = np.logical_and.reduce([maps.read_product(path)["exclusion_mask"].data == 1 for path in masks])
+    source_kernel = pixel_kernel(kernels["source_kernel"], counts.header)
+    background_kernel = pixel_background_kernel(counts.header, **kernels)
+    result = compute_products(
+        counts.data, acceptance, mask, source_kernel, background_kernel, statistic=kernels["statistic"]
+    )
+    coverage = acceptance > 0
+    figures = assess_quality(
+        result.significance, mask, coverage, result.counts_off, threshold=exclusion["threshold"]
+    ) | {"mask_sha256": convergence.digest(mask)}
+    cards = products.cards(counts.header, dataset, loop, figures, {**kernels, **exclusion, **limits})
+    for name, image in products.images(counts.data, coverage, mask, result).items():
+        maps.write(output[name], {name: image}, sky=counts.header, cards=cards)
+
+    rows = [read_json(path)["record"] for path in records]
+    for row, path in zip(rows, backgrounds, strict=True):
+        row["mean_background"] = mean_background(maps.read_product(path)["background"].data)
+    products.write_convergence_table(table, rows, loop["state"])
+    write_json(quality, products.with_position(figures, counts.header))
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_products(
+            dataset=snakemake.wildcards.dataset,
+            counts=snakemake.input.counts,
+            acceptance=snakemake.input.acceptance,
+            masks=snakemake.input.masks,
+            records=snakemake.input.records,
+            backgrounds=snakemake.input.backgrounds,
+            loop=snakemake.params.loop,
+            kernels=snakemake.params.kernels,
+            exclusion=snakemake.params.exclusion,
+            limits=snakemake.params.convergence,
+            output=dict(snakemake.output.items()),
+            table=snakemake.output.convergence,
+            quality=snakemake.output.quality,
+        )

@@ -1,0 +1,25 @@
+"""Estimate the background again, from the pixels that the new exclusion mask leaves."""
+
+from skymask import maps
+from skymask.background import estimate_background
+from skymask.datasets import pixel_background_kernel
+from skymask.jobs import job
+
+
+def write_background(*, counts, acceptance, exclusion_mask, kernels, output):
+    counts = maps.read_product(counts)["counts"]
+    acceptance = maps.read_product(acceptance)["acceptance"].data
+    mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
+    kernel = pixel_background_kernel(counts.header, **kernels)
+    maps.write(output, estimate_background(counts.data, acceptance, mask, kernel).maps(), sky=counts.header)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_background(
+            counts=snakemake.input.counts,
+            acceptance=snakemake.input.acceptance,
+            exclusion_mask=snakemake.input.exclusion_mask,
+            kernels=snakemake.params.kernels,
+            output=snakemake.output.background,
+        )

@@ -1,0 +1,21 @@
+"""Plot counts, background, significance and excess on the sky."""
+
+from skymask import maps, plots
+from skymask.jobs import job
+
+
+def plot_maps(*, inputs, settings, output):
+    read = {name: maps.read_product(path)[name] for name, path in inputs.items()}
+    header = read["counts"].header
+    mask = read.pop("exclusion_mask").data == 1
+    for name, sky_map in read.items():
+        plots.save(plots.sky_map(name, sky_map.data, header, mask, **settings), output[name], settings)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        plot_maps(
+            inputs=dict(snakemake.input.items()),
+            settings=snakemake.params.plots,
+            output=dict(snakemake.output.items()),
+        )

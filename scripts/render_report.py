@@ -1,0 +1,15 @@
+"""Render the overview page of all datasets."""
+
+from skymask.jobs import job, read_json
+from skymask.report import render_report
+
+
+def write_report(*, statuses, figures, output):
+    render_report([read_json(path) for path in statuses], figures, output)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_report(
+            statuses=snakemake.input.statuses, figures=snakemake.input.figures, output=snakemake.output.report
+        )

@@ -1,0 +1,13 @@
+"""Summarize the status of all datasets in one table."""
+
+from skymask.jobs import job, read_json
+from skymask.summary import write_summary
+
+
+def summarize_datasets(*, statuses, output):
+    write_summary(output, [read_json(path) for path in statuses])
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        summarize_datasets(statuses=snakemake.input.statuses, output=snakemake.output.summary)

@@ -1,0 +1,45 @@
+"""Update the exclusion mask from a significance map, and record what changed."""
+
+from skymask import convergence, maps
+from skymask.exclusion import update_exclusion_mask
+from skymask.geometry import pixel_kernel
+from skymask.jobs import job, write_json
+
+
+def write_exclusion_mask(
+    *, dataset, iteration, significance, acceptance, user_mask, previous_mask, dilation_radius, options, output, record
+):
+    significance = maps.read_product(significance)["significance"]
+    coverage = maps.read_product(acceptance)["acceptance"].data > 0
+    user_mask = maps.read_product(user_mask)["exclusion_mask"].data == 1
+    previous = {name: sky_map.data == 1 for name, sky_map in maps.read_product(previous_mask).items()}
+    mask, decision = update_exclusion_mask(
+        significance.data,
+        coverage,
+        dilation_kernel=pixel_kernel({"shape": "disk", "radius": dilation_radius}, significance.header),
+        user_mask=user_mask,
+        previous_mask=previous["exclusion_mask"],
+        previous_decision=previous["decision"],
+        **options,
+    )
+    maps.write(output, {"exclusion_mask": mask, "decision": decision}, sky=significance.header)
+    entry = convergence.record(
+        iteration, significance.data, mask, previous["exclusion_mask"], decision, coverage, user_mask
+    )
+    write_json(record, {"dataset": dataset, "record": entry})
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_exclusion_mask(
+            dataset=snakemake.wildcards.dataset,
+            iteration=int(snakemake.wildcards.iteration),
+            significance=snakemake.input.significance,
+            acceptance=snakemake.input.acceptance,
+            user_mask=snakemake.input.user_mask,
+            previous_mask=snakemake.input.previous_mask,
+            dilation_radius=snakemake.params.dilation_radius,
+            options=snakemake.params.options,
+            output=snakemake.output.exclusion_mask,
+            record=snakemake.output.record,
+        )

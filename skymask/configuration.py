@@ -1,0 +1,305 @@
+"""The configuration: checked against its schema, completed with its defaults, one entry of settings per dataset.
+
+Nothing here needs numpy or astropy: a workflow reads its configuration at every start.
+"""
+
+import csv
+import difflib
+import hashlib
+import math
+import re
+from pathlib import Path
+
+import yaml
+
+from skymask.errors import ConfigurationError
+
+#: Keys that say what a dataset is; all others say how it is analysed.
+DATA_KEYS = ("counts", "acceptance", "exclusion_mask", "background", "simulate")
+
+#: Analysis keys without a default: no value would be right for every instrument.
+REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<unit>[^\d\s]*)\s*")
+
+
+def load_schema(path):
+    """Return the schema at `path`."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def dataset_settings(config, schema):
+    """Return the complete settings of every dataset.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML; not modified.
+    schema : dict
+        JSON schema of the configuration.
+
+    Returns
+    -------
+    settings : dict of str to dict
+        Per dataset, in the order given: every analysis key, with defaults filled in, and the data keys it has.
+
+    Raises
+    ------
+    ConfigurationError
+        One line for every mistake, each naming its key.
+    """
+    datasets = config.get("datasets")
+    if isinstance(datasets, str) and datasets:
+        config = {**config, "datasets": read_table(datasets)}
+    elif isinstance(datasets, dict):
+        config = {**config, "datasets": {str(name): entry for name, entry in datasets.items()}}
+    _raise_if_any([*_number_errors(config), *_schema_errors(config, schema)])
+    shared = {key: value for key, value in config.items() if key in schema["$defs"]["dataset"]["properties"]}
+    settings = {}
+    for name, entry in config["datasets"].items():
+        # A kernel replaces a kernel as a whole; the other nested keys are options, which add up.
+        merged = {**shared, **entry}
+        merged["convergence"] = {**shared.get("convergence", {}), **entry.get("convergence", {})}
+        settings[name] = with_defaults(merged, schema["$defs"]["dataset"], schema)
+    _raise_if_any(_name_errors(settings) + _content_errors(settings))
+    return settings
+
+
+def plot_settings(config, schema):
+    """Return the settings of the figures, with defaults filled in."""
+    return with_defaults(config.get("plots", {}), schema["properties"]["plots"], schema)
+
+
+def groups(names, largest_number):
+    """Return the group of every dataset: its own name, or one of `largest_number` groups, chosen by hashing the name.
+
+    Hashing keeps a dataset in its group when others come and go.
+    """
+    if len(names) <= largest_number:
+        return {name: name for name in names}
+    return {name: f"group-{int(hashlib.sha256(name.encode()).hexdigest(), 16) % largest_number}" for name in names}
+
+
+def with_defaults(value, schema, root):
+    """Return `value` with the defaults of its schema wherever a key is missing."""
+    schema = _resolve(schema, root)
+    if not isinstance(value, dict):
+        return value
+    filled = dict(value)
+    for key, subschema in schema.get("properties", {}).items():
+        subschema = _resolve(subschema, root) if isinstance(subschema, dict) else {}
+        if key in filled:
+            filled[key] = with_defaults(filled[key], subschema, root)
+        elif "default" in subschema:
+            filled[key] = subschema["default"]
+    return filled
+
+
+def read_table(path):
+    """Return the datasets of a CSV table with one row per dataset.
+
+    Column `dataset` holds names, the others data and analysis keys; a key within a key is written with a dot. Empty
+    cells are keys not given.
+
+    Raises
+    ------
+    ConfigurationError
+        If the table cannot be read or names a dataset twice.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns, rows = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"datasets: the table {path} cannot be read ({reason})") from error
+    if "dataset" not in columns:
+        raise ConfigurationError(f"datasets: the table {path} has no column 'dataset', only {', '.join(columns)}")
+    datasets = {}
+    for number, row in enumerate(rows, start=2):
+        name = (row.pop("dataset") or "").strip()
+        if None in row or None in row.values():
+            raise ConfigurationError(f"datasets: line {number} of {path} has not as many cells as the header")
+        if name in datasets:
+            raise ConfigurationError(f"datasets: {path} names the dataset {name!r} twice (line {number})")
+        entry = datasets[name] = {}
+        for column, cell in row.items():
+            if cell.strip():
+                _set_nested(entry, column.strip(), _cell_value(column, cell.strip()))
+    return datasets
+
+
+def check_duplicate_keys(path):
+    """Raise a ConfigurationError if a YAML file has a key twice, of which YAML would silently drop the first."""
+    text = Path(path).read_text(encoding="utf-8")
+
+    def walk(node, parents):
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                where = (*parents, str(key.value))
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise ConfigurationError(f"{'.'.join(where)} stands twice in {path} (line {line})")
+                seen.add(key.value)
+                walk(value, where)
+
+    walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
+
+
+def split_name(name):
+    """Return path and HDU name of "path.fits[HDU]"; the HDU name is None if there is none."""
+    match = re.fullmatch(r"(?P<path>.+?)\[(?P<hdu>[^\[\]]+)\]", name)
+    return (match["path"], match["hdu"]) if match else (name, None)
+
+
+def library_digest():
+    """Return the SHA-256 of this package's source: the same code gives the same digest wherever it is installed."""
+    folder = Path(__file__).parent
+    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".html"})
+    if not sources:
+        raise ConfigurationError(f"the library has no source files in {folder}")
+    digest = hashlib.sha256()
+    for path in sources:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def parse_length(text):
+    """Return value and unit of a length such as "0.3 deg"."""
+    match = _LENGTH.fullmatch(text)
+    return float(match["value"]), match["unit"]
+
+
+def _resolve(schema, root):
+    if "$ref" in schema:
+        target = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        return {**_resolve(target, root), **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
+
+
+def _raise_if_any(errors):
+    if errors:
+        raise ConfigurationError("\n".join(errors))
+
+
+def _number_errors(value, where=""):
+    """Numbers that are none, which a schema's bounds let pass."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from _number_errors(item, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} must be a finite number, got {value}"
+
+
+def _schema_errors(config, schema):
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path])
+    return [line for error in errors for line in _explain(error)]
+
+
+def _explain(error):
+    """One line per mistake, in words that name the key and what to do."""
+    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    value = error.instance
+    match error.validator:
+        case "additionalProperties":
+            known = [key for key in error.schema.get("properties", {})]
+            for key in sorted(set(map(str, value)) - set(known)):
+                name = key if where == "the configuration" else f"{where}.{key}"
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+                yield f"{name} is no known key ({hint})"
+        case "required":
+            missing = error.message.split("'")[1]
+            yield f"{where} lacks the key {missing}"
+        case "pattern":
+            yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}{_length_hint(value)}"
+        case "type" if "pattern" in error.schema:
+            yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}: no unit"
+        case "type":
+            kinds = {"object": "a mapping", "array": "a list", "integer": "a whole number", "string": "text"}
+            expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+            yield f"{where} must be {' or '.join(kinds.get(kind, f'a {kind}') for kind in expected)}, got {value!r}"
+        case "enum":
+            yield f"{where} must be one of {', '.join(map(str, error.validator_value))}, got {value!r}"
+        case "exclusiveMinimum":
+            yield f"{where} must be more than {error.validator_value}, got {value}"
+        case "minimum" | "maximum":
+            bound = "at least" if error.validator == "minimum" else "at most"
+            yield f"{where} must be {bound} {error.validator_value}, got {value}"
+        case "minProperties" | "minLength":
+            yield f"{where} must not be empty"
+        case "minItems" | "maxItems":
+            yield f"{where} must have {error.validator_value} items, got {len(value)}"
+        case _:
+            yield f"{where}: {error.message}"
+
+
+def _length_hint(value):
+    match = _LENGTH.fullmatch(value)
+    if match is None:
+        return ""
+    if not match["unit"]:
+        return ": no unit"
+    if match["value"].startswith("-"):
+        return ": it must not be negative"
+    return f": {match['unit']!r} is none of deg, arcmin, arcsec, rad, px"
+
+
+def _name_errors(settings):
+    errors, seen = [], {}
+    for name in settings:
+        if not _SAFE_NAME.fullmatch(name):
+            errors.append(
+                f"datasets.{name}: unsafe name {name!r}: at most 100 letters, digits and . _ + -, "
+                "beginning with a letter or digit"
+            )
+        elif (other := seen.setdefault(name.casefold(), name)) != name:
+            errors.append(f"datasets.{name}: the name differs from {other} in case only; some file systems cannot tell")
+    return errors
+
+
+def _content_errors(settings):
+    errors = []
+    for name, entry in settings.items():
+        where = f"datasets.{name}"
+        if ("counts" in entry) == ("simulate" in entry):
+            errors.append(f"{where} must have either counts or simulate")
+        if "simulate" in entry:
+            errors += [f"{where}.{key} cannot stand beside simulate" for key in ("acceptance", "background") if key in entry]
+        errors += [f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry]
+        paths = {key: entry[key] for key in DATA_KEYS if isinstance(entry.get(key), str)}
+        paths |= {f"{key}.path": entry[key]["path"] for key in REQUIRED_KEYS[:2] if entry.get(key, {}).get("path")}
+        for key, path in paths.items():
+            file, _ = split_name(path)
+            if not Path(file).is_file():
+                errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
+        ring = entry.get("background_kernel", {})
+        for kernel in (ring, entry.get("source_kernel", {})):
+            if kernel.get("shape") == "ring":
+                units = {parse_length(kernel[key])[1] == "px" for key in ("inner_radius", "width")}
+                if len(units) > 1:
+                    errors.append(f"{where}: inner_radius and width of a ring must both be angles or both px")
+    return errors
+
+
+def _cell_value(column, cell):
+    if column.strip() in DATA_KEYS or column.strip().endswith(".path"):
+        return cell
+    try:
+        return yaml.safe_load(cell)
+    except yaml.YAMLError:
+        return cell
+
+
+def _set_nested(entry, dotted, value):
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        entry = entry.setdefault(parent, {})
+    entry[last] = value

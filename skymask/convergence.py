@@ -1,0 +1,189 @@
+"""Whether the loop goes on: decided from records of every iteration, by comparing masks with all earlier masks.
+
+This module needs nothing but the standard library until a record is made, so that deciding costs no import.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+
+class State(NamedTuple):
+    """How the loop stands: "running", "converged", "cycle" (of `period` iterations), "max_iterations", "runaway"."""
+
+    name: str
+    period: int = 0
+
+
+RUNNING = State("running")
+
+
+def digest(mask):
+    """Return the SHA-256 of a mask as C-ordered bytes, 1 where True."""
+    return hashlib.sha256(mask.astype("uint8").tobytes()).hexdigest()
+
+
+def first_record(exclusion_mask, coverage, user_mask):
+    """Return the record of iteration 0, whose mask is the user's and whose decision uses every pixel."""
+    decision = exclusion_mask | True
+    return _masks_record(0, exclusion_mask, exclusion_mask, decision, coverage, user_mask)
+
+
+def record(iteration, significance, exclusion_mask, previous_mask, decision, coverage, user_mask):
+    """Return what there is to know of an iteration, as numbers and digests.
+
+    Parameters
+    ----------
+    iteration : int
+        1 for the first.
+    significance : ndarray of float, shape (ny, nx)
+        Significance that led to the mask.
+    exclusion_mask, previous_mask, decision, coverage, user_mask : ndarray of bool, shape (ny, nx)
+        This iteration's mask, the last one, the decision before dilation, where there is data, and the user's mask:
+        True where the pixel is used, or covered.
+
+    Returns
+    -------
+    record : dict
+        Counts of excluded, added, released, changed and starved pixels, the excluded fraction of the covered pixels
+        and of those that the user left (`loop_excluded_fraction`), the highest significance, and the digests of the
+        mask and of the decision.
+    """
+    defined = significance[significance == significance]
+    return _masks_record(iteration, exclusion_mask, previous_mask, decision, coverage, user_mask) | {
+        "starved": int(coverage.sum()) - defined.size,
+        "highest_significance": float(defined.max()) if defined.size else None,
+    }
+
+
+def _masks_record(iteration, exclusion_mask, previous_mask, decision, coverage, user_mask):
+    left = int((coverage & user_mask).sum())
+    excluded = int((~exclusion_mask).sum())
+    added = int((previous_mask & ~exclusion_mask).sum())
+    released = int((exclusion_mask & ~previous_mask).sum())
+    covered = int(coverage.sum())
+    return {
+        "iteration": iteration,
+        "covered": covered,
+        "excluded": excluded,
+        "excluded_fraction": excluded / covered,
+        "loop_excluded_fraction": int((coverage & user_mask & ~exclusion_mask).sum()) / max(left, 1),
+        "added": added,
+        "released": released,
+        "changed": added + released,
+        "starved": 0,
+        "highest_significance": None,
+        "digest": digest(exclusion_mask),
+        "decision_digest": digest(decision),
+    }
+
+
+def assess(
+    records,
+    *,
+    max_iterations=50,
+    changed_pixels=0,
+    max_excluded_fraction=0.9,
+    starved_pixels="keep",
+    background_given=False,
+):
+    """Return the state of the loop after the last of `records`.
+
+    Equal masks in two successive iterations are a fixed point, because the pixels that keep their decision are then
+    the same, and keep the same. A mask that returns after two or more iterations is a limit cycle if nothing else
+    is remembered: if no pixel was starved under it, or the decisions before dilation are equal too.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        One of `first_record`, then one of `record` per iteration.
+    max_iterations : int
+        The loop ends after this many.
+    changed_pixels : int
+        Largest difference from the last mask that counts as converged.
+    max_excluded_fraction : float
+        The loop has run away if it excludes more of the pixels that the user left to it.
+    starved_pixels : {"keep", "use"}
+        As for `skymask.exclusion.update_exclusion_mask`.
+    background_given : bool
+        Whether iteration 1 took its background from the user; its mask then cannot be compared with the first.
+
+    Returns
+    -------
+    state : State
+    """
+    last = records[-1]
+    iteration = len(records) - 1
+    earliest = 1 if background_given else 0
+    if iteration == 0:
+        return RUNNING
+    if last["loop_excluded_fraction"] > max_excluded_fraction or last["starved"] == last["covered"]:
+        return State("runaway")
+    if iteration > earliest and last["changed"] <= changed_pixels:
+        return State("converged", 1)
+    for earlier in range(iteration - 2, earliest - 1, -1):
+        same_mask = records[earlier]["digest"] == last["digest"]
+        remembers = starved_pixels == "keep" and records[earlier + 1]["starved"] > 0
+        same_decision = records[earlier]["decision_digest"] == last["decision_digest"]
+        if same_mask and (same_decision or not remembers):
+            return State("cycle", iteration - earlier)
+    if iteration >= max_iterations:
+        return State("max_iterations")
+    return RUNNING
+
+
+def iterations_of_final_mask(state, iteration, *, on_cycle="union"):
+    """Return the iterations whose masks, all in force together, are the final mask."""
+    if state.name == "cycle" and on_cycle == "union":
+        return list(range(iteration - state.period + 1, iteration + 1))
+    return [iteration]
+
+
+def failure(state, iteration, *, on_cycle="union", on_max_iterations="last"):
+    """Return why this end of the loop counts as a failure, or None if it does not."""
+    if state.name == "cycle" and on_cycle == "fail":
+        return f"the mask cycles with period {state.period} (iteration {iteration}), and convergence.on_cycle is fail"
+    if state.name == "max_iterations" and on_max_iterations == "fail":
+        return f"the mask still changes after {iteration} iterations, and convergence.on_max_iterations is fail"
+    return None
+
+
+def decide(before, inspected, settings):
+    """Return what the checkpoint decides on a dataset.
+
+    Parameters
+    ----------
+    before : dict or None
+        Its last decision; None at iteration 0.
+    inspected : dict
+        Its latest `record`; at iteration 0 also the `reason` why it cannot be used, or None.
+    settings : dict
+        Its convergence settings, `starved_pixels` and `background_given`.
+
+    Returns
+    -------
+    decision : dict
+        `state` ("running", "failed", or the end state), `period`, `iteration`, `reason` of a failure, the iterations
+        whose masks make the final mask, and all records so far.
+    """
+    if inspected.get("reason"):
+        return _decision(State("failed"), 0, [], [], inspected["reason"])
+    records = [*(before["records"] if before else []), inspected["record"]]
+    iteration = len(records) - 1
+    policies = {key: settings[key] for key in ("on_cycle", "on_max_iterations")}
+    state = assess(records, **{key: value for key, value in settings.items() if key not in policies})
+    reason = failure(state, iteration, **policies)
+    if reason:
+        return _decision(State("failed", state.period), iteration, [], records, reason)
+    final = iterations_of_final_mask(state, iteration, on_cycle=settings["on_cycle"])
+    return _decision(state, iteration, final, records, None)
+
+
+def _decision(state, iteration, final, records, reason):
+    return {
+        "state": state.name,
+        "period": state.period,
+        "iteration": iteration,
+        "reason": reason,
+        "final_mask_of_iterations": final,
+        "records": records,
+    }

@@ -1,0 +1,132 @@
+"""A dataset: its files read, checked against each other and against its kernels."""
+
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+
+from skymask import geometry, kernels, maps, sums
+from skymask.errors import MapError
+from skymask.inputs import Inputs, prepare
+
+#: A kernel may reach this many times the map's larger side; beyond, its radius or unit must be a mistake.
+MAX_REACH = 2.0
+
+
+class Dataset(NamedTuple):
+    """Checked arrays of a dataset, the header of its counts, and the SHA-256 of every file."""
+
+    inputs: Inputs
+    header: fits.Header
+    digests: dict
+
+
+def read_dataset(counts, *, acceptance=None, exclusion_mask=None, background=None):
+    """Return the dataset in the given files.
+
+    Parameters
+    ----------
+    counts, acceptance, exclusion_mask, background : str
+        Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`.
+
+    Raises
+    ------
+    MapError
+        If a file cannot be read, the files do not belong together, or their content is not what it should be.
+    """
+    names = {"counts": counts, "acceptance": acceptance, "exclusion_mask": exclusion_mask, "background": background}
+    names = {key: name for key, name in names.items() if name}
+    read = {key: maps.read(name) for key, name in names.items()}
+    header = read["counts"].header
+    geometry.sky_projection(header, names["counts"])
+    shape = read["counts"].data.shape
+    for key, sky_map in read.items():
+        if sky_map.data.shape != shape:
+            raise MapError(f"{key} {names[key]} has the shape {sky_map.data.shape}, counts {shape}: they must agree")
+        geometry.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
+    geometry.check_distortion(header, shape)
+    inputs = prepare(**{key: sky_map.data for key, sky_map in read.items()})
+    return Dataset(inputs, header, {key: maps.file_digest(name) for key, name in names.items()})
+
+
+def named_files(files, hdus):
+    """Return the names of a dataset's files by key, as `read_dataset` takes them.
+
+    Parameters
+    ----------
+    files : dict of str to str
+        Paths; keys that are not in `hdus` are left out.
+    hdus : dict of str to str or None
+        HDU names, None for files with one image.
+    """
+    return {key: f"{files[key]}[{hdu}]" if hdu else files[key] for key, hdu in hdus.items() if key in files.keys()}
+
+
+def digest_cards(digests):
+    """Return the header cards that carry the SHA-256 of a dataset's files."""
+    keys = {"counts": "SHACNTS", "acceptance": "SHAACC", "exclusion_mask": "SHAEXCL", "background": "SHABKG"}
+    return [(keys[key], digest, f"SHA-256 of the {key} file") for key, digest in digests.items()]
+
+
+def pixel_background_kernel(header, *, source_kernel, background_kernel, statistic):
+    """Return the background kernel of the configuration on the pixels of a map.
+
+    With "wstat" on and off counts must not share pixels, so those under the source kernel are taken out.
+    """
+    kernel = geometry.pixel_kernel(background_kernel, header)
+    if statistic == "wstat":
+        return kernels.without(kernel, geometry.pixel_kernel(source_kernel, header))
+    return kernel
+
+
+def check_kernels(inputs, header, *, source_kernel, background_kernel, dilation_radius, statistic):
+    """Return warnings about the kernels of a dataset, which are those of the configuration.
+
+    Raises
+    ------
+    MapError
+        If they make no sense on its pixels; the numbers are in the message.
+    """
+    shape = inputs.counts.shape
+    for key, kernel in (("source_kernel", source_kernel), ("background_kernel", background_kernel)):
+        for name in ("radius", "sigma", "inner_radius", "width"):
+            if name in kernel:
+                _check_length(f"{key}.{name}", kernel[name], header, shape)
+    _check_length("dilation_radius", dilation_radius, header, shape)
+    if background_kernel["shape"] == "ring":
+        width = min(geometry.length_in_pixels(background_kernel["width"], header))
+        if width < 1 - kernels.RADIUS_TOLERANCE:
+            raise MapError(
+                f"background_kernel.width {background_kernel['width']} is {width:.2g} pixels: "
+                "a ring must be at least one pixel wide"
+            )
+    source = geometry.pixel_kernel(source_kernel, header)
+    whole = geometry.pixel_kernel(background_kernel, header)
+    apart = kernels.without(whole, source)
+    shared = np.count_nonzero(whole) - np.count_nonzero(apart)
+    warnings = []
+    if shared and statistic == "wstat":
+        warnings.append(
+            f"background_kernel does not clear source_kernel: the {shared} pixels they share are left out of it"
+        )
+    elif shared and background_kernel["shape"] == "ring":
+        warnings.append(f"background_kernel does not clear source_kernel: they share {shared} pixels")
+    used = apart if statistic == "wstat" else whole
+    if not used.any():
+        raise MapError("background_kernel lies under source_kernel as a whole: nothing is left to estimate from")
+    usable = inputs.coverage & inputs.exclusion_mask
+    if not (sums.convolve(usable, used > 0) * inputs.coverage).any():
+        raise MapError(
+            f"every pixel is starved: no used pixel lies under background_kernel "
+            f"({used.shape[1]} x {used.shape[0]} pixels) anywhere on the map ({shape[1]} x {shape[0]} pixels)"
+        )
+    return warnings
+
+
+def _check_length(name, length, header, shape):
+    pixels = max(geometry.length_in_pixels(length, header))
+    if pixels > MAX_REACH * max(shape):
+        raise MapError(
+            f"{name} {length} is {pixels:.4g} pixels, and the map has {shape[1]} x {shape[0]} pixels: "
+            "the radius, its unit, or the pixel size in the header must be wrong"
+        )

@@ -1,0 +1,58 @@
+"""The exclusion mask: True where a pixel is used for the background, False where a source may be."""
+
+import numpy as np
+
+from skymask import sums
+
+
+def update_exclusion_mask(
+    significance,
+    coverage,
+    *,
+    threshold,
+    dilation_kernel,
+    user_mask,
+    previous_mask,
+    previous_decision,
+    mask_update="replace",
+    starved_pixels="keep",
+):
+    """Return the exclusion mask that a significance map asks for, and the decision before dilation.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+        NaN where there is no coverage and where the background is undefined.
+    coverage : ndarray of bool, shape (ny, nx)
+        True where there is data.
+    threshold : float
+        Pixels at or above it are excluded.
+    dilation_kernel : ndarray of bool
+        Every excluded pixel excludes the pixels under this kernel too.
+    user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
+        True where the pixel is used: by the user's own mask, by the last mask, and by the last decision before
+        dilation (all True at the start).
+    mask_update : {"replace", "grow"}
+        "grow" keeps every pixel excluded that once was.
+    starved_pixels : {"keep", "use"}
+        What becomes of covered pixels whose significance is undefined: the last decision, or use.
+
+    Returns
+    -------
+    exclusion_mask, decision : ndarray of bool, shape (ny, nx)
+        True where the pixel is used, after and before dilation. Pixels without coverage are not excluded: that is
+        what coverage is for.
+    """
+    decision = ~(significance >= threshold)
+    if starved_pixels == "keep":
+        starved = coverage & np.isnan(significance)
+        decision[starved] = previous_decision[starved]
+    exclusion_mask = ~dilate(~decision, dilation_kernel) & user_mask
+    if mask_update == "grow":
+        exclusion_mask &= previous_mask
+    return exclusion_mask | ~coverage, decision
+
+
+def dilate(region, kernel):
+    """Return the pixels that have a pixel of `region` under `kernel`; nothing comes in across the border."""
+    return sums.convolve(region, kernel) > 0

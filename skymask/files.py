@@ -1,0 +1,24 @@
+"""Files that are whole or not there."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from skymask.errors import SkymaskError
+
+
+@contextmanager
+def written_whole(path):
+    """Give a temporary name beside `path`; rename it to `path` if all went well, remove it if not.
+
+    Whatever has the name `path` is then complete, however the process that wrote it ended.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SkymaskError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

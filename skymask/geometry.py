@@ -1,0 +1,134 @@
+"""Where pixels are on the sky, and how large."""
+
+import warnings
+
+import numpy as np
+from astropy import units
+from astropy.wcs import WCS, FITSFixedWarning
+
+from skymask import kernels
+from skymask.configuration import parse_length
+from skymask.errors import MapError
+from skymask.maps import read, sky_cards
+
+#: Pixel sizes may differ by this fraction over a map; beyond it, one kernel for the whole map would be wrong.
+MAX_DISTORTION = 0.1
+
+#: Two maps are on the same grid if their pixels agree to this fraction of a pixel.
+SAME_GRID = 0.01
+
+
+def sky_projection(header, name="the map"):
+    """Return the celestial WCS of a header.
+
+    Raises
+    ------
+    MapError
+        If the header has none.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        try:
+            wcs = WCS(sky_cards(header), naxis=2)
+        except Exception as error:
+            raise MapError(f"{name} has unusable sky coordinates: {str(error).strip().splitlines()[-1]}") from error
+    if not wcs.has_celestial:
+        raise MapError(f"{name} has no sky coordinates (no celestial CTYPE1, CTYPE2 in its header)")
+    return wcs
+
+
+def pixel_size(header):
+    """Return the size of a pixel along y and x, in degrees, at the reference point."""
+    from astropy.wcs.utils import proj_plane_pixel_scales
+
+    size_x, size_y = proj_plane_pixel_scales(sky_projection(header))
+    return float(size_y), float(size_x)
+
+
+def pixel_kernel(kernel, header):
+    """Return a kernel of the configuration as an array on the pixels of a map.
+
+    Parameters
+    ----------
+    kernel : dict
+        {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma} or {shape: array, path}.
+    header : Header
+        Header of the map, for the size of its pixels.
+
+    Raises
+    ------
+    MapError
+        If there is no such kernel on these pixels.
+    """
+    if kernel["shape"] == "array":
+        try:
+            return kernels.from_array(read(kernel["path"]).data)
+        except ValueError as error:
+            raise MapError(f"{kernel['path']}: {error}") from error
+    radii = {key: parse_length(value) for key, value in kernel.items() if key != "shape"}
+    in_pixels = any(unit == "px" for _, unit in radii.values())
+    values = {key: value if unit == "px" else degrees(value, unit) for key, (value, unit) in radii.items()}
+    shape = {"disk": kernels.disk, "ring": kernels.ring, "gaussian": kernels.gaussian}[kernel["shape"]]
+    return shape(**values, pixel_size=1.0 if in_pixels else pixel_size(header))
+
+
+def degrees(value, unit):
+    """Return an angle in degrees."""
+    return float(units.Quantity(value, unit).to_value("deg"))
+
+
+def length_in_pixels(length, header):
+    """Return a length of the configuration in pixels along y and x."""
+    value, unit = parse_length(length)
+    if unit == "px":
+        return value, value
+    size_y, size_x = pixel_size(header)
+    return degrees(value, unit) / size_y, degrees(value, unit) / size_x
+
+
+def check_distortion(header, shape):
+    """Raise a MapError if pixel sizes differ by more than `MAX_DISTORTION` over the map.
+
+    Sizes are great-circle distances between neighbouring pixels on a coarse grid.
+    """
+    wcs = sky_projection(header)
+    nominal = pixel_size(header)
+    y, x = (grid.ravel() for grid in np.meshgrid(*(np.linspace(0, n - 1, 9) for n in shape), indexing="ij"))
+    here = wcs.all_pix2world(np.column_stack([x, y]), 0)
+    for size, step in zip(nominal, ([0.0, 1.0], [1.0, 0.0]), strict=True):
+        there = wcs.all_pix2world(np.column_stack([x, y]) + step, 0)
+        distance = _separation(here, there)
+        deviation = np.abs(distance / size - 1)
+        if np.isnan(deviation).any():
+            raise MapError("the projection leaves parts of the map off the sky: cut the map to a smaller field")
+        if deviation.max() > MAX_DISTORTION:
+            raise MapError(
+                f"pixel sizes differ by {deviation.max():.0%} over the map (at most {MAX_DISTORTION:.0%}): "
+                "cut it to smaller fields or project it with its centre as the reference point"
+            )
+
+
+def check_same_grid(header, other, shape, name):
+    """Raise a MapError if the corners of two maps of the same shape lie at different places on the sky."""
+    wcs, other_wcs = sky_projection(header), sky_projection(other, name)
+    corners = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], [shape[1] - 1, shape[0] - 1]], dtype=float)
+    if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
+        raise MapError(f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, counts {', '.join(wcs.wcs.ctype)}")
+    separation = _separation(wcs.all_pix2world(corners, 0), other_wcs.all_pix2world(corners, 0))
+    if not separation.max() <= SAME_GRID * min(pixel_size(header)):
+        raise MapError(
+            f"{name} lies elsewhere on the sky than counts (by up to {separation.max():.3g} deg): reproject it first"
+        )
+
+
+def sky_position(header, x, y):
+    """Return longitude and latitude of a pixel, in degrees, in the map's own frame."""
+    longitude, latitude = sky_projection(header).all_pix2world([[x, y]], 0)[0]
+    return float(longitude), float(latitude)
+
+
+def _separation(first, second):
+    """Great-circle distance in degrees between positions in degrees, by the haversine formula."""
+    (lon1, lat1), (lon2, lat2) = np.radians(first).T, np.radians(second).T
+    haversine = np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
+    return np.degrees(2 * np.arcsin(np.sqrt(haversine)))

@@ -1,0 +1,149 @@
+"""Counts, acceptance, mask and background as the loop wants them, or a clear reason why they cannot be used."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skymask.errors import MapError
+
+#: A count beyond this is no count of events.
+MAX_COUNT = 2**53
+
+
+class Inputs(NamedTuple):
+    """Checked input arrays of one dataset, all of shape (ny, nx).
+
+    Attributes
+    ----------
+    counts : ndarray of int
+        Zero where there is no coverage.
+    acceptance : ndarray of uint8 or float
+        Zero where, and only where, there is no coverage; 1 elsewhere if none was given.
+    exclusion_mask : ndarray of bool
+        The user's mask, True where the pixel may be used; True without coverage.
+    background : ndarray of float or None
+        The user's initial background, NaN where undefined.
+    warnings : list of str
+        What is odd but no error.
+    """
+
+    counts: np.ndarray
+    acceptance: np.ndarray
+    exclusion_mask: np.ndarray
+    background: np.ndarray | None
+    warnings: list
+
+    @property
+    def coverage(self):
+        """True where there is data."""
+        return self.acceptance > 0
+
+
+def prepare(counts, *, acceptance=None, exclusion_mask=None, background=None):
+    """Return the arrays of a dataset, checked and in the form that every step expects.
+
+    Parameters
+    ----------
+    counts : array_like, shape (ny, nx)
+        Whole numbers, zero or more; NaN where there is no coverage.
+    acceptance : array_like, shape (ny, nx), optional
+        Zero or more; zero or NaN where there is no coverage. One everywhere if not given.
+    exclusion_mask : array_like, shape (ny, nx), optional
+        True or 1 where the pixel may be used, False or 0 where it never is.
+    background : array_like, shape (ny, nx), optional
+        Initial background in counts per pixel; NaN where undefined.
+
+    Returns
+    -------
+    inputs : Inputs
+
+    Raises
+    ------
+    MapError
+        If an array cannot be what it is said to be, or nothing is left to work with.
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or 0 in counts.shape:
+        raise MapError(f"counts must be a two-dimensional map, got the shape {counts.shape}")
+    given = {"acceptance": acceptance, "exclusion_mask": exclusion_mask, "background": background}
+    given = {name: np.asarray(array) for name, array in given.items() if array is not None}
+    for name, array in {"counts": counts, **given}.items():
+        if array.dtype.kind not in "buif":
+            raise MapError(f"{name} must hold numbers, got {array.dtype}")
+        if array.shape != counts.shape:
+            raise MapError(f"{name} has the shape {array.shape}, counts {counts.shape}: they must agree")
+
+    covered = _check_counts(counts)
+    warnings = []
+    if acceptance is None:
+        acceptance = covered.astype(np.uint8)
+    else:
+        acceptance, lost = _check_acceptance(given["acceptance"], counts, covered)
+        if lost:
+            warnings.append(f"{lost} counts lie where the acceptance is zero or undefined; they are left out")
+    coverage = acceptance > 0
+    if not coverage.any():
+        raise MapError("no coverage at all: no pixel has both finite counts and an acceptance above zero")
+
+    mask = np.ones(counts.shape, dtype=bool)
+    if exclusion_mask is not None:
+        mask = _check_mask(given["exclusion_mask"]) | ~coverage
+        if not (mask & coverage).any():
+            raise MapError("exclusion_mask excludes every covered pixel (1 means used, 0 means excluded)")
+    if background is not None:
+        background = _check_background(given["background"], coverage)
+    whole = np.where(coverage, counts, 0).astype(np.int64)
+    return Inputs(whole, acceptance, mask, background, warnings)
+
+
+def _check_counts(counts):
+    """Where counts are defined, once they are known to be counts."""
+    covered = ~np.isnan(counts) if counts.dtype.kind == "f" else np.ones(counts.shape, dtype=bool)
+    for problem, bad in {
+        "infinite": np.isinf(counts),
+        "negative": counts < 0,
+        "too large to be counts": covered & (counts > MAX_COUNT),
+    }.items():
+        if bad.any():
+            raise MapError(f"counts are {problem} in {bad.sum()} pixels ({_first(bad, counts)})")
+    fractional = covered & (counts != np.floor(counts))
+    if fractional.any():
+        raise MapError(
+            f"counts are no whole numbers in {fractional.sum()} pixels ({_first(fractional, counts)}): "
+            "the statistics need numbers of events, not rates, fluxes or smoothed maps"
+        )
+    return covered
+
+
+def _check_acceptance(acceptance, counts, covered):
+    """Acceptance with zeros for no coverage, and the number of counts that this leaves out."""
+    for problem, bad in {"infinite": np.isinf(acceptance), "negative": acceptance < 0}.items():
+        if bad.any():
+            raise MapError(f"acceptance is {problem} in {bad.sum()} pixels ({_first(bad, acceptance)})")
+    acceptance = np.where(covered & ~np.isnan(acceptance), acceptance, 0)
+    lost = int(counts[covered & (acceptance == 0)].sum())
+    return acceptance.astype(float) if acceptance.dtype.kind == "f" else acceptance.astype(np.int64), lost
+
+
+def _check_mask(mask):
+    bad = ~((mask == 0) | (mask == 1))
+    if bad.any():
+        raise MapError(
+            f"exclusion_mask must hold 1 (used) and 0 (excluded) only, not in {bad.sum()} pixels ({_first(bad, mask)})"
+        )
+    return mask == 1
+
+
+def _check_background(background, coverage):
+    for problem, bad in {"infinite": np.isinf(background), "negative": background < 0}.items():
+        if bad.any():
+            raise MapError(f"background is {problem} in {bad.sum()} pixels ({_first(bad, background)})")
+    background = np.where(coverage, background, np.nan).astype(float)
+    if np.isnan(background).all():
+        raise MapError("background is undefined in every covered pixel")
+    return background
+
+
+def _first(bad, array):
+    y, x = np.argwhere(bad)[0]
+    return f"first at x = {x}, y = {y}: {array[y, x]:g}"

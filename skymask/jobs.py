@@ -1,0 +1,88 @@
+"""What every job of the workflow shares: its log, its errors, its small status files."""
+
+import json
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+from skymask.configuration import library_digest
+from skymask.errors import SkymaskError
+from skymask.files import written_whole
+
+
+@contextmanager
+def job(snakemake):
+    """Run the body of a script: output goes to the rule's log, a user's mistake becomes one line and exit code 1.
+
+    Parameters
+    ----------
+    snakemake : object
+        What Snakemake hands to a script; its rule has a log and `params.library`, the digest of the library that the
+        workflow was read with.
+
+    Yields
+    ------
+    tell : callable
+        Writes a line to the terminal, past the log.
+    """
+    terminal = os.dup(2)
+
+    def tell(line):
+        os.write(terminal, f"{line}\n".encode())
+
+    with open(snakemake.log[0], "w", encoding="utf-8") as log:
+        for descriptor in (1, 2):
+            os.dup2(log.fileno(), descriptor)
+    wildcards = " ".join(str(value) for value in snakemake.wildcards)
+    try:
+        if snakemake.params.library != library_digest():
+            raise SkymaskError(
+                f"the library in {Path(__file__).parent} is not the one the workflow was read with: "
+                "another skymask is installed, or its source was edited meanwhile; run again"
+            )
+        yield tell
+    except SkymaskError as error:
+        print(error, file=sys.stderr)
+        tell(f"{snakemake.rule} {wildcards}: {error}")
+        sys.exit(1)
+    except Exception as error:
+        traceback.print_exc()
+        tell(f"{snakemake.rule} {wildcards}: unexpected {type(error).__name__}: {error} (see {snakemake.log[0]})")
+        sys.exit(1)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def write_json(path, content):
+    """Write `content` in one piece, readable and always in the same order; numbers that are none become null."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    """Return what `write_json` wrote.
+
+    Raises
+    ------
+    SkymaskError
+        If the file is damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SkymaskError(f"{path} is missing or damaged ({error}): remove it and run again") from error
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and value != value:
+        return None
+    if value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    return value

@@ -1,0 +1,141 @@
+"""Kernels on the pixel grid: arrays with odd sides, centred, peak 1.
+
+A radius is compared with the distance between pixel centres, squared, with a relative tolerance: 0.3 deg over
+0.05 deg is 5.999999999999999 in floating point, and must still reach the sixth pixel.
+"""
+
+import numpy as np
+
+#: Relative tolerance on squared radii.
+RADIUS_TOLERANCE = 1e-9
+
+#: A Gaussian kernel ends at this many standard deviations.
+GAUSSIAN_TRUNCATION = 4.0
+
+
+def disk(radius, *, pixel_size=1.0):
+    """Return the pixels no farther than `radius` from the centre.
+
+    Parameters
+    ----------
+    radius : float
+        Radius, in the unit of `pixel_size`; below one pixel the kernel is a single pixel.
+    pixel_size : float or (float, float)
+        Size of a pixel along y and x. With the default, `radius` is in pixels.
+
+    Returns
+    -------
+    kernel : ndarray of bool, shape (2 ny + 1, 2 nx + 1)
+
+    Raises
+    ------
+    ValueError
+        If `radius` is negative or not finite.
+    """
+    _check_not_negative(radius=radius)
+    return _distance_squared(radius, pixel_size) <= radius**2 * (1 + RADIUS_TOLERANCE)
+
+
+def ring(inner_radius, width, *, pixel_size=1.0):
+    """Return the pixels between `inner_radius` and `inner_radius + width`, both included.
+
+    Parameters
+    ----------
+    inner_radius, width : float
+        In the unit of `pixel_size`.
+    pixel_size : float or (float, float)
+        Size of a pixel along y and x. With the default, radii are in pixels.
+
+    Returns
+    -------
+    kernel : ndarray of bool, shape (2 ny + 1, 2 nx + 1)
+
+    Raises
+    ------
+    ValueError
+        If a radius is negative or not finite, or the ring holds no pixel centre.
+    """
+    _check_not_negative(inner_radius=inner_radius, width=width)
+    outer_radius = inner_radius + width
+    distance_squared = _distance_squared(outer_radius, pixel_size)
+    kernel = (distance_squared >= inner_radius**2 * (1 - RADIUS_TOLERANCE)) & (
+        distance_squared <= outer_radius**2 * (1 + RADIUS_TOLERANCE)
+    )
+    if not kernel.any():
+        raise ValueError(f"a ring from {inner_radius:g} to {outer_radius:g} holds no pixel centre")
+    return kernel
+
+
+def gaussian(sigma, *, pixel_size=1.0):
+    """Return a Gaussian of peak 1, cut at `GAUSSIAN_TRUNCATION` standard deviations.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation, in the unit of `pixel_size`.
+    pixel_size : float or (float, float)
+        Size of a pixel along y and x. With the default, `sigma` is in pixels.
+
+    Returns
+    -------
+    kernel : ndarray of float, shape (2 ny + 1, 2 nx + 1)
+
+    Raises
+    ------
+    ValueError
+        If `sigma` is not positive.
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma must be positive, got {sigma}")
+    radius = GAUSSIAN_TRUNCATION * sigma
+    distance_squared = _distance_squared(radius, pixel_size)
+    kernel = np.exp(-0.5 * distance_squared / sigma**2)
+    return np.where(distance_squared <= radius**2 * (1 + RADIUS_TOLERANCE), kernel, 0.0)
+
+
+def from_array(array):
+    """Return `array` as a kernel of peak 1, boolean if it holds nothing but one value and zeros.
+
+    Raises
+    ------
+    ValueError
+        If the array is not two-dimensional with odd sides, finite, not negative, and somewhere positive.
+    """
+    array = np.asarray(array)
+    if array.ndim != 2 or array.shape[0] % 2 == 0 or array.shape[1] % 2 == 0:
+        raise ValueError(f"a kernel must be two-dimensional with odd sides, got the shape {array.shape}")
+    if not np.isfinite(array).all() or (array < 0).any() or not (array > 0).any():
+        raise ValueError("a kernel must be finite, nowhere negative and somewhere positive")
+    kernel = array / array.max()
+    return kernel > 0 if ((kernel == 0) | (kernel == 1)).all() else kernel
+
+
+def without(kernel, other):
+    """Return `kernel` with the pixels under `other` set to zero; both are centred on the same pixel."""
+    kernel = kernel.copy()
+    half = [min(a // 2, b // 2) for a, b in zip(kernel.shape, other.shape, strict=True)]
+    centre = tuple(slice(n // 2 - h, n // 2 + h + 1) for n, h in zip(kernel.shape, half, strict=True))
+    cut = tuple(slice(n // 2 - h, n // 2 + h + 1) for n, h in zip(other.shape, half, strict=True))
+    kernel[centre] = np.where(other[cut] > 0, 0, kernel[centre])
+    return kernel
+
+
+def is_weighted(kernel):
+    """Whether the kernel's pixels have different weights, so that sums under it are not Poisson."""
+    return kernel.dtype != bool
+
+
+def _distance_squared(radius, pixel_size):
+    """Squared distances from the centre, on the smallest grid that holds `radius`."""
+    size_y, size_x = np.broadcast_to(pixel_size, 2)
+    half_y = int(radius / size_y * (1 + RADIUS_TOLERANCE))
+    half_x = int(radius / size_x * (1 + RADIUS_TOLERANCE))
+    y = np.arange(-half_y, half_y + 1) * size_y
+    x = np.arange(-half_x, half_x + 1) * size_x
+    return y[:, None] ** 2 + x[None, :] ** 2
+
+
+def _check_not_negative(**values):
+    for name, value in values.items():
+        if not (np.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} must be a finite number, zero or more, got {value}")

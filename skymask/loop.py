@@ -1,0 +1,199 @@
+"""The loop in memory: the same steps as the workflow's jobs, in the same order, with the same results."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skymask import convergence
+from skymask.background import Background, background_error, estimate_background
+from skymask.errors import ConvergenceError
+from skymask.exclusion import update_exclusion_mask
+from skymask.inputs import prepare
+from skymask.significance import compute_significance
+
+
+class Products(NamedTuple):
+    """Maps that belong to one exclusion mask, all of shape (ny, nx), NaN where undefined.
+
+    Attributes
+    ----------
+    background, background_error : ndarray of float
+        Counts per pixel.
+    counts_off, alpha : ndarray of float
+        Off counts (effective ones for kernels with weights) and the ratio of on to off acceptance.
+    significance : ndarray of float
+        In standard deviations.
+    excess : ndarray of float
+        Counts above background under the source kernel.
+    """
+
+    background: np.ndarray
+    background_error: np.ndarray
+    counts_off: np.ndarray
+    alpha: np.ndarray
+    significance: np.ndarray
+    excess: np.ndarray
+
+
+class Result(NamedTuple):
+    """How the loop ended, and what belongs to its final mask.
+
+    Attributes
+    ----------
+    state : str
+        "converged", "cycle", "max_iterations" or "runaway".
+    period : int
+        Period of a cycle, 1 for a fixed point, 0 otherwise.
+    iterations : int
+        Number of iterations, the confirming one included.
+    exclusion_mask : ndarray of bool, shape (ny, nx)
+        True where the pixel is used for the background.
+    products : Products
+        Maps that belong to `exclusion_mask`.
+    records : list of dict
+        One per iteration, that of iteration 0 first; see `skymask.convergence.record`.
+    """
+
+    state: str
+    period: int
+    iterations: int
+    exclusion_mask: np.ndarray
+    products: Products
+    records: list
+
+
+def iterate(
+    counts,
+    *,
+    source_kernel,
+    background_kernel,
+    dilation_kernel,
+    acceptance=None,
+    exclusion_mask=None,
+    background=None,
+    statistic="wstat",
+    threshold=5.0,
+    mask_update="replace",
+    starved_pixels="keep",
+    max_iterations=50,
+    changed_pixels=0,
+    on_cycle="union",
+    on_max_iterations="last",
+    max_excluded_fraction=0.9,
+):
+    """Return background, exclusion mask and significance of a counts map, iterated until the mask stops changing.
+
+    Parameters
+    ----------
+    counts : array_like, shape (ny, nx)
+        Counts per pixel, NaN where there is no coverage.
+    source_kernel, background_kernel, dilation_kernel : ndarray
+        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes, and by which
+        excluded regions grow.
+    acceptance : array_like, shape (ny, nx), optional
+        Expected background per pixel up to one factor.
+    exclusion_mask : array_like, shape (ny, nx), optional
+        True where the pixel may be used. What it excludes stays excluded.
+    background : array_like, shape (ny, nx), optional
+        Initial background, taken as known in the first iteration.
+    statistic : {"wstat", "cash"}
+        Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
+    threshold : float
+        Significance at and above which a pixel is excluded.
+    mask_update : {"replace", "grow"}
+        Whether a pixel once excluded may be used again.
+    starved_pixels : {"keep", "use"}
+        What becomes of pixels whose background is undefined: the last decision, or use.
+    max_iterations, changed_pixels, max_excluded_fraction : int, int, float
+        See `skymask.convergence.assess`.
+    on_cycle : {"union", "last", "fail"}
+        Final mask of a limit cycle: exclude what any of its masks excludes, or the last mask, or an error.
+    on_max_iterations : {"last", "fail"}
+        The last mask, or an error.
+
+    Returns
+    -------
+    result : Result
+
+    Raises
+    ------
+    MapError
+        If an input array cannot be used.
+    ConvergenceError
+        If the loop ended in a way that is to fail.
+    """
+    inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
+    user_mask, coverage = inputs.exclusion_mask, inputs.coverage
+    mask, decision = user_mask, np.ones_like(user_mask)
+    given = inputs.background is not None
+    estimate = Background(inputs.background) if given else _estimate(inputs, mask, background_kernel)
+    masks = [mask]
+    records = [convergence.first_record(mask, coverage, user_mask)]
+    state = convergence.RUNNING
+    while state == convergence.RUNNING:
+        significance = compute_significance(
+            inputs.counts, inputs.acceptance, estimate, source_kernel, statistic=statistic
+        ).significance
+        mask, decision = update_exclusion_mask(
+            significance,
+            coverage,
+            threshold=threshold,
+            dilation_kernel=dilation_kernel,
+            user_mask=user_mask,
+            previous_mask=masks[-1],
+            previous_decision=decision,
+            mask_update=mask_update,
+            starved_pixels=starved_pixels,
+        )
+        records.append(
+            convergence.record(len(masks), significance, mask, masks[-1], decision, coverage, user_mask)
+        )
+        masks.append(mask)
+        estimate = _estimate(inputs, mask, background_kernel)
+        records[-1]["mean_background"] = mean_background(estimate.background)
+        state = convergence.assess(
+            records,
+            max_iterations=max_iterations,
+            changed_pixels=changed_pixels,
+            max_excluded_fraction=max_excluded_fraction,
+            starved_pixels=starved_pixels,
+            background_given=given,
+        )
+    iterations = len(records) - 1
+    reason = convergence.failure(state, iterations, on_cycle=on_cycle, on_max_iterations=on_max_iterations)
+    if reason:
+        raise ConvergenceError(reason)
+    final = convergence.iterations_of_final_mask(state, iterations, on_cycle=on_cycle)
+    final_mask = np.logical_and.reduce([masks[i] for i in final])
+    products = compute_products(
+        inputs.counts, inputs.acceptance, final_mask, source_kernel, background_kernel, statistic=statistic
+    )
+    return Result(state.name, state.period, iterations, final_mask, products, records)
+
+
+def compute_products(counts, acceptance, exclusion_mask, source_kernel, background_kernel, *, statistic):
+    """Return every map that belongs to `exclusion_mask`, computed from the counts alone.
+
+    The arrays are those of `skymask.inputs.Inputs`.
+    """
+    estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel)
+    result = compute_significance(counts, acceptance, estimate, source_kernel, statistic=statistic)
+    outside = ~(acceptance > 0)
+    return Products(
+        background=estimate.background,
+        background_error=background_error(acceptance, estimate),
+        counts_off=np.where(outside, np.nan, estimate.counts_off),
+        alpha=result.alpha,
+        significance=result.significance,
+        excess=result.excess,
+    )
+
+
+def mean_background(background):
+    """Return the mean of a background map where it is defined, or None where it is nowhere."""
+    defined = background[~np.isnan(background)]
+    return float(defined.mean()) if defined.size else None
+
+
+def _estimate(inputs, mask, background_kernel):
+    return estimate_background(inputs.counts, inputs.acceptance, mask, background_kernel)

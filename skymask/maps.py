@@ -1,0 +1,177 @@
+"""FITS maps: the one module that reads and writes them.
+
+Files are written under a temporary name in the same folder and renamed when they are whole, so that whatever has a
+file's name is complete. They hold no dates: the same maps give the same bytes.
+"""
+
+import hashlib
+import re
+import warnings
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from skymask import __version__
+from skymask.configuration import split_name
+from skymask.errors import MapError
+from skymask.files import written_whole
+
+#: Header cards that place an image on the sky.
+_SKY_CARDS = re.compile(
+    r"(WCSAXES|(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|(PC|CD)[12]_[12]|P[VS][12]_\d+|LONPOLE|LATPOLE|RADESYS|EQUINOX)"
+)
+
+#: Unit and meaning of every map that is written.
+MAPS = {
+    "counts": ("ct", "counts per pixel"),
+    "acceptance": ("", "expected background per pixel, up to a factor"),
+    "background": ("ct", "background counts per pixel"),
+    "background_error": ("ct", "standard error of the background per pixel"),
+    "counts_off": ("ct", "(effective) counts under the background kernel"),
+    "acceptance_off": ("", "(effective) acceptance of counts_off"),
+    "alpha": ("", "ratio of on to off acceptance"),
+    "significance": ("", "significance in standard deviations"),
+    "excess": ("ct", "counts above background under the source kernel"),
+    "exclusion_mask": ("", "1: used for the background, 0: excluded"),
+    "decision": ("", "exclusion mask before dilation, 1: used"),
+    "coverage": ("", "1: there is data, 0: there is none"),
+    "expected_background": ("ct", "true background per pixel of a simulation"),
+    "expected_sources": ("ct", "true source counts per pixel of a simulation"),
+}
+
+
+class SkyMap(NamedTuple):
+    """An image and the header cards that place it on the sky."""
+
+    data: np.ndarray
+    header: fits.Header
+
+
+def read(name, *, dimensions=2):
+    """Return one image of a FITS file.
+
+    Parameters
+    ----------
+    name : str or Path
+        Path of the file, followed by [HDU name] if it holds several images. Compression is transparent.
+    dimensions : int
+        Dimensions that the image must have.
+
+    Returns
+    -------
+    sky_map : SkyMap
+        Data in native byte order.
+
+    Raises
+    ------
+    MapError
+        If there is no such file, it is not FITS, is damaged, or holds no single image of that kind.
+    """
+    path, hdu_name = split_name(str(name))
+    with _open(path) as hdus:
+        images = {hdu.name or "PRIMARY": hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0}
+        if not images:
+            raise MapError(f"{path} holds no image")
+        if hdu_name is None and len(images) > 1:
+            raise MapError(f"{path} holds several images ({', '.join(images)}): name one, as in {path}[{next(iter(images))}]")
+        if hdu_name is not None and hdu_name.upper() not in images:
+            raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(images)}")
+        hdu = images[hdu_name.upper()] if hdu_name else next(iter(images.values()))
+        return _image(hdu, path, dimensions)
+
+
+def read_product(path):
+    """Return the images of a file that skymask wrote, by name in lower case, after checking its checksums.
+
+    Raises
+    ------
+    MapError
+        If the file is missing, damaged, or not one of skymask's.
+    """
+    with _open(path, checksum=True) as hdus:
+        if "CHECKSUM" not in hdus[0].header:
+            raise MapError(f"{path} was not written by skymask: remove it and run again")
+        return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus}
+
+
+def write(path, images, *, sky, cards=()):
+    """Write images to one FITS file, with checksums, in one piece.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where; replaced if it exists.
+    images : dict of str to ndarray
+        By their names in `MAPS`; the first one becomes the primary HDU.
+    sky : Header
+        Header whose sky coordinates the images have.
+    cards : iterable of (str, object, str)
+        Further header cards: key, value, comment.
+
+    Raises
+    ------
+    SkymaskError
+        If the file cannot be written.
+    """
+    hdus = fits.HDUList()
+    for name, image in images.items():
+        data = image.astype(np.uint8) if image.dtype == bool else image
+        hdu = fits.ImageHDU(data) if hdus else fits.PrimaryHDU(data)
+        hdu.header.extend(sky_cards(sky), update=True)
+        unit, meaning = MAPS[name]
+        hdu.header["EXTNAME"] = (name.upper(), meaning)
+        hdu.header["BUNIT"] = (unit, "unit of the pixel values")
+        hdu.header["CREATOR"] = (f"skymask {__version__}", "what wrote this file")
+        for key, value, comment in cards:
+            # A long value leaves no room for its comment.
+            hdu.header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
+        hdu.add_checksum(when="of the header and data")
+        hdus.append(hdu)
+    with written_whole(path) as temporary:
+        hdus.writeto(temporary, overwrite=True)
+
+
+def sky_cards(header):
+    """Return the cards of a header that place an image on the sky, as they stand."""
+    cards = [card for card in header.cards if _SKY_CARDS.fullmatch(card.keyword)]
+    return fits.Header([card for card in cards if card.keyword != "WCSAXES"])
+
+
+def file_digest(name):
+    """Return the SHA-256 of a file's bytes; an HDU name is left off first."""
+    with open(split_name(str(name))[0], "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _image(hdu, path, dimensions):
+    if len(hdu.shape) != dimensions:
+        raise MapError(f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}")
+    data = hdu.data
+    return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
+
+
+@contextmanager
+def _open(path, *, checksum=False):
+    """Open a FITS file; whatever is wrong with it becomes a MapError."""
+    if not Path(path).is_file():
+        raise MapError(f"{path} is not a file" if Path(path).exists() else f"{path} does not exist")
+    with warnings.catch_warnings():
+        # Oddities of foreign headers are none of our business; damage is.
+        warnings.simplefilter("ignore", AstropyWarning)
+        for damage in ("truncated", "[Cc]hecksum verification failed", "[Dd]atasum verification failed"):
+            warnings.filterwarnings("error", f"(?s).*{damage}", AstropyWarning)
+        try:
+            with fits.open(path, memmap=False, checksum=checksum, lazy_load_hdus=False) as hdus:
+                yield hdus
+        except PermissionError as error:
+            raise MapError(f"{path} cannot be read: permission denied") from error
+        except (OSError, EOFError, zlib.error, AstropyWarning, TypeError, ValueError, KeyError, IndexError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if "SIMPLE" in reason:
+                raise MapError(f"{path} is not a FITS file") from error
+            raise MapError(f"{path} is damaged or not a FITS file ({reason})") from error

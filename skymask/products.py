@@ -1,0 +1,107 @@
+"""The products of a dataset: their images, the header cards that say what was done, the convergence table."""
+
+import csv
+
+import numpy as np
+
+from skymask.files import written_whole
+from skymask.geometry import sky_position
+
+#: Columns of the convergence table, in order.
+CONVERGENCE_COLUMNS = (
+    "iteration",
+    "excluded",
+    "excluded_fraction",
+    "added",
+    "released",
+    "changed",
+    "highest_significance",
+    "mean_background",
+    "starved",
+    "digest",
+    "state",
+)
+
+
+def images(counts, coverage, exclusion_mask, result):
+    """Return the product images by name, from the final mask and the `skymask.loop.Products` that belong to it."""
+    whole = coverage.all() and counts.max() < 2**31
+    return {
+        "counts": counts.astype(np.int32) if whole else np.where(coverage, counts, np.nan),
+        "coverage": coverage,
+        "exclusion_mask": exclusion_mask,
+        **result._asdict(),
+    }
+
+
+def cards(counts_header, dataset, loop, quality, settings):
+    """Return the header cards of a dataset's products: what was done, to what, and how it ended.
+
+    Parameters
+    ----------
+    counts_header : Header
+        Header with the digests of the input files.
+    dataset : str
+    loop : dict
+        State, period and iteration at which the loop ended.
+    quality : dict
+        Figures of `skymask.quality.assess_quality`, and the digest of the mask.
+    settings : dict
+        Analysis settings.
+    """
+    digests = [card for card in counts_header.cards if card.keyword.startswith("SHA")]
+    return [
+        ("DATASET", dataset, "name of the dataset"),
+        ("STATE", loop["state"], "how the loop ended"),
+        ("PERIOD", loop["period"], "period of the final masks, 1 for a fixed point"),
+        ("NITER", loop["iteration"], "iterations, the confirming one included"),
+        ("NEXCL", quality["excluded"], "excluded pixels"),
+        ("NABOVE", quality["unexcluded_above_threshold"], "used pixels at or above the threshold"),
+        ("NSTARVED", quality["starved"], "covered pixels without a background"),
+        ("MASKDEF", "1 used, 0 excluded", "convention of the exclusion mask"),
+        ("STATIST", settings["statistic"], "statistic of the significance"),
+        ("THRESH", settings["threshold"], "threshold of the exclusion, in sigma"),
+        ("SRCKERN", _kernel_text(settings["source_kernel"]), "source kernel"),
+        ("BKGKERN", _kernel_text(settings["background_kernel"]), "background kernel"),
+        ("DILATION", settings["dilation_radius"], "dilation radius"),
+        ("MASKUPD", settings["mask_update"], "mask update"),
+        ("STARVPIX", settings["starved_pixels"], "what starved pixels do"),
+        ("MAXITER", settings["max_iterations"], "largest number of iterations"),
+        ("MAXCHANG", settings["changed_pixels"], "changed pixels that count as converged"),
+        ("MAXEXCL", settings["max_excluded_fraction"], "excluded fraction that counts as runaway"),
+        ("ONCYCLE", settings["on_cycle"], "final mask of a cycle"),
+        ("ONMAXIT", settings["on_max_iterations"], "what happens at the largest number"),
+        ("SHAMASK", quality["mask_sha256"], "SHA-256 of the final mask"),
+        *[(card.keyword, card.value, card.comment) for card in digests],
+    ]
+
+
+def with_position(quality, header):
+    """Return quality figures with the sky position of the hottest pixel, in degrees in the map's own frame."""
+    longitude, latitude = None, None
+    if quality["highest_x"] is not None:
+        longitude, latitude = sky_position(header, quality["highest_x"], quality["highest_y"])
+    return {**quality, "highest_longitude": longitude, "highest_latitude": latitude}
+
+
+def write_convergence_table(path, records, state):
+    """Write one row per iteration; only the last one carries the end state."""
+    with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, CONVERGENCE_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        for number, record in enumerate(records, start=1):
+            writer.writerow({**record, "state": state if number == len(records) else "running"})
+
+
+def read_convergence_table(path):
+    """Return the rows of a convergence table, numbers as numbers, None where there is none."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {key: value if key in ("digest", "state") else float(value) if value else None for key, value in row.items()}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _kernel_text(kernel):
+    """A kernel in the few words that fit into a header card."""
+    return " ".join([kernel["shape"], *(f"{key}={value}" for key, value in kernel.items() if key != "shape")])[:67]

@@ -1,0 +1,92 @@
+"""How good a result is: the off-source significance distribution, the hottest pixel, what was left out."""
+
+import numpy as np
+
+#: Below this many off counts, the on/off significance is a poor approximation.
+MIN_COUNTS_OFF = 10
+
+
+def fit_off_source(significance, threshold):
+    """Return mean and width of a normal distribution, cut at `threshold`, that fits the values best.
+
+    Excluding pixels above a threshold cuts their distribution there; the plain mean and width of what is left are
+    biased. This maximises the likelihood of the truncated normal distribution (Cohen 1959, Technometrics 1, 217,
+    doi:10.1080/00401706.1959.10489859).
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (n,)
+        Finite values; those at or above `threshold` are dropped.
+    threshold : float
+        Where the distribution is cut.
+
+    Returns
+    -------
+    mean, width : float
+        NaN, NaN for fewer than two different values.
+    """
+    values = significance[significance < threshold]
+    if values.size < 2 or np.ptp(values) == 0:
+        return float("nan"), float("nan")
+    from scipy.optimize import minimize
+    from scipy.special import log_ndtr
+
+    # The likelihood depends on the values through these two moments alone.
+    mean, variance = float(values.mean()), float(values.var())
+
+    def negative_log_likelihood(parameters):
+        mu, log_sigma = parameters
+        sigma = np.exp(log_sigma)
+        spread = (variance + (mean - mu) ** 2) / (2 * sigma**2)
+        return spread + log_sigma + log_ndtr((threshold - mu) / sigma)
+
+    start = [mean, 0.5 * np.log(variance)]
+    best = minimize(negative_log_likelihood, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13})
+    return float(best.x[0]), float(np.exp(best.x[1]))
+
+
+def assess_quality(significance, exclusion_mask, coverage, counts_off, *, threshold):
+    """Return the quality figures of a result.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+        Final significance, NaN where undefined.
+    exclusion_mask, coverage : ndarray of bool, shape (ny, nx)
+        True where the pixel is used, and where there is data.
+    counts_off : ndarray of float, shape (ny, nx)
+        Off counts of the background estimate.
+    threshold : float
+        Threshold of the exclusion.
+
+    Returns
+    -------
+    quality : dict
+        `off_source_mean` and `off_source_width` (fitted), `off_source_pixels`, `highest_significance` and its pixel
+        (`highest_x`, `highest_y`, counted from 0), `excluded` and `excluded_fraction`, `starved` pixels,
+        `few_counts_off` (pixels with fewer than `MIN_COUNTS_OFF` off counts), and `unexcluded_above_threshold`:
+        used pixels that reach the threshold, zero for a fixed point.
+    """
+    used = exclusion_mask & coverage
+    defined = ~np.isnan(significance)
+    off_source = significance[used & np.isfinite(significance)]
+    mean, width = fit_off_source(off_source, threshold)
+    highest, highest_x, highest_y = None, None, None
+    if defined.any():
+        highest_y, highest_x = (int(i) for i in np.unravel_index(np.nanargmax(significance), significance.shape))
+        highest = float(significance[highest_y, highest_x])
+    excluded = int((coverage & ~exclusion_mask).sum())
+    return {
+        "covered": int(coverage.sum()),
+        "excluded": excluded,
+        "excluded_fraction": excluded / int(coverage.sum()),
+        "starved": int((coverage & ~defined).sum()),
+        "few_counts_off": int((coverage & defined & (counts_off < MIN_COUNTS_OFF)).sum()),
+        "unexcluded_above_threshold": int((used & (significance >= threshold)).sum()),
+        "highest_significance": highest,
+        "highest_x": highest_x,
+        "highest_y": highest_y,
+        "off_source_pixels": int(off_source.size),
+        "off_source_mean": None if np.isnan(mean) else mean,
+        "off_source_width": None if np.isnan(width) else width,
+    }

@@ -1,0 +1,37 @@
+"""The overview page of all datasets: one HTML file beside the figures it shows, without server or network."""
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment
+
+from skymask import __version__
+from skymask.files import written_whole
+from skymask.summary import state_text
+
+
+def render_report(statuses, figures, path):
+    """Write the overview page.
+
+    Parameters
+    ----------
+    statuses : list of dict
+        Content of the status files.
+    figures : list of str
+        Paths of the figures, in folders `{dataset}/plots`.
+    path : str
+        Where; figures are linked relative to it.
+    """
+    folder = Path(path).parent
+    shown = {status["dataset"]: [] for status in statuses}
+    for figure in figures:
+        name = Path(figure).stem
+        link = Path(os.path.relpath(figure, folder)).as_posix()
+        shown[Path(figure).parent.parent.name].append({"name": name.replace("_", " "), "link": link})
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["state_text"] = lambda status: state_text(status["state"], status["period"])
+    template = environment.from_string(resources.files("skymask").joinpath("report.html").read_text(encoding="utf-8"))
+    with written_whole(path) as temporary:
+        page = template.render(statuses=statuses, figures=shown, version=__version__)
+        temporary.write_text(page, encoding="utf-8")

@@ -1,0 +1,196 @@
+"""Settings of every dataset, and the input functions that follow the checkpoint.
+
+Needs: the configuration. Makes: SETTINGS, GROUPS, LIBRARY and the functions that the rules name.
+"""
+
+import os
+import sys
+from itertools import count
+
+from snakemake.exceptions import WorkflowError
+
+from skymask import configuration, jobs
+from skymask.errors import ConfigurationError
+from skymask.summary import outcome_table
+
+#: Figures of every dataset that has products.
+FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
+
+# One thread per job: the jobs themselves run side by side.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+try:
+    if workflow.is_main_process:
+        for configfile in workflow.configfiles:
+            configuration.check_duplicate_keys(configfile)
+    SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
+    SETTINGS = configuration.dataset_settings(config, SCHEMA)
+    PLOTS = configuration.plot_settings(config, SCHEMA)
+    GROUPS = configuration.groups(
+        list(SETTINGS), config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
+    )
+    LIBRARY = configuration.library_digest()
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def setting(key):
+    """Return an input function that looks a key up in the settings of the job's dataset."""
+
+    def of_dataset(wildcards):
+        return SETTINGS[wildcards.dataset].get(key)
+
+    return of_dataset
+
+
+def settings(*keys):
+    """Return an input function that looks several keys up in the settings of the job's dataset."""
+
+    def of_dataset(wildcards):
+        return {key: SETTINGS[wildcards.dataset][key] for key in keys}
+
+    return of_dataset
+
+
+def data_files(wildcards):
+    """Return the data files of a dataset by key: the user's, or the simulated ones."""
+    entry = SETTINGS[wildcards.dataset]
+    files = {key: entry[key] for key in configuration.DATA_KEYS if isinstance(entry.get(key), str)}
+    if "simulate" in entry:
+        files["counts"] = f"<results>/{wildcards.dataset}/simulation.fits"
+        if "acceptance_sigma" in entry["simulate"]:
+            files["acceptance"] = files["counts"]
+    return {key: configuration.split_name(name)[0] for key, name in files.items()}
+
+
+def data_hdus(wildcards):
+    """Return the HDU names of a dataset's files by key, None where the file holds one image."""
+    entry = SETTINGS[wildcards.dataset]
+    if "simulate" in entry:
+        return {"counts": "COUNTS", "acceptance": "ACCEPTANCE"}
+    return {key: configuration.split_name(entry[key])[1] for key in configuration.DATA_KEYS if key in entry}
+
+
+def kernel_files(wildcards):
+    """Return the files of kernels that are given as arrays."""
+    entry = SETTINGS[wildcards.dataset]
+    paths = (entry[key].get("path") for key in ("source_kernel", "background_kernel"))
+    return [configuration.split_name(path)[0] for path in paths if path]
+
+
+def in_iteration_before(name):
+    """Return an input function for a file of the iteration before."""
+
+    def path(wildcards):
+        return f"<results>/{wildcards.dataset}/iteration-{int(wildcards.iteration) - 1}/{name}"
+
+    return path
+
+
+def decisions(group, iteration):
+    """Return what the checkpoint decided for every dataset of a group, once it has run."""
+    return jobs.read_json(checkpoints.check_convergence.get(group=group, iteration=iteration).output.decisions)
+
+
+def members_to_decide(wildcards):
+    """Return the files from which the checkpoint decides: of the datasets whose loops still go on."""
+    members = [dataset for dataset, group in GROUPS.items() if group == wildcards.group]
+    iteration = int(wildcards.iteration)
+    if iteration == 0:
+        return {"records": [f"<results>/{dataset}/inspection.json" for dataset in members]}
+    before = decisions(wildcards.group, iteration - 1)
+    running = [dataset for dataset in members if before[dataset]["state"] == "running"]
+    return {
+        "before": checkpoints.check_convergence.get(group=wildcards.group, iteration=iteration - 1).output.decisions,
+        "records": [f"<results>/{dataset}/iteration-{iteration}/record.json" for dataset in running],
+    }
+
+
+def convergence_settings(wildcards):
+    """Return what the checkpoint needs to know of each dataset of its group."""
+    return {
+        dataset: {
+            **SETTINGS[dataset]["convergence"],
+            "starved_pixels": SETTINGS[dataset]["starved_pixels"],
+            "background_given": "background" in SETTINGS[dataset],
+        }
+        for dataset, group in GROUPS.items()
+        if group == wildcards.group
+    }
+
+
+def outcome(dataset):
+    """Return the checkpoint's last word on a dataset; until it has been spoken, Snakemake comes back later."""
+    for iteration in count():
+        decision = decisions(GROUPS[dataset], iteration)[dataset]
+        if decision["state"] != "running":
+            return decision
+
+
+def loop_files(wildcards):
+    """Return the files of a finished loop by kind: final masks, and what the convergence table is made of."""
+    decision = outcome(wildcards.dataset)
+    folder = f"<results>/{wildcards.dataset}/iteration-"
+    iterations = range(1, decision["iteration"] + 1)
+    return {
+        "masks": [f"{folder}{k}/exclusion_mask.fits" for k in decision["final_mask_of_iterations"]],
+        "records": [f"{folder}{k}/record.json" for k in iterations],
+        "backgrounds": [f"{folder}{k}/background.fits" for k in iterations],
+    }
+
+
+def loop_state(wildcards):
+    """Return how the loop of a dataset ended."""
+    decision = outcome(wildcards.dataset)
+    return {key: decision[key] for key in ("state", "period", "iteration", "reason")}
+
+
+def succeeded(dataset):
+    """Whether a dataset has products."""
+    return outcome(dataset)["state"] != "failed"
+
+
+def products_of_success(wildcards):
+    """Return the quality figures of a dataset, unless it failed and has none."""
+    if succeeded(wildcards.dataset):
+        return {"quality": f"<results>/{wildcards.dataset}/quality.json"}
+    return {}
+
+
+def every_mask(wildcards):
+    """Return the exclusion masks of all iterations of a finished loop."""
+    iterations = range(outcome(wildcards.dataset)["iteration"] + 1)
+    return [f"<results>/{wildcards.dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
+
+
+def figures(wildcards):
+    """Return the figures of every dataset that succeeded."""
+    names = {dataset: list(FIGURES) for dataset in SETTINGS if succeeded(dataset)}
+    for dataset, entry in SETTINGS.items():
+        if dataset in names and "simulate" in entry:
+            names[dataset].append("truth")
+    return [f"<results>/{dataset}/plots/{name}.png" for dataset in names for name in names[dataset]]
+
+
+def failures(wildcards):
+    """Return the target that fails the run, if any dataset failed."""
+    return [] if all(succeeded(dataset) for dataset in SETTINGS) else ["<results>/.failures"]
+
+
+def show_outcomes():
+    """Print the table of outcomes, and the jobs that ended without a word."""
+    crashed = sorted({str(job) for job in getattr(workflow.scheduler, "failed", ())})
+    print(outcome_table("results/summary.csv", crashed), file=sys.stderr)
+
+
+def figure_outputs(*names):
+    """Return the outputs of a rule that draws figures, for Snakemake's own report too."""
+    return {
+        name: report(
+            f"<results>/{{dataset}}/plots/{name}.png",
+            category="{dataset}",
+            labels={"figure": name.replace("_", " ")},
+            caption=f"../report/{name}.rst",
+        )
+        for name in names
+    }

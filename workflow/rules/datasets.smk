@@ -1,0 +1,41 @@
+"""Data in: simulated skies, and the inspection of every dataset before anything is computed from it.
+
+Needs: the users' files. Makes: simulation.fits for simulated datasets, and inspection.json for all, which says
+whether the dataset can be used and, if not, why.
+"""
+
+
+rule simulate_counts:
+    message:
+        "Simulate the sky of {wildcards.dataset}"
+    output:
+        simulation="<results>/{dataset}/simulation.fits",
+    log:
+        "<logs>/{dataset}/simulate_counts.log",
+    benchmark:
+        "<benchmarks>/{dataset}/simulate_counts.tsv"
+    params:
+        simulation=setting("simulate"),
+        library=LIBRARY,
+    script:
+        "../../scripts/simulate_counts.py"
+
+
+rule check_dataset:
+    message:
+        "Check the maps and kernels of {wildcards.dataset}"
+    input:
+        unpack(data_files),
+        kernel_files=kernel_files,
+    output:
+        inspection="<results>/{dataset}/inspection.json",
+    log:
+        "<logs>/{dataset}/check_dataset.log",
+    benchmark:
+        "<benchmarks>/{dataset}/check_dataset.tsv"
+    params:
+        hdus=data_hdus,
+        kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic"),
+        library=LIBRARY,
+    script:
+        "../../scripts/check_dataset.py"

@@ -1,0 +1,115 @@
+"""The loop: initial background, then significance, exclusion mask and background again, until the masks repeat.
+
+Needs: datasets that passed inspection. Makes: the folders iteration-0, iteration-1, ... of every dataset, and for
+every group of datasets the decisions whether their loops go on.
+"""
+
+
+rule estimate_initial_background:
+    message:
+        "Estimate the initial background of {wildcards.dataset}"
+    input:
+        unpack(data_files),
+        kernel_files=kernel_files,
+    output:
+        counts="<results>/{dataset}/iteration-0/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        exclusion_mask="<results>/{dataset}/iteration-0/exclusion_mask.fits",
+        background="<results>/{dataset}/iteration-0/background.fits",
+    log:
+        "<logs>/{dataset}/iteration-0/estimate_initial_background.log",
+    benchmark:
+        "<benchmarks>/{dataset}/iteration-0/estimate_initial_background.tsv"
+    params:
+        hdus=data_hdus,
+        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        library=LIBRARY,
+    script:
+        "../../scripts/estimate_initial_background.py"
+
+
+rule compute_significance:
+    message:
+        "Compute the significance of {wildcards.dataset}, iteration {wildcards.iteration}"
+    input:
+        counts="<results>/{dataset}/iteration-0/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        background=in_iteration_before("background.fits"),
+        kernel_files=kernel_files,
+    output:
+        significance="<results>/{dataset}/iteration-{iteration}/significance.fits",
+    log:
+        "<logs>/{dataset}/iteration-{iteration}/compute_significance.log",
+    benchmark:
+        "<benchmarks>/{dataset}/iteration-{iteration}/compute_significance.tsv"
+    params:
+        source_kernel=setting("source_kernel"),
+        statistic=setting("statistic"),
+        library=LIBRARY,
+    script:
+        "../../scripts/compute_significance.py"
+
+
+rule update_exclusion_mask:
+    message:
+        "Update the exclusion mask of {wildcards.dataset}, iteration {wildcards.iteration}"
+    input:
+        significance="<results>/{dataset}/iteration-{iteration}/significance.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        user_mask="<results>/{dataset}/iteration-0/exclusion_mask.fits",
+        previous_mask=in_iteration_before("exclusion_mask.fits"),
+    output:
+        exclusion_mask="<results>/{dataset}/iteration-{iteration}/exclusion_mask.fits",
+        record="<results>/{dataset}/iteration-{iteration}/record.json",
+    log:
+        "<logs>/{dataset}/iteration-{iteration}/update_exclusion_mask.log",
+    benchmark:
+        "<benchmarks>/{dataset}/iteration-{iteration}/update_exclusion_mask.tsv"
+    params:
+        dilation_radius=setting("dilation_radius"),
+        options=settings("threshold", "mask_update", "starved_pixels"),
+        library=LIBRARY,
+    script:
+        "../../scripts/update_exclusion_mask.py"
+
+
+rule estimate_background:
+    message:
+        "Estimate the background of {wildcards.dataset}, iteration {wildcards.iteration}"
+    input:
+        counts="<results>/{dataset}/iteration-0/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        exclusion_mask="<results>/{dataset}/iteration-{iteration}/exclusion_mask.fits",
+        kernel_files=kernel_files,
+    output:
+        background="<results>/{dataset}/iteration-{iteration}/background.fits",
+    log:
+        "<logs>/{dataset}/iteration-{iteration}/estimate_background.log",
+    benchmark:
+        "<benchmarks>/{dataset}/iteration-{iteration}/estimate_background.tsv"
+    params:
+        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        library=LIBRARY,
+    script:
+        "../../scripts/estimate_background.py"
+
+
+checkpoint check_convergence:
+    message:
+        "Check the convergence of {wildcards.group}, iteration {wildcards.iteration}"
+    localrule: True
+    wildcard_constraints:
+        iteration="0|[1-9][0-9]*",
+    input:
+        unpack(members_to_decide),
+    output:
+        decisions="<results>/.decisions/{group}/iteration-{iteration}.json",
+    log:
+        "<logs>/.decisions/{group}/iteration-{iteration}/check_convergence.log",
+    benchmark:
+        "<benchmarks>/.decisions/{group}/iteration-{iteration}/check_convergence.tsv"
+    params:
+        settings=convergence_settings,
+        library=LIBRARY,
+    script:
+        "../../scripts/check_convergence.py"

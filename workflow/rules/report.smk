@@ -1,0 +1,91 @@
+"""The report: figures of every dataset that has products, and one page over all of them.
+
+Needs: products, statuses and the summary. Makes: the figures in the plots folder of every dataset, and report.html.
+"""
+
+
+rule plot_maps:
+    message:
+        "Plot the maps of {wildcards.dataset}"
+    input:
+        counts="<results>/{dataset}/counts.fits",
+        background="<results>/{dataset}/background.fits",
+        significance="<results>/{dataset}/significance.fits",
+        excess="<results>/{dataset}/excess.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+    output:
+        **figure_outputs("counts", "background", "significance", "excess"),
+    log:
+        "<logs>/{dataset}/plot_maps.log",
+    benchmark:
+        "<benchmarks>/{dataset}/plot_maps.tsv"
+    params:
+        plots=PLOTS,
+        library=LIBRARY,
+    script:
+        "../../scripts/plot_maps.py"
+
+
+rule plot_convergence:
+    message:
+        "Plot the convergence of {wildcards.dataset}"
+    input:
+        masks=every_mask,
+        convergence="<results>/{dataset}/convergence.csv",
+        significance="<results>/{dataset}/significance.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+        quality="<results>/{dataset}/quality.json",
+    output:
+        **figure_outputs("mask_growth", "convergence", "off_source"),
+    log:
+        "<logs>/{dataset}/plot_convergence.log",
+    benchmark:
+        "<benchmarks>/{dataset}/plot_convergence.tsv"
+    params:
+        plots=PLOTS,
+        threshold=setting("threshold"),
+        library=LIBRARY,
+    script:
+        "../../scripts/plot_convergence.py"
+
+
+rule plot_truth:
+    message:
+        "Plot {wildcards.dataset} against the truth"
+    input:
+        simulation="<results>/{dataset}/simulation.fits",
+        background="<results>/{dataset}/background.fits",
+        background_error="<results>/{dataset}/background_error.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+    output:
+        **figure_outputs("truth"),
+    log:
+        "<logs>/{dataset}/plot_truth.log",
+    benchmark:
+        "<benchmarks>/{dataset}/plot_truth.tsv"
+    params:
+        plots=PLOTS,
+        source_kernel=setting("source_kernel"),
+        library=LIBRARY,
+    script:
+        "../../scripts/plot_truth.py"
+
+
+rule render_report:
+    message:
+        "Render the report"
+    localrule: True
+    input:
+        summary="<results>/summary.csv",
+        statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
+        figures=figures,
+    output:
+        report="<results>/report.html",
+    log:
+        "<logs>/render_report.log",
+    benchmark:
+        "<benchmarks>/render_report.tsv"
+    params:
+        library=LIBRARY,
+    script:
+        "../../scripts/render_report.py"

@@ -1,0 +1,99 @@
+"""Results: the products of every finished loop, the status of every dataset, the summary of all.
+
+Needs: loops that have ended. Makes: the final maps, convergence.csv, quality.json and status.json of every dataset
+(only the status of one that failed), summary.csv, and a failure at the very end if any dataset failed.
+"""
+
+
+rule compute_products:
+    message:
+        "Compute the products of {wildcards.dataset}"
+    input:
+        unpack(loop_files),
+        counts="<results>/{dataset}/iteration-0/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        kernel_files=kernel_files,
+    output:
+        counts="<results>/{dataset}/counts.fits",
+        coverage="<results>/{dataset}/coverage.fits",
+        background="<results>/{dataset}/background.fits",
+        background_error="<results>/{dataset}/background_error.fits",
+        counts_off="<results>/{dataset}/counts_off.fits",
+        alpha="<results>/{dataset}/alpha.fits",
+        significance="<results>/{dataset}/significance.fits",
+        excess="<results>/{dataset}/excess.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+        convergence="<results>/{dataset}/convergence.csv",
+        quality="<results>/{dataset}/quality.json",
+    log:
+        "<logs>/{dataset}/compute_products.log",
+    benchmark:
+        "<benchmarks>/{dataset}/compute_products.tsv"
+    params:
+        loop=loop_state,
+        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        exclusion=settings("threshold", "dilation_radius", "mask_update", "starved_pixels"),
+        convergence=setting("convergence"),
+        library=LIBRARY,
+    script:
+        "../../scripts/compute_products.py"
+
+
+rule record_status:
+    message:
+        "Record the status of {wildcards.dataset}"
+    localrule: True
+    input:
+        unpack(products_of_success),
+        inspection="<results>/{dataset}/inspection.json",
+    output:
+        status="<results>/{dataset}/status.json",
+    log:
+        "<logs>/{dataset}/record_status.log",
+    benchmark:
+        "<benchmarks>/{dataset}/record_status.tsv"
+    params:
+        loop=loop_state,
+        library=LIBRARY,
+    script:
+        "../../scripts/record_status.py"
+
+
+rule summarize_datasets:
+    message:
+        "Summarize all datasets"
+    localrule: True
+    input:
+        statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
+    output:
+        summary=report(
+            "<results>/summary.csv",
+            category="Summary",
+            caption="../report/summary.rst",
+        ),
+    log:
+        "<logs>/summarize_datasets.log",
+    benchmark:
+        "<benchmarks>/summarize_datasets.tsv"
+    params:
+        library=LIBRARY,
+    script:
+        "../../scripts/summarize_datasets.py"
+
+
+rule report_failures:
+    message:
+        "Fail, because datasets did"
+    localrule: True
+    input:
+        summary="<results>/summary.csv",
+        report="<results>/report.html",
+    output:
+        # Never made: as long as a dataset fails, so does every run.
+        never="<results>/.failures",
+    log:
+        "<logs>/report_failures.log",
+    params:
+        library=LIBRARY,
+    script:
+        "../../scripts/report_failures.py"
