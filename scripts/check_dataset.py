@@ -3,6 +3,7 @@
 from skymask import convergence
 from skymask.datasets import check_kernels, named_files, read_dataset
 from skymask.errors import MapError
+from skymask.geometry import pixel_size
 from skymask.jobs import job, write_json
 
 
@@ -10,7 +11,7 @@ def check_dataset(*, dataset, files, kernels, output):
     inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
     try:
         inputs, header, _ = read_dataset(**files)
-        inspection["warnings"] = inputs.warnings + check_kernels(inputs, header, **kernels)
+        inspection["warnings"] = inputs.warnings + check_kernels(inputs, pixel_size(header), **kernels)
         mask = inputs.exclusion_mask
         inspection["record"] = convergence.first_record(mask, inputs.coverage, mask)
     except MapError as error:

@@ -3,10 +3,9 @@
 import numpy as np
 
 from skymask import convergence, maps, products
-from skymask.datasets import pixel_background_kernel
-from skymask.geometry import pixel_kernel
 from skymask.jobs import job, read_json, write_json
 from skymask.loop import compute_products, mean_background
+from skymask.pixel_kernels import background_kernel, to_pixels
 from skymask.quality import assess_quality
 
 
@@ -16,10 +15,14 @@ def write_products(
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"].data
     mask = np.logical_and.reduce([maps.read_product(path)["exclusion_mask"].data == 1 for path in masks])
-    source_kernel = pixel_kernel(kernels["source_kernel"], counts.header)
-    background_kernel = pixel_background_kernel(counts.header, **kernels)
+    size = maps.pixel_size(counts.header)
     result = compute_products(
-        counts.data, acceptance, mask, source_kernel, background_kernel, statistic=kernels["statistic"]
+        counts.data,
+        acceptance,
+        mask,
+        to_pixels(kernels["source_kernel"], size),
+        background_kernel(size, **kernels),
+        statistic=kernels["statistic"],
     )
     coverage = acceptance > 0
     figures = assess_quality(

@@ -2,8 +2,8 @@
 
 from skymask import maps
 from skymask.background import Background
-from skymask.geometry import pixel_kernel
 from skymask.jobs import job
+from skymask.pixel_kernels import to_pixels
 from skymask.significance import compute_significance
 
 
@@ -11,7 +11,7 @@ def write_significance(*, counts, acceptance, background, source_kernel, statist
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"].data
     estimate = Background(**{name: sky_map.data for name, sky_map in maps.read_product(background).items()})
-    kernel = pixel_kernel(source_kernel, counts.header)
+    kernel = to_pixels(source_kernel, maps.pixel_size(counts.header))
     result = compute_significance(counts.data, acceptance, estimate, kernel, statistic=statistic)
     maps.write(output, {"significance": result.significance}, sky=counts.header)
 

@@ -2,15 +2,15 @@
 
 from skymask import maps
 from skymask.background import estimate_background
-from skymask.datasets import pixel_background_kernel
 from skymask.jobs import job
+from skymask.pixel_kernels import background_kernel
 
 
 def write_background(*, counts, acceptance, exclusion_mask, kernels, output):
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"].data
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
-    kernel = pixel_background_kernel(counts.header, **kernels)
+    kernel = background_kernel(maps.pixel_size(counts.header), **kernels)
     maps.write(output, estimate_background(counts.data, acceptance, mask, kernel).maps(), sky=counts.header)
 
 

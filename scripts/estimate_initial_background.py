@@ -4,19 +4,22 @@ import numpy as np
 
 from skymask import maps
 from skymask.background import Background, estimate_background
-from skymask.datasets import digest_cards, named_files, pixel_background_kernel, read_dataset
+from skymask.datasets import digest_cards, named_files, read_dataset
+from skymask.geometry import pixel_size
 from skymask.jobs import job
+from skymask.pixel_kernels import background_kernel
 
 
 def estimate_initial_background(*, files, kernels, counts, acceptance, exclusion_mask, background):
     inputs, header, digests = read_dataset(**files)
+    size = pixel_size(header)
     if inputs.background is not None:
         estimate = Background(inputs.background)
     else:
-        kernel = pixel_background_kernel(header, **kernels)
+        kernel = background_kernel(size, **kernels)
         estimate = estimate_background(inputs.counts, inputs.acceptance, inputs.exclusion_mask, kernel)
-    maps.write(counts, {"counts": inputs.counts}, sky=header, cards=digest_cards(digests))
-    maps.write(acceptance, {"acceptance": inputs.acceptance}, sky=header)
+    maps.write(counts, {"counts": inputs.counts}, sky=header, cards=[*maps.pixel_size_cards(size), *digest_cards(digests)])
+    maps.write(acceptance, {"acceptance": inputs.acceptance}, sky=header, cards=maps.pixel_size_cards(size))
     # Before the first decision, every pixel is used.
     masks = {"exclusion_mask": inputs.exclusion_mask, "decision": np.ones_like(inputs.exclusion_mask)}
     maps.write(exclusion_mask, masks, sky=header)

@@ -1,8 +1,9 @@
 """Plot background and mask of a simulated dataset against the truth."""
 
 from skymask import maps, plots
-from skymask.geometry import pixel_kernel
+from skymask.geometry import pixel_size
 from skymask.jobs import job
+from skymask.pixel_kernels import to_pixels
 
 
 def plot_truth(*, simulation, background, background_error, exclusion_mask, source_kernel, settings, output):
@@ -17,7 +18,7 @@ def plot_truth(*, simulation, background, background_error, exclusion_mask, sour
         truth["expected_sources"].data,
         mask,
         estimated.header,
-        pixel_kernel(source_kernel, estimated.header),
+        to_pixels(source_kernel, pixel_size(estimated.header)),
     )
     plots.save(figure, output, settings)
 

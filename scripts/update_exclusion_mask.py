@@ -2,21 +2,22 @@
 
 from skymask import convergence, maps
 from skymask.exclusion import update_exclusion_mask
-from skymask.geometry import pixel_kernel
 from skymask.jobs import job, write_json
+from skymask.pixel_kernels import dilation_kernel
 
 
 def write_exclusion_mask(
     *, dataset, iteration, significance, acceptance, user_mask, previous_mask, dilation_radius, options, output, record
 ):
     significance = maps.read_product(significance)["significance"]
-    coverage = maps.read_product(acceptance)["acceptance"].data > 0
+    acceptance = maps.read_product(acceptance)["acceptance"]
+    coverage = acceptance.data > 0
     user_mask = maps.read_product(user_mask)["exclusion_mask"].data == 1
     previous = {name: sky_map.data == 1 for name, sky_map in maps.read_product(previous_mask).items()}
     mask, decision = update_exclusion_mask(
         significance.data,
         coverage,
-        dilation_kernel=pixel_kernel({"shape": "disk", "radius": dilation_radius}, significance.header),
+        dilation_kernel=dilation_kernel(dilation_radius, maps.pixel_size(acceptance.header)),
         user_mask=user_mask,
         previous_mask=previous["exclusion_mask"],
         previous_decision=previous["decision"],

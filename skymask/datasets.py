@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.io import fits
 
-from skymask import geometry, kernels, maps, sums
+from skymask import geometry, kernels, maps, pixel_kernels, sums
 from skymask.errors import MapError
 from skymask.inputs import Inputs, prepare
 
@@ -63,23 +63,12 @@ def named_files(files, hdus):
 
 
 def digest_cards(digests):
-    """Return the header cards that carry the SHA-256 of a dataset's files."""
+    """Return the header cards that carry the SHA-256 of a dataset's files, by which products name what they are of."""
     keys = {"counts": "SHACNTS", "acceptance": "SHAACC", "exclusion_mask": "SHAEXCL", "background": "SHABKG"}
     return [(keys[key], digest, f"SHA-256 of the {key} file") for key, digest in digests.items()]
 
 
-def pixel_background_kernel(header, *, source_kernel, background_kernel, statistic):
-    """Return the background kernel of the configuration on the pixels of a map.
-
-    With "wstat" on and off counts must not share pixels, so those under the source kernel are taken out.
-    """
-    kernel = geometry.pixel_kernel(background_kernel, header)
-    if statistic == "wstat":
-        return kernels.without(kernel, geometry.pixel_kernel(source_kernel, header))
-    return kernel
-
-
-def check_kernels(inputs, header, *, source_kernel, background_kernel, dilation_radius, statistic):
+def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic):
     """Return warnings about the kernels of a dataset, which are those of the configuration.
 
     Raises
@@ -91,17 +80,17 @@ def check_kernels(inputs, header, *, source_kernel, background_kernel, dilation_
     for key, kernel in (("source_kernel", source_kernel), ("background_kernel", background_kernel)):
         for name in ("radius", "sigma", "inner_radius", "width"):
             if name in kernel:
-                _check_length(f"{key}.{name}", kernel[name], header, shape)
-    _check_length("dilation_radius", dilation_radius, header, shape)
+                _check_length(f"{key}.{name}", kernel[name], pixel_size, shape)
+    _check_length("dilation_radius", dilation_radius, pixel_size, shape)
     if background_kernel["shape"] == "ring":
-        width = min(geometry.length_in_pixels(background_kernel["width"], header))
+        width = min(pixel_kernels.length_in_pixels(background_kernel["width"], pixel_size))
         if width < 1 - kernels.RADIUS_TOLERANCE:
             raise MapError(
                 f"background_kernel.width {background_kernel['width']} is {width:.2g} pixels: "
                 "a ring must be at least one pixel wide"
             )
-    source = geometry.pixel_kernel(source_kernel, header)
-    whole = geometry.pixel_kernel(background_kernel, header)
+    source = pixel_kernels.to_pixels(source_kernel, pixel_size)
+    whole = pixel_kernels.to_pixels(background_kernel, pixel_size)
     apart = kernels.without(whole, source)
     shared = np.count_nonzero(whole) - np.count_nonzero(apart)
     warnings = []
@@ -123,8 +112,8 @@ def check_kernels(inputs, header, *, source_kernel, background_kernel, dilation_
     return warnings
 
 
-def _check_length(name, length, header, shape):
-    pixels = max(geometry.length_in_pixels(length, header))
+def _check_length(name, length, pixel_size, shape):
+    pixels = max(pixel_kernels.length_in_pixels(length, pixel_size))
     if pixels > MAX_REACH * max(shape):
         raise MapError(
             f"{name} {length} is {pixels:.4g} pixels, and the map has {shape[1]} x {shape[0]} pixels: "

@@ -3,13 +3,11 @@
 import warnings
 
 import numpy as np
-from astropy import units
 from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs.utils import proj_plane_pixel_scales
 
-from skymask import kernels
-from skymask.configuration import parse_length
 from skymask.errors import MapError
-from skymask.maps import read, sky_cards
+from skymask.maps import sky_cards
 
 #: Pixel sizes may differ by this fraction over a map; beyond it, one kernel for the whole map would be wrong.
 MAX_DISTORTION = 0.1
@@ -39,51 +37,8 @@ def sky_projection(header, name="the map"):
 
 def pixel_size(header):
     """Return the size of a pixel along y and x, in degrees, at the reference point."""
-    from astropy.wcs.utils import proj_plane_pixel_scales
-
     size_x, size_y = proj_plane_pixel_scales(sky_projection(header))
     return float(size_y), float(size_x)
-
-
-def pixel_kernel(kernel, header):
-    """Return a kernel of the configuration as an array on the pixels of a map.
-
-    Parameters
-    ----------
-    kernel : dict
-        {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma} or {shape: array, path}.
-    header : Header
-        Header of the map, for the size of its pixels.
-
-    Raises
-    ------
-    MapError
-        If there is no such kernel on these pixels.
-    """
-    if kernel["shape"] == "array":
-        try:
-            return kernels.from_array(read(kernel["path"]).data)
-        except ValueError as error:
-            raise MapError(f"{kernel['path']}: {error}") from error
-    radii = {key: parse_length(value) for key, value in kernel.items() if key != "shape"}
-    in_pixels = any(unit == "px" for _, unit in radii.values())
-    values = {key: value if unit == "px" else degrees(value, unit) for key, (value, unit) in radii.items()}
-    shape = {"disk": kernels.disk, "ring": kernels.ring, "gaussian": kernels.gaussian}[kernel["shape"]]
-    return shape(**values, pixel_size=1.0 if in_pixels else pixel_size(header))
-
-
-def degrees(value, unit):
-    """Return an angle in degrees."""
-    return float(units.Quantity(value, unit).to_value("deg"))
-
-
-def length_in_pixels(length, header):
-    """Return a length of the configuration in pixels along y and x."""
-    value, unit = parse_length(length)
-    if unit == "px":
-        return value, value
-    size_y, size_x = pixel_size(header)
-    return degrees(value, unit) / size_y, degrees(value, unit) / size_x
 
 
 def check_distortion(header, shape):

@@ -99,6 +99,19 @@ def read_product(path):
         return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus}
 
 
+def pixel_size_cards(pixel_size):
+    """Return the header cards from which `pixel_size` reads what the sky coordinates were asked once."""
+    return [
+        ("PIXSIZEY", pixel_size[0], "[deg] size of a pixel along y"),
+        ("PIXSIZEX", pixel_size[1], "[deg] size of a pixel along x"),
+    ]
+
+
+def pixel_size(header):
+    """Return the size of a pixel along y and x in degrees, from the header of a map of iteration 0."""
+    return header["PIXSIZEY"], header["PIXSIZEX"]
+
+
 def write(path, images, *, sky, cards=()):
     """Write images to one FITS file, with checksums, in one piece.
 

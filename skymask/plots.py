@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 _MAPS = {
     "counts": ("cividis", "Counts per pixel", "Counts"),
     "background": ("cividis", "Background counts per pixel", "Background"),
-    "significance": ("RdBu_r", r"Significance [$\sigma$]", "Significance"),
+    "significance": ("RdBu_r", "Significance [σ]", "Significance"),
     "excess": ("RdBu_r", "Excess counts under the source kernel", "Excess"),
 }
 
@@ -112,7 +112,7 @@ def convergence(dataset, rows):
     quantities = (
         ("excluded", "Excluded pixels", BLUE),
         ("changed", "Changed pixels", ORANGE),
-        ("highest_significance", r"Highest significance [$\sigma$]", GREEN),
+        ("highest_significance", "Highest significance [σ]", GREEN),
         ("mean_background", "Mean background [counts per pixel]", "black"),
     )
     for axes, (key, label, colour) in zip(panels, quantities, strict=True):
@@ -167,8 +167,8 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     axes.set_yscale("log")
     axes.set_ylim(0.5, max(10.0, 4 * np.histogram(everything, edges)[0].max(initial=1)))
     axes.set_xlim(low, high)
-    axes.set_xlabel(r"Significance [$\sigma$]", **_STYLE)
-    axes.set_ylabel(r"Pixels per 0.25 $\sigma$", **_STYLE)
+    axes.set_xlabel("Significance [σ]", **_STYLE)
+    axes.set_ylabel("Pixels per 0.25 σ", **_STYLE)
     axes.tick_params(labelsize=8)
     axes.legend(fontsize=7.5, loc="upper right", frameon=False)
     axes.set_title(f"{dataset}: off-source significance", fontsize=10)

@@ -6,6 +6,7 @@ import numpy as np
 
 from skymask.files import written_whole
 from skymask.geometry import sky_position
+from skymask.pixel_kernels import describe
 
 #: Columns of the convergence table, in order.
 CONVERGENCE_COLUMNS = (
@@ -61,8 +62,8 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("MASKDEF", "1 used, 0 excluded", "convention of the exclusion mask"),
         ("STATIST", settings["statistic"], "statistic of the significance"),
         ("THRESH", settings["threshold"], "threshold of the exclusion, in sigma"),
-        ("SRCKERN", _kernel_text(settings["source_kernel"]), "source kernel"),
-        ("BKGKERN", _kernel_text(settings["background_kernel"]), "background kernel"),
+        ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
+        ("BKGKERN", describe(settings["background_kernel"])[:67], "background kernel"),
         ("DILATION", settings["dilation_radius"], "dilation radius"),
         ("MASKUPD", settings["mask_update"], "mask update"),
         ("STARVPIX", settings["starved_pixels"], "what starved pixels do"),
@@ -100,8 +101,3 @@ def read_convergence_table(path):
             {key: value if key in ("digest", "state") else float(value) if value else None for key, value in row.items()}
             for row in csv.DictReader(file)
         ]
-
-
-def _kernel_text(kernel):
-    """A kernel in the few words that fit into a header card."""
-    return " ".join([kernel["shape"], *(f"{key}={value}" for key, value in kernel.items() if key != "shape")])[:67]

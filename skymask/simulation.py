@@ -6,8 +6,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from skymask import geometry
 from skymask.configuration import parse_length
+from skymask.pixel_kernels import degrees
 
 
 class Sky(NamedTuple):
@@ -98,4 +98,4 @@ def _header(shape, size, center, frame):
 
 
 def _degrees(length):
-    return geometry.degrees(*parse_length(length))
+    return degrees(*parse_length(length))

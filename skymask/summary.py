@@ -1,6 +1,7 @@
 """What a person reads while the workflow runs and when it has ended."""
 
 import csv
+import json
 from pathlib import Path
 
 from skymask.files import written_whole
@@ -34,10 +35,9 @@ def progress_line(dataset, decision):
     record = decision["records"][-1]
     if decision["iteration"] == 0:
         return f"{dataset:<24} start         excluded {_excluded(record)} by the user"
-    highest = record["highest_significance"]
     line = (
         f"{dataset:<24} iteration {decision['iteration']:<3} excluded {_excluded(record)} "
-        f"(+{record['added']} -{record['released']})  highest {'none' if highest is None else f'{float(highest):.2f}'}"
+        f"(+{record['added']} -{record['released']})  highest {number_text(record['highest_significance'])}"
     )
     if decision["state"] == "running":
         return line
@@ -66,35 +66,52 @@ def read_summary(path):
         return list(csv.DictReader(file))
 
 
-def outcome_table(summary, crashed=()):
-    """Return the table of outcomes as text, and a line for every job that crashed.
+def outcome_table(statuses, crashed):
+    """Return the table of outcomes as text.
 
     Parameters
     ----------
-    summary : str or Path
-        The summary, if it has been written.
-    crashed : sequence of str
-        What to say of every crashed job.
+    statuses : dict of str to str or Path
+        The status file of every dataset, whether it has been written or not.
+    crashed : list of (str or None, str, str)
+        Of every job that ended without recording a status: its dataset if it has one, what it is, and its log.
     """
-    lines = []
-    if not crashed and Path(summary).is_file():
-        lines.append(f"{'dataset':<24} {'outcome':<16} {'iterations':>10} {'excluded':>9} {'highest':>8}  off-source")
-        lines += [_outcome_line(row) for row in read_summary(summary)]
-    lines += [f"crashed: {line}" for line in crashed]
+    lines = [f"{'dataset':<24} {'outcome':<16} {'iterations':>10} {'excluded':>9} {'highest':>8}  off-source"]
+    without = {dataset for dataset, _, _ in crashed}
+    for dataset, path in statuses.items():
+        if dataset in without:
+            lines.append(f"{dataset:<24} crashed")
+        elif not Path(path).is_file():
+            lines.append(f"{dataset:<24} unfinished")
+        else:
+            lines.append(_outcome_line(json.loads(Path(path).read_text(encoding="utf-8"))))
+    lines += [f"{job} crashed: {_last_line(log)} ({log})" for _, job, log in crashed]
     return "\n".join(lines)
 
 
-def _outcome_line(row):
-    if row["state"] == "failed":
-        return f"{row['dataset']:<24} {'failed':<16} {row['reason']}"
+def _last_line(log):
+    """The last line of a log, which says most about why its job ended."""
+    path = Path(log)
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+    lines = [line for line in lines if line.strip()]
+    return lines[-1] if lines else "it left no message; it may have been killed, for want of memory or time"
+
+
+def _outcome_line(status):
+    if status["state"] == "failed":
+        return f"{status['dataset']:<24} {'failed':<16} {status['reason']}"
     off_source = "undefined"
-    if row["off_source_mean"]:
-        off_source = f"mean {float(row['off_source_mean']):+.3f} width {float(row['off_source_width']):.3f}"
-    highest = f"{float(row['highest_significance']):.2f}" if row["highest_significance"] else "none"
+    if status["off_source_mean"] is not None:
+        off_source = f"mean {status['off_source_mean']:+.3f} width {status['off_source_width']:.3f}"
     return (
-        f"{row['dataset']:<24} {state_text(row['state'], row['period']):<16} {row['iteration']:>10} "
-        f"{float(row['excluded_fraction']):>9.2%} {highest:>8}  {off_source}"
+        f"{status['dataset']:<24} {state_text(status['state'], status['period']):<16} {status['iteration']:>10} "
+        f"{status['excluded_fraction']:>9.2%} {number_text(status['highest_significance']):>8}  {off_source}"
     )
+
+
+def number_text(value):
+    """Return a number from a status file with two decimals, "none" where there is none."""
+    return "none" if value is None else f"{float(value):.2f}"
 
 
 def _excluded(record):

@@ -8,6 +8,7 @@ import sys
 from itertools import count
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from skymask import configuration, jobs
 from skymask.errors import ConfigurationError
@@ -30,6 +31,7 @@ try:
         list(SETTINGS), config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
     )
     LIBRARY = configuration.library_digest()
+    STATUSES = {dataset: workflow.pathvars.apply(f"<results>/{dataset}/status.json") for dataset in SETTINGS}
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
@@ -178,9 +180,23 @@ def failures(wildcards):
 
 
 def show_outcomes():
-    """Print the table of outcomes, and the jobs that ended without a word."""
-    crashed = sorted({str(job) for job in getattr(workflow.scheduler, "failed", ())})
-    print(outcome_table("results/summary.csv", crashed), file=sys.stderr)
+    """Print the table of outcomes, and of every job that crashed the last line of its log."""
+    crashed = [
+        (getattr(job.wildcards, "dataset", None), " ".join([job.rule.name, *job.wildcards]), job.log[0])
+        for job in workflow.scheduler.failed
+        if job.rule.name != "report_failures"
+    ]
+    print(outcome_table(STATUSES, crashed), file=sys.stderr)
+
+
+def is_news(record):
+    """Whether a log record says more than that jobs are being selected."""
+    return not str(record.msg).startswith(
+        ("Select jobs", "Execute ", "DAG of jobs will be updated", "Updating checkpoint")
+    )
+
+
+logger.addFilter(is_news)
 
 
 def figure_outputs(*names):

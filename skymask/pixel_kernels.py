@@ -1,0 +1,66 @@
+"""The kernels of the configuration, whose radii are angles, as arrays on the pixels of a map."""
+
+from astropy import units
+
+from skymask import kernels
+from skymask.configuration import parse_length
+from skymask.errors import MapError
+from skymask.maps import read
+
+_SHAPES = {"disk": kernels.disk, "ring": kernels.ring, "gaussian": kernels.gaussian}
+
+
+def to_pixels(kernel, pixel_size):
+    """Return a kernel of the configuration as an array.
+
+    Parameters
+    ----------
+    kernel : dict
+        {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma} or {shape: array, path}.
+    pixel_size : (float, float)
+        Size of a pixel along y and x, in degrees.
+
+    Raises
+    ------
+    MapError
+        If there is no such kernel on these pixels.
+    """
+    try:
+        if kernel["shape"] == "array":
+            return kernels.from_array(read(kernel["path"]).data)
+        lengths = {key: parse_length(value) for key, value in kernel.items() if key != "shape"}
+        in_pixels = any(unit == "px" for _, unit in lengths.values())
+        radii = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in lengths.items()}
+        return _SHAPES[kernel["shape"]](**radii, pixel_size=1.0 if in_pixels else pixel_size)
+    except ValueError as error:
+        raise MapError(f"kernel {describe(kernel)}: {error}") from error
+
+
+def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
+    """Return the background kernel of the configuration as an array.
+
+    With "wstat" on and off counts must not share pixels, so those under the source kernel are taken out.
+    """
+    kernel = to_pixels(background_kernel, pixel_size)
+    return kernels.without(kernel, to_pixels(source_kernel, pixel_size)) if statistic == "wstat" else kernel
+
+
+def dilation_kernel(radius, pixel_size):
+    """Return the disk of the configuration's dilation radius as an array."""
+    return to_pixels({"shape": "disk", "radius": radius}, pixel_size)
+
+
+def length_in_pixels(length, pixel_size):
+    """Return a length of the configuration in pixels along y and x."""
+    value, unit = parse_length(length)
+    return (value, value) if unit == "px" else tuple(degrees(value, unit) / size for size in pixel_size)
+
+
+def degrees(value, unit):
+    """Return an angle in degrees."""
+    return float(units.Quantity(value, unit).to_value("deg"))
+
+
+def describe(kernel):
+    """Return a kernel of the configuration in a few words."""
+    return " ".join([kernel["shape"], *(f"{key}={value}" for key, value in kernel.items() if key != "shape")])
