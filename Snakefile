@@ -19,9 +19,6 @@ if not workflow.overwrite_configfiles:
         configfile: workflow.source_path("config.yaml")
 
 
-conda: "environment.yml"
-
-
 report: "workflow/report/workflow.rst"
 
 
@@ -39,14 +36,14 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
-    message:
-        "Everything is up to date"
     default_target: True
-    localrule: True
     input:
         summary="<results>/summary.csv",
         report="<results>/report.html",
         failures=failures,
+    localrule: True
+    message:
+        "Everything is up to date"
 
 
 onsuccess:

@@ -10,7 +10,20 @@ from skymask.quality import assess_quality
 
 
 def write_products(
-    *, dataset, counts, acceptance, masks, records, backgrounds, loop, kernels, exclusion, limits, output, table, quality
+    *,
+    dataset,
+    counts,
+    acceptance,
+    masks,
+    records,
+    backgrounds,
+    loop,
+    kernels,
+    exclusion,
+    limits,
+    output,
+    table,
+    quality,
 ):
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"].data

@@ -18,7 +18,9 @@ def estimate_initial_background(*, files, kernels, counts, acceptance, exclusion
     else:
         kernel = background_kernel(size, **kernels)
         estimate = estimate_background(inputs.counts, inputs.acceptance, inputs.exclusion_mask, kernel)
-    maps.write(counts, {"counts": inputs.counts}, sky=header, cards=[*maps.pixel_size_cards(size), *digest_cards(digests)])
+    maps.write(
+        counts, {"counts": inputs.counts}, sky=header, cards=[*maps.pixel_size_cards(size), *digest_cards(digests)]
+    )
     maps.write(acceptance, {"acceptance": inputs.acceptance}, sky=header, cards=maps.pixel_size_cards(size))
     # Before the first decision, every pixel is used.
     masks = {"exclusion_mask": inputs.exclusion_mask, "decision": np.ones_like(inputs.exclusion_mask)}

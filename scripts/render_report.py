@@ -10,6 +10,4 @@ def write_report(*, statuses, figures, output):
 
 if __name__ == "__main__":
     with job(snakemake):
-        write_report(
-            statuses=snakemake.input.statuses, figures=snakemake.input.figures, output=snakemake.output.report
-        )
+        write_report(statuses=snakemake.input.statuses, figures=snakemake.input.figures, output=snakemake.output.report)

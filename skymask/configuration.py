@@ -209,7 +209,7 @@ def _explain(error):
     value = error.instance
     match error.validator:
         case "additionalProperties":
-            known = [key for key in error.schema.get("properties", {})]
+            known = list(error.schema.get("properties", {}))
             for key in sorted(set(map(str, value)) - set(known)):
                 name = key if where == "the configuration" else f"{where}.{key}"
                 near = difflib.get_close_matches(key, known, n=1)
@@ -218,10 +218,9 @@ def _explain(error):
         case "required":
             missing = error.message.split("'")[1]
             yield f"{where} lacks the key {missing}"
-        case "pattern":
-            yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}{_length_hint(value)}"
-        case "type" if "pattern" in error.schema:
-            yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}: no unit"
+        case "pattern" | "type" if "pattern" in error.schema:
+            hint = _length_hint(str(value))
+            yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}{hint}"
         case "type":
             kinds = {"object": "a mapping", "array": "a list", "integer": "a whole number", "string": "text"}
             expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
@@ -272,8 +271,12 @@ def _content_errors(settings):
         if ("counts" in entry) == ("simulate" in entry):
             errors.append(f"{where} must have either counts or simulate")
         if "simulate" in entry:
-            errors += [f"{where}.{key} cannot stand beside simulate" for key in ("acceptance", "background") if key in entry]
-        errors += [f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry]
+            errors += [
+                f"{where}.{key} cannot stand beside simulate" for key in ("acceptance", "background") if key in entry
+            ]
+        errors += [
+            f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry
+        ]
         paths = {key: entry[key] for key in DATA_KEYS if isinstance(entry.get(key), str)}
         paths |= {f"{key}.path": entry[key]["path"] for key in REQUIRED_KEYS[:2] if entry.get(key, {}).get("path")}
         for key, path in paths.items():

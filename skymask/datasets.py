@@ -59,7 +59,7 @@ def named_files(files, hdus):
     hdus : dict of str to str or None
         HDU names, None for files with one image.
     """
-    return {key: f"{files[key]}[{hdu}]" if hdu else files[key] for key, hdu in hdus.items() if key in files.keys()}
+    return {key: f"{path}[{hdus[key]}]" if hdus[key] else path for key, path in files.items() if key in hdus}
 
 
 def digest_cards(digests):

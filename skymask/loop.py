@@ -145,9 +145,7 @@ def iterate(
             mask_update=mask_update,
             starved_pixels=starved_pixels,
         )
-        records.append(
-            convergence.record(len(masks), significance, mask, masks[-1], decision, coverage, user_mask)
-        )
+        records.append(convergence.record(len(masks), significance, mask, masks[-1], decision, coverage, user_mask))
         masks.append(mask)
         estimate = _estimate(inputs, mask, background_kernel)
         records[-1]["mean_background"] = mean_background(estimate.background)

@@ -78,7 +78,9 @@ def read(name, *, dimensions=2):
         if not images:
             raise MapError(f"{path} holds no image")
         if hdu_name is None and len(images) > 1:
-            raise MapError(f"{path} holds several images ({', '.join(images)}): name one, as in {path}[{next(iter(images))}]")
+            raise MapError(
+                f"{path} holds several images ({', '.join(images)}): name one, as in {path}[{next(iter(images))}]"
+            )
         if hdu_name is not None and hdu_name.upper() not in images:
             raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(images)}")
         hdu = images[hdu_name.upper()] if hdu_name else next(iter(images.values()))
@@ -163,7 +165,9 @@ def file_digest(name):
 
 def _image(hdu, path, dimensions):
     if len(hdu.shape) != dimensions:
-        raise MapError(f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}")
+        raise MapError(
+            f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"
+        )
     data = hdu.data
     return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from astropy.visualization.wcsaxes import WCSAxes  # noqa: F401 - registers the projection of sky maps
-from matplotlib.colors import AsinhNorm, BoundaryNorm, Normalize, TwoSlopeNorm
+from matplotlib.colors import BoundaryNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -16,10 +16,10 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 
 #: Colour map, colour-bar label and title of every map.
 _MAPS = {
-    "counts": ("cividis", "Counts per pixel", "Counts"),
-    "background": ("cividis", "Background counts per pixel", "Background"),
-    "significance": ("RdBu_r", "Significance [σ]", "Significance"),
-    "excess": ("RdBu_r", "Excess counts under the source kernel", "Excess"),
+    "counts": ("cividis", "Counts per pixel", "counts"),
+    "background": ("cividis", "Background counts per pixel", "background"),
+    "significance": ("RdBu_r", "Significance [σ]", "significance"),
+    "excess": ("RdBu_r", "Excess counts under the source kernel", "excess"),
 }
 
 _AXES = {"GLON": "Galactic longitude", "GLAT": "Galactic latitude", "RA": "Right ascension", "DEC": "Declination"}
@@ -36,7 +36,7 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15),
     data : ndarray, shape (ny, nx)
         NaN is left blank.
     header : Header
-        Sky coordinates.
+        Of the product: sky coordinates and the dataset's name.
     exclusion_mask : ndarray of bool, shape (ny, nx)
         True where the pixel is used.
     significance_limits : (float, float)
@@ -50,13 +50,11 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15),
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
     line = "black" if colours == "RdBu_r" else "white"
     _mask_contour(axes, exclusion_mask, line)
-    beyond = name in ("significance", "excess")
-    bar = figure.colorbar(image, ax=axes, label=label, extend="both" if beyond else "neither", shrink=0.9, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, label=label, shrink=0.9, pad=0.02)
     bar.ax.tick_params(labelsize=8)
     if name == "significance":
-        # Both slopes of the scale deserve ticks.
-        bar.set_ticks([tick for tick in MaxNLocator(7).tick_values(*significance_limits) if norm.vmin <= tick <= norm.vmax])
-    axes.set_title(title, fontsize=10)
+        bar.ax.set_ylim(*significance_limits)
+    axes.set_title(f"{header['DATASET']}: {title}", fontsize=10)
     _legend(axes, [Line2D([], [], color=line if line == "black" else GREY, label="exclusion mask")])
     return figure
 
@@ -76,7 +74,9 @@ def mask_growth(masks, final_mask, header):
         first[~masks[iteration]] = iteration
     released = ~np.isnan(first) & final_mask
     figure, axes = _sky_figure(header, final_mask.shape)
-    axes.imshow(np.where(released, 1.0, np.nan), origin="lower", cmap="Greys", vmin=0, vmax=2.5, interpolation="nearest")
+    axes.imshow(
+        np.where(released, 1.0, np.nan), origin="lower", cmap="Greys", vmin=0, vmax=2.5, interpolation="nearest"
+    )
     edges = np.arange(len(masks) + 1) - 0.5
     image = axes.imshow(
         np.where(final_mask, np.nan, first),
@@ -89,7 +89,7 @@ def mask_growth(masks, final_mask, header):
     bar.set_ticks(np.unique(np.linspace(0, len(masks) - 1, min(len(masks), 11)).astype(int)))
     bar.minorticks_off()
     _mask_contour(axes, final_mask, "black")
-    axes.set_title("Growth of the exclusion mask", fontsize=10)
+    axes.set_title(f"{header['DATASET']}: growth of the exclusion mask", fontsize=10)
     handles = [Line2D([], [], color="black", label="final exclusion mask")]
     if released.any():
         handles.append(Line2D([], [], marker="s", color="none", markerfacecolor="#C0C0C0", label="released again"))
@@ -113,7 +113,7 @@ def convergence(dataset, rows):
         ("excluded", "Excluded pixels", BLUE),
         ("changed", "Changed pixels", ORANGE),
         ("highest_significance", "Highest significance [σ]", GREEN),
-        ("mean_background", "Mean background [counts per pixel]", "black"),
+        ("mean_background", "Mean background\n[counts per pixel]", "black"),
     )
     for axes, (key, label, colour) in zip(panels, quantities, strict=True):
         values = [np.nan if row[key] is None else row[key] for row in rows]
@@ -127,7 +127,9 @@ def convergence(dataset, rows):
     panels[1].set_ylim(bottom=-0.2)
     for axes in panels[2:]:
         axes.set_xlabel("Iteration", **_STYLE)
-    figure.suptitle(f"{dataset}: {rows[-1]['state'].replace('_', ' ')} after {int(iterations[-1])} iterations", fontsize=10)
+    figure.suptitle(
+        f"{dataset}: {rows[-1]['state'].replace('_', ' ')} after {int(iterations[-1])} iterations", fontsize=10
+    )
     return figure
 
 
@@ -197,7 +199,7 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     noise = np.sqrt(np.maximum(sums.convolve(expected_background, source_kernel), 0))
     if (signal > noise).any():
         axes.contour(signal - noise, levels=[0], colors=GREEN, linewidths=1.4)
-    axes.set_title("Background and mask against the truth", fontsize=10)
+    axes.set_title(f"{header['DATASET']}: background and mask against the truth", fontsize=10)
     handles = [
         Line2D([], [], color="black", label="exclusion mask"),
         Line2D([], [], color=GREEN, label=r"true sources (1 $\sigma$)"),
@@ -212,7 +214,9 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
             label = f"{label}: mean {values.mean():+.2f}, std {values.std():.2f}"
             right.hist(values, edges, histtype="step", density=True, color=colour, linewidth=1.6, label=label)
     centre = np.linspace(-5, 5, 300)
-    right.plot(centre, np.exp(-0.5 * centre**2) / np.sqrt(2 * np.pi), "--", color="black", linewidth=1.2, label="N(0, 1)")
+    right.plot(
+        centre, np.exp(-0.5 * centre**2) / np.sqrt(2 * np.pi), "--", color="black", linewidth=1.2, label="N(0, 1)"
+    )
     right.set_xlabel("(Estimated - true background) / error", **_STYLE)
     right.set_ylabel("Probability density", **_STYLE)
     right.set_ylim(0, right.get_ylim()[1] * 1.35)
@@ -257,14 +261,14 @@ def _legend(axes, handles):
 
 
 def _norm(name, data, significance_limits):
-    """The colour scale of a map: around zero for signed maps, compressed for counts."""
+    """The colour scale of a map: white at zero for signed maps, the faint end stretched for counts."""
     finite = data[np.isfinite(data)]
     if name == "significance":
-        low, high = significance_limits
-        return TwoSlopeNorm(0, low, high) if low < 0 < high else Normalize(low, high)
+        limit = max(abs(value) for value in significance_limits)
+        return Normalize(-limit, limit)
     if name == "excess":
-        limit = float(np.percentile(np.abs(finite), 99.5)) if finite.size else 1.0
-        return Normalize(-max(limit, 1e-6), max(limit, 1e-6))
+        limit = max(1e-6, float(np.percentile(np.abs(finite), 99.5)) if finite.size else 1.0)
+        return Normalize(-limit, limit)
     if name == "counts":
-        return AsinhNorm(2.0, 0, max(1.0, float(np.percentile(finite, 99.9)) if finite.size else 1.0))
+        return PowerNorm(0.5, 0, max(1.0, float(np.percentile(finite, 99.9)) if finite.size else 1.0))
     return Normalize(0, max(1e-6, float(finite.max(initial=0.0))))

@@ -98,6 +98,9 @@ def read_convergence_table(path):
     """Return the rows of a convergence table, numbers as numbers, None where there is none."""
     with open(path, newline="", encoding="utf-8") as file:
         return [
-            {key: value if key in ("digest", "state") else float(value) if value else None for key, value in row.items()}
+            {
+                key: value if key in ("digest", "state") else float(value) if value else None
+                for key, value in row.items()
+            }
             for row in csv.DictReader(file)
         ]

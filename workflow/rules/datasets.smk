@@ -6,24 +6,24 @@ whether the dataset can be used and, if not, why.
 
 
 rule simulate_counts:
-    message:
-        "Simulate the sky of {wildcards.dataset}"
     output:
         simulation="<results>/{dataset}/simulation.fits",
     log:
         "<logs>/{dataset}/simulate_counts.log",
     benchmark:
         "<benchmarks>/{dataset}/simulate_counts.tsv"
+    conda:
+        "../../environment.yml"
     params:
         simulation=setting("simulate"),
         library=LIBRARY,
+    message:
+        "Simulate the sky of {wildcards.dataset}"
     script:
         "../../scripts/simulate_counts.py"
 
 
 rule check_dataset:
-    message:
-        "Check the maps and kernels of {wildcards.dataset}"
     input:
         unpack(data_files),
         kernel_files=kernel_files,
@@ -33,9 +33,13 @@ rule check_dataset:
         "<logs>/{dataset}/check_dataset.log",
     benchmark:
         "<benchmarks>/{dataset}/check_dataset.tsv"
+    conda:
+        "../../environment.yml"
     params:
         hdus=data_hdus,
         kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic"),
         library=LIBRARY,
+    message:
+        "Check the maps and kernels of {wildcards.dataset}"
     script:
         "../../scripts/check_dataset.py"

@@ -6,8 +6,6 @@ every group of datasets the decisions whether their loops go on.
 
 
 rule estimate_initial_background:
-    message:
-        "Estimate the initial background of {wildcards.dataset}"
     input:
         unpack(data_files),
         kernel_files=kernel_files,
@@ -20,17 +18,19 @@ rule estimate_initial_background:
         "<logs>/{dataset}/iteration-0/estimate_initial_background.log",
     benchmark:
         "<benchmarks>/{dataset}/iteration-0/estimate_initial_background.tsv"
+    conda:
+        "../../environment.yml"
     params:
         hdus=data_hdus,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         library=LIBRARY,
+    message:
+        "Estimate the initial background of {wildcards.dataset}"
     script:
         "../../scripts/estimate_initial_background.py"
 
 
 rule compute_significance:
-    message:
-        "Compute the significance of {wildcards.dataset}, iteration {wildcards.iteration}"
     input:
         counts="<results>/{dataset}/iteration-0/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
@@ -42,17 +42,19 @@ rule compute_significance:
         "<logs>/{dataset}/iteration-{iteration}/compute_significance.log",
     benchmark:
         "<benchmarks>/{dataset}/iteration-{iteration}/compute_significance.tsv"
+    conda:
+        "../../environment.yml"
     params:
         source_kernel=setting("source_kernel"),
         statistic=setting("statistic"),
         library=LIBRARY,
+    message:
+        "Compute the significance of {wildcards.dataset}, iteration {wildcards.iteration}"
     script:
         "../../scripts/compute_significance.py"
 
 
 rule update_exclusion_mask:
-    message:
-        "Update the exclusion mask of {wildcards.dataset}, iteration {wildcards.iteration}"
     input:
         significance="<results>/{dataset}/iteration-{iteration}/significance.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
@@ -65,17 +67,19 @@ rule update_exclusion_mask:
         "<logs>/{dataset}/iteration-{iteration}/update_exclusion_mask.log",
     benchmark:
         "<benchmarks>/{dataset}/iteration-{iteration}/update_exclusion_mask.tsv"
+    conda:
+        "../../environment.yml"
     params:
         dilation_radius=setting("dilation_radius"),
         options=settings("threshold", "mask_update", "starved_pixels"),
         library=LIBRARY,
+    message:
+        "Update the exclusion mask of {wildcards.dataset}, iteration {wildcards.iteration}"
     script:
         "../../scripts/update_exclusion_mask.py"
 
 
 rule estimate_background:
-    message:
-        "Estimate the background of {wildcards.dataset}, iteration {wildcards.iteration}"
     input:
         counts="<results>/{dataset}/iteration-0/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
@@ -87,19 +91,18 @@ rule estimate_background:
         "<logs>/{dataset}/iteration-{iteration}/estimate_background.log",
     benchmark:
         "<benchmarks>/{dataset}/iteration-{iteration}/estimate_background.tsv"
+    conda:
+        "../../environment.yml"
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         library=LIBRARY,
+    message:
+        "Estimate the background of {wildcards.dataset}, iteration {wildcards.iteration}"
     script:
         "../../scripts/estimate_background.py"
 
 
 checkpoint check_convergence:
-    message:
-        "Check the convergence of {wildcards.group}, iteration {wildcards.iteration}"
-    localrule: True
-    wildcard_constraints:
-        iteration="0|[1-9][0-9]*",
     input:
         unpack(members_to_decide),
     output:
@@ -108,8 +111,15 @@ checkpoint check_convergence:
         "<logs>/.decisions/{group}/iteration-{iteration}/check_convergence.log",
     benchmark:
         "<benchmarks>/.decisions/{group}/iteration-{iteration}/check_convergence.tsv"
+    wildcard_constraints:
+        iteration="0|[1-9][0-9]*",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         settings=convergence_settings,
         library=LIBRARY,
+    message:
+        "Check the convergence of {wildcards.group}, iteration {wildcards.iteration}"
     script:
         "../../scripts/check_convergence.py"

@@ -5,8 +5,6 @@ Needs: products, statuses and the summary. Makes: the figures in the plots folde
 
 
 rule plot_maps:
-    message:
-        "Plot the maps of {wildcards.dataset}"
     input:
         counts="<results>/{dataset}/counts.fits",
         background="<results>/{dataset}/background.fits",
@@ -19,16 +17,18 @@ rule plot_maps:
         "<logs>/{dataset}/plot_maps.log",
     benchmark:
         "<benchmarks>/{dataset}/plot_maps.tsv"
+    conda:
+        "../../environment.yml"
     params:
         plots=PLOTS,
         library=LIBRARY,
+    message:
+        "Plot the maps of {wildcards.dataset}"
     script:
         "../../scripts/plot_maps.py"
 
 
 rule plot_convergence:
-    message:
-        "Plot the convergence of {wildcards.dataset}"
     input:
         masks=every_mask,
         convergence="<results>/{dataset}/convergence.csv",
@@ -41,17 +41,19 @@ rule plot_convergence:
         "<logs>/{dataset}/plot_convergence.log",
     benchmark:
         "<benchmarks>/{dataset}/plot_convergence.tsv"
+    conda:
+        "../../environment.yml"
     params:
         plots=PLOTS,
         threshold=setting("threshold"),
         library=LIBRARY,
+    message:
+        "Plot the convergence of {wildcards.dataset}"
     script:
         "../../scripts/plot_convergence.py"
 
 
 rule plot_truth:
-    message:
-        "Plot {wildcards.dataset} against the truth"
     input:
         simulation="<results>/{dataset}/simulation.fits",
         background="<results>/{dataset}/background.fits",
@@ -63,18 +65,19 @@ rule plot_truth:
         "<logs>/{dataset}/plot_truth.log",
     benchmark:
         "<benchmarks>/{dataset}/plot_truth.tsv"
+    conda:
+        "../../environment.yml"
     params:
         plots=PLOTS,
         source_kernel=setting("source_kernel"),
         library=LIBRARY,
+    message:
+        "Plot {wildcards.dataset} against the truth"
     script:
         "../../scripts/plot_truth.py"
 
 
 rule render_report:
-    message:
-        "Render the report"
-    localrule: True
     input:
         summary="<results>/summary.csv",
         statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
@@ -85,7 +88,12 @@ rule render_report:
         "<logs>/render_report.log",
     benchmark:
         "<benchmarks>/render_report.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         library=LIBRARY,
+    message:
+        "Render the report"
     script:
         "../../scripts/render_report.py"

@@ -6,8 +6,6 @@ Needs: loops that have ended. Makes: the final maps, convergence.csv, quality.js
 
 
 rule compute_products:
-    message:
-        "Compute the products of {wildcards.dataset}"
     input:
         unpack(loop_files),
         counts="<results>/{dataset}/iteration-0/counts.fits",
@@ -29,20 +27,21 @@ rule compute_products:
         "<logs>/{dataset}/compute_products.log",
     benchmark:
         "<benchmarks>/{dataset}/compute_products.tsv"
+    conda:
+        "../../environment.yml"
     params:
         loop=loop_state,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         exclusion=settings("threshold", "dilation_radius", "mask_update", "starved_pixels"),
         convergence=setting("convergence"),
         library=LIBRARY,
+    message:
+        "Compute the products of {wildcards.dataset}"
     script:
         "../../scripts/compute_products.py"
 
 
 rule record_status:
-    message:
-        "Record the status of {wildcards.dataset}"
-    localrule: True
     input:
         unpack(products_of_success),
         inspection="<results>/{dataset}/inspection.json",
@@ -52,17 +51,19 @@ rule record_status:
         "<logs>/{dataset}/record_status.log",
     benchmark:
         "<benchmarks>/{dataset}/record_status.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         loop=loop_state,
         library=LIBRARY,
+    message:
+        "Record the status of {wildcards.dataset}"
     script:
         "../../scripts/record_status.py"
 
 
 rule summarize_datasets:
-    message:
-        "Summarize all datasets"
-    localrule: True
     input:
         statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
     output:
@@ -75,16 +76,18 @@ rule summarize_datasets:
         "<logs>/summarize_datasets.log",
     benchmark:
         "<benchmarks>/summarize_datasets.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         library=LIBRARY,
+    message:
+        "Summarize all datasets"
     script:
         "../../scripts/summarize_datasets.py"
 
 
 rule report_failures:
-    message:
-        "Fail, because datasets did"
-    localrule: True
     input:
         summary="<results>/summary.csv",
         report="<results>/report.html",
@@ -93,7 +96,12 @@ rule report_failures:
         never="<results>/.failures",
     log:
         "<logs>/report_failures.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
     params:
         library=LIBRARY,
+    message:
+        "Fail, because datasets did"
     script:
         "../../scripts/report_failures.py"

@@ -1,0 +1,54 @@
+# make run: the workflow with config.yaml. make test: the tests. Both build .venv first if it is missing or out of date.
+# Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: run test lint lock install clean
+
+run: .venv/run.stamp
+	$(BIN)/snakemake $(ARGS)
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+install: .venv/run.stamp
+
+# Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
+lock:
+	uv pip compile pyproject.toml $(LOCK) --output-file requirements.lock
+	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --constraint requirements.lock --output-file requirements-dev.lock
+LOCK := --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url
+
+clean:
+	rm -rf results logs .snakemake
+	find benchmarks -name '*.tsv' -delete
+
+.venv/run.stamp: requirements.lock
+	@$(call build,requirements.lock)
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock
+	@$(call build,requirements-dev.lock)
+	@touch .venv/run.stamp $@
+
+# Checks what is needed, makes .venv if there is none, and installs a lock into it.
+define build
+command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11 or later is needed, and there is no $(PYTHON)" >&2; exit 1; }; \
+"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || { echo "Python 3.11 or later is needed, and $(PYTHON) is $$("$(PYTHON)" --version 2>&1)" >&2; exit 1; }; \
+"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null \
+  || { echo "$(PYTHON) lacks venv or ensurepip: install them (on Debian and Ubuntu: python3-venv)" >&2; exit 1; }; \
+{ test -x $(BIN)/python && $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; } \
+  || { echo "Making .venv"; rm -rf .venv; "$(PYTHON)" -m venv .venv; } || exit 1; \
+echo "Installing $(1) into .venv (this takes a minute)"; \
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1) \
+  || { echo "$(1) could not be installed: is there a network?" >&2; exit 1; }
+endef

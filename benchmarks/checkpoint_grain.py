@@ -1,0 +1,120 @@
+"""Measure what the workflow engine costs, by number of datasets and of checkpoint groups.
+
+The rules are the workflow's own; their scripts are replaced by one that writes small files at once, with loops that
+converge after 2 to 6 iterations. So nearly all the CPU time of the Snakemake process itself is the engine's.
+
+    python benchmarks/checkpoint_grain.py --datasets 10 30 100 300 --groups 1 10 all
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+TOY = """
+import json, sys, zlib
+rule, output, inputs = sys.argv[1], sys.argv[2].split(), sys.argv[3].split()
+def last(path, word):
+    return int(path.split(word + "-")[1].split("/")[0].split(".")[0])
+for path in output:
+    content = {"dataset": path.split("/")[1], "reason": None, "warnings": [], "record": {"iteration": 0}}
+    if path.endswith("record.json"):
+        content["record"]["iteration"] = last(path, "iteration")
+    elif rule == "check_convergence":
+        content = {}
+        iteration = last(path, "iteration")
+        for name in inputs:
+            if "/.decisions/" in name:
+                content.update(json.load(open(name)))
+        for name in inputs:
+            if "/.decisions/" not in name:
+                dataset = name.split("/")[1]
+                end = iteration == 2 + zlib.crc32(dataset.encode()) % 5
+                content[dataset] = {"state": "converged" if end else "running", "period": 1, "iteration": iteration,
+                                    "reason": None, "final_mask_of_iterations": [iteration]}
+    elif path.endswith("status.json"):
+        content.update(state="converged", period=1, iteration=2, excluded_fraction=0.0, highest_significance=None,
+                       off_source_mean=None)
+    with open(path, "w") as file:
+        file.write(json.dumps(content))
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--datasets", type=int, nargs="+", default=[10, 30, 100, 300])
+    parser.add_argument("--groups", nargs="+", default=["1", "10", "all"], help="numbers, or all: one per dataset")
+    arguments = parser.parse_args()
+    print(
+        "| datasets | groups | jobs | engine CPU [s] | per job [ms] | memory [MB] | wall [s] | no-change run, CPU [s] |"
+    )
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for number in arguments.datasets:
+        for groups in arguments.groups:
+            with tempfile.TemporaryDirectory() as folder:
+                print(measure(Path(folder), number, number if groups == "all" else int(groups)), flush=True)
+
+
+def measure(folder, number, groups):
+    """Run the workflow with toy bodies and return a row of the table."""
+    write_workflow(folder, number, groups)
+    first = run_engine(folder)
+    second = run_engine(folder)
+    jobs = len(list((folder / "benchmarks").rglob("*.tsv")))
+    cells = (number, groups, jobs, f"{first['cpu']:.1f}", f"{1000 * first['cpu'] / jobs:.1f}")
+    cells += (f"{first['memory']:.0f}", f"{first['wall']:.0f}", f"{second['cpu']:.1f}")
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def write_workflow(folder, number, groups):
+    """Write the repository's workflow with toy bodies into a folder."""
+    for name in ("workflow", "skymask", "profiles"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    (folder / "toy.py").write_text(TOY)
+    for rules in (folder / "workflow" / "rules").glob("*.smk"):
+        toy = rf'shell:\n        "{sys.executable} -I -S toy.py \1 \'{{output}}\' \'{{input}}\'"'
+        rules.write_text(re.sub(r'script:\n\s+"../../scripts/(\w+)\.py"', toy, rules.read_text()))
+    config = {
+        "source_kernel": "{shape: disk, radius: 1 px}",
+        "background_kernel": "{shape: ring, inner_radius: 3 px, width: 2 px}",
+        "dilation_radius": "1 px",
+        "checkpoint_groups": groups,
+    }
+    lines = [f"{key}: {value}" for key, value in config.items()] + ["datasets:"]
+    simulation = "{simulate: {seed: 1, width: [1 deg, 1 deg], pixel_size: 0.1 deg, background: 1}}"
+    lines += [f"  field-{index:05}: {simulation}" for index in range(number)]
+    (folder / "config.yaml").write_text("\n".join(lines) + "\n")
+
+
+def run_engine(folder):
+    """Run Snakemake and return CPU seconds and peak memory of its own process, and wall seconds."""
+    command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count())]
+    start = time.monotonic()
+    with open(folder / "log.txt", "w") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        usage = {}
+        while process.poll() is None:
+            try:
+                fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                usage["cpu"] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                usage["memory"] = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+            except (FileNotFoundError, TypeError, ProcessLookupError):
+                pass
+            time.sleep(0.05)
+    if process.returncode:
+        sys.exit((folder / "log.txt").read_text()[-3000:])
+    return {**usage, "wall": time.monotonic() - start}
+
+
+if __name__ == "__main__":
+    main()
