@@ -46,6 +46,12 @@ rule all:
         "Everything is up to date"
 
 
+onstart:
+    # The limit of jobs per second costs a timer thread in every scheduling round, and local jobs need none.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 onsuccess:
     show_outcomes()
 

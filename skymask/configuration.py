@@ -54,7 +54,8 @@ def dataset_settings(config, schema):
         config = {**config, "datasets": read_table(datasets)}
     elif isinstance(datasets, dict):
         config = {**config, "datasets": {str(name): entry for name, entry in datasets.items()}}
-    _raise_if_any([*_number_errors(config), *_schema_errors(config, schema)])
+    names = config["datasets"] if isinstance(config.get("datasets"), dict) else ()
+    _raise_if_any([*_name_errors(names), *_number_errors(config), *_schema_errors(config, schema)])
     shared = {key: value for key, value in config.items() if key in schema["$defs"]["dataset"]["properties"]}
     settings = {}
     for name, entry in config["datasets"].items():
@@ -62,7 +63,7 @@ def dataset_settings(config, schema):
         merged = {**shared, **entry}
         merged["convergence"] = {**shared.get("convergence", {}), **entry.get("convergence", {})}
         settings[name] = with_defaults(merged, schema["$defs"]["dataset"], schema)
-    _raise_if_any(_name_errors(settings) + _content_errors(settings))
+    _raise_if_any(_content_errors(settings))
     return settings
 
 
@@ -251,9 +252,9 @@ def _length_hint(value):
     return f": {match['unit']!r} is none of deg, arcmin, arcsec, rad, px"
 
 
-def _name_errors(settings):
+def _name_errors(names):
     errors, seen = [], {}
-    for name in settings:
+    for name in names:
         if not _SAFE_NAME.fullmatch(name):
             errors.append(
                 f"datasets.{name}: unsafe name {name!r}: at most 100 letters, digits and . _ + -, "

@@ -40,11 +40,12 @@ def read_dataset(counts, *, acceptance=None, exclusion_mask=None, background=Non
     header = read["counts"].header
     geometry.sky_projection(header, names["counts"])
     shape = read["counts"].data.shape
+    geometry.check_distortion(header, shape)
     for key, sky_map in read.items():
         if sky_map.data.shape != shape:
             raise MapError(f"{key} {names[key]} has the shape {sky_map.data.shape}, counts {shape}: they must agree")
-        geometry.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
-    geometry.check_distortion(header, shape)
+        if key != "counts":
+            geometry.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
     inputs = prepare(**{key: sky_map.data for key, sky_map in read.items()})
     return Dataset(inputs, header, {key: maps.file_digest(name) for key, name in names.items()})
 

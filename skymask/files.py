@@ -22,3 +22,14 @@ def written_whole(path):
         raise SkymaskError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder):
+    """Raise a SkymaskError if files cannot be written into a folder, or the folder cannot be made."""
+    existing = Path(folder).absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not writable")

@@ -95,10 +95,13 @@ def read_product(path):
     MapError
         If the file is missing, damaged, or not one of skymask's.
     """
-    with _open(path, checksum=True) as hdus:
-        if "CHECKSUM" not in hdus[0].header:
-            raise MapError(f"{path} was not written by skymask: remove it and run again")
-        return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus}
+    try:
+        with _open(path, checksum=True) as hdus:
+            if "CHECKSUM" not in hdus[0].header:
+                raise MapError(f"{path} was not written by skymask")
+            return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus}
+    except MapError as error:
+        raise MapError(f"{error}: remove it and run again, and it is made anew") from error
 
 
 def pixel_size_cards(pixel_size):

@@ -7,11 +7,11 @@ import os
 import sys
 from itertools import count
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from skymask import configuration, jobs
-from skymask.errors import ConfigurationError
+from skymask.errors import SkymaskError
+from skymask.files import check_writable
 from skymask.summary import outcome_table
 
 #: Figures of every dataset that has products.
@@ -24,16 +24,19 @@ try:
     if workflow.is_main_process:
         for configfile in workflow.configfiles:
             configuration.check_duplicate_keys(configfile)
+        for folder in ("<results>", "<logs>", "<benchmarks>"):
+            check_writable(workflow.pathvars.apply(folder))
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
-    PLOTS = configuration.plot_settings(config, SCHEMA)
-    GROUPS = configuration.groups(
-        list(SETTINGS), config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
-    )
-    LIBRARY = configuration.library_digest()
-    STATUSES = {dataset: workflow.pathvars.apply(f"<results>/{dataset}/status.json") for dataset in SETTINGS}
-except ConfigurationError as error:
-    raise WorkflowError(str(error)) from None
+except SkymaskError as error:
+    # One clear line per mistake, without the traceback that an exception would bring.
+    sys.exit(str(error))
+
+PLOTS = configuration.plot_settings(config, SCHEMA)
+LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
+GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
+LIBRARY = configuration.library_digest()
+STATUSES = {dataset: workflow.pathvars.apply(f"<results>/{dataset}/status.json") for dataset in SETTINGS}
 
 
 def setting(key):
@@ -190,10 +193,10 @@ def show_outcomes():
 
 
 def is_news(record):
-    """Whether a log record says more than that jobs are being selected."""
-    return not str(record.msg).startswith(
-        ("Select jobs", "Execute ", "DAG of jobs will be updated", "Updating checkpoint")
-    )
+    """Whether a log record says more than that jobs are being selected, or that a script failed that said so itself."""
+    message = str(record.msg)
+    chatter = ("Select jobs", "Execute ", "DAG of jobs will be updated", "Updating checkpoint", "Conda environments:")
+    return not message.startswith(chatter) and "returned non-zero exit status 1." not in message
 
 
 logger.addFilter(is_news)

@@ -1,0 +1,97 @@
+"""Quality figures: the fit of a cut distribution, and counts of pixels on maps small enough to count by eye."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtr, ndtri
+
+from skymask.quality import assess_quality, fit_off_source
+
+
+def cut_normal(mean, width, threshold, n=20001):
+    """Return the n evenly spaced quantiles of a normal distribution cut at the threshold."""
+    below = ndtr((threshold - mean) / width)
+    return mean + width * ndtri((np.arange(n) + 0.5) / n * below)
+
+
+@pytest.mark.parametrize("threshold", [2, 3, 5])
+@pytest.mark.parametrize(("mean", "width"), [(0, 1), (0.3, 1.2), (-0.2, 0.9)])
+def test_fit_recovers_the_distribution_before_the_cut(mean, width, threshold):
+    # Moments of n even quantiles differ from the distribution's by about 1 / n in their tails.
+    fitted = fit_off_source(cut_normal(mean, width, threshold), threshold)
+    assert fitted == pytest.approx((mean, width), abs=2e-3)
+
+
+def test_plain_moments_are_biased_where_the_fit_is_not():
+    # Mean and width of a standard normal distribution cut at 2 are -0.0552 and 0.9415 (design/method.md).
+    values = cut_normal(0, 1, 2)
+    assert (values.mean(), values.std()) == pytest.approx((-0.0552, 0.9415), abs=2e-3)
+
+
+def test_fit_recovers_a_random_sample_within_its_error():
+    n = 20000
+    values = np.random.default_rng(6).normal(0.3, 1.2, 2 * n)
+    fitted = fit_off_source(values[values < 1.5][:n], 1.5)
+    # Cut one sigma above the mean, the errors are about twice those of the whole sample; four times that.
+    assert fitted == pytest.approx((0.3, 1.2), abs=4 * 2 * 1.2 / np.sqrt(n))
+
+
+def test_fit_far_below_the_threshold_is_the_plain_mean_and_width():
+    values = np.random.default_rng(7).normal(1, 2, 500)
+    # The minimiser stops at 1e-9 of its parameters; a likelihood flat to 1e-13 places them to its root.
+    assert fit_off_source(values, 1000.0) == pytest.approx((values.mean(), values.std()), abs=2e-6)
+
+
+def test_fit_drops_values_at_and_above_the_threshold():
+    values = cut_normal(0, 1, 3, n=500)
+    assert fit_off_source(np.append(values, [3.0, 50.0, 1e6]), 3.0) == fit_off_source(values, 3.0)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0, 1.0], [7.0, 9.0]])
+def test_fit_of_fewer_than_two_different_values_is_undefined(values):
+    assert np.isnan(fit_off_source(np.array(values), 5.0)).all()
+
+
+NAN = np.nan
+SIGNIFICANCE = np.array([[0.0, 1.0, -1.0, 6.0], [NAN, 7.0, 5.0, NAN]])
+MASK = np.array([[True, True, True, False], [True, False, True, True]])
+COVERAGE = np.array([[True, True, True, True], [True, True, True, False]])
+COUNTS_OFF = np.array([[3.0, 10.0, 9.9, 50.0], [0.0, 20.0, 30.0, NAN]])
+
+
+@pytest.mark.parametrize(
+    ("figure", "expected"),
+    [
+        ("covered", 7),
+        ("excluded", 2),
+        ("excluded_fraction", 2 / 7),
+        ("starved", 1),
+        ("few_counts_off", 2),
+        ("unexcluded_above_threshold", 1),
+        ("highest_significance", 7.0),
+        ("highest_x", 1),
+        ("highest_y", 1),
+        ("off_source_pixels", 4),
+    ],
+)
+def test_figure_of_a_small_map_is_the_one_counted_by_eye(figure, expected):
+    assert assess_quality(SIGNIFICANCE, MASK, COVERAGE, COUNTS_OFF, threshold=5)[figure] == expected
+
+
+def test_off_source_fit_is_of_the_used_pixels_below_the_threshold():
+    figures = assess_quality(SIGNIFICANCE, MASK, COVERAGE, COUNTS_OFF, threshold=5)
+    fitted = fit_off_source(np.array([0.0, 1.0, -1.0]), 5)
+    assert (figures["off_source_mean"], figures["off_source_width"]) == fitted
+
+
+def test_infinite_significance_is_the_highest_and_in_no_fit():
+    significance = SIGNIFICANCE.copy()
+    significance[0, 0] = np.inf
+    figures = assess_quality(significance, MASK, COVERAGE, COUNTS_OFF, threshold=5)
+    assert (figures["highest_significance"], figures["highest_x"], figures["highest_y"]) == (np.inf, 0, 0)
+    assert figures["off_source_pixels"] == 3
+
+
+def test_undefined_significance_has_no_highest_pixel_and_no_fit():
+    figures = assess_quality(np.full((2, 4), NAN), MASK, COVERAGE, COUNTS_OFF, threshold=5)
+    for key in ("highest_significance", "highest_x", "highest_y", "off_source_mean", "off_source_width"):
+        assert figures[key] is None
