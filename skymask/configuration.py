@@ -3,6 +3,7 @@
 Nothing here needs numpy or astropy: a workflow reads its configuration at every start.
 """
 
+import copy
 import csv
 import difflib
 import hashlib
@@ -93,7 +94,7 @@ def with_defaults(value, schema, root):
         if key in filled:
             filled[key] = with_defaults(filled[key], subschema, root)
         elif "default" in subschema:
-            filled[key] = subschema["default"]
+            filled[key] = copy.deepcopy(subschema["default"])
     return filled
 
 
@@ -117,6 +118,9 @@ def read_table(path):
         raise ConfigurationError(f"datasets: the table {path} cannot be read ({reason})") from error
     if "dataset" not in columns:
         raise ConfigurationError(f"datasets: the table {path} has no column 'dataset', only {', '.join(columns)}")
+    for column in columns:
+        if columns.count(column) > 1:
+            raise ConfigurationError(f"datasets: the table {path} has the column {column!r} twice")
     datasets = {}
     for number, row in enumerate(rows, start=2):
         name = (row.pop("dataset") or "").strip()
@@ -145,6 +149,9 @@ def check_duplicate_keys(path):
                     raise ConfigurationError(f"{'.'.join(where)} stands twice in {path} (line {line})")
                 seen.add(key.value)
                 walk(value, where)
+        elif isinstance(node, yaml.SequenceNode):
+            for number, item in enumerate(node.value):
+                walk(item, (*parents, str(number)))
 
     walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
 
@@ -208,6 +215,9 @@ def _explain(error):
     """One line per mistake, in words that name the key and what to do."""
     where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
     value = error.instance
+    if isinstance(value, float) and not math.isfinite(value):
+        # Said already, by _number_errors.
+        return
     match error.validator:
         case "additionalProperties":
             known = list(error.schema.get("properties", {}))
@@ -306,4 +316,6 @@ def _set_nested(entry, dotted, value):
     *parents, last = dotted.split(".")
     for parent in parents:
         entry = entry.setdefault(parent, {})
+        if not isinstance(entry, dict):
+            raise ConfigurationError(f"datasets: the columns {parent!r} and {dotted!r} exclude each other")
     entry[last] = value

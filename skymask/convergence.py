@@ -163,7 +163,7 @@ def decide(before, inspected, settings):
     -------
     decision : dict
         `state` ("running", "failed", or the end state), `period`, `iteration`, `reason` of a failure, the iterations
-        whose masks make the final mask, and all records so far.
+        whose masks make the final mask, and the records so far: all of them while running, then the last.
     """
     if inspected.get("reason"):
         return _decision(State("failed"), 0, [], [], inspected["reason"])
@@ -173,9 +173,11 @@ def decide(before, inspected, settings):
     state = assess(records, **{key: value for key, value in settings.items() if key not in policies})
     reason = failure(state, iteration, **policies)
     if reason:
-        return _decision(State("failed", state.period), iteration, [], records, reason)
+        return _decision(State("failed", state.period), iteration, [], records[-1:], reason)
+    if state == RUNNING:
+        return _decision(state, iteration, [], records, None)
     final = iterations_of_final_mask(state, iteration, on_cycle=settings["on_cycle"])
-    return _decision(state, iteration, final, records, None)
+    return _decision(state, iteration, final, records[-1:], None)
 
 
 def _decision(state, iteration, final, records, reason):

@@ -101,7 +101,7 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
         )
     elif shared and background_kernel["shape"] == "ring":
         warnings.append(f"background_kernel does not clear source_kernel: they share {shared} pixels")
-    used = apart if statistic == "wstat" else whole
+    used = kernels.off_kernel(whole, source, statistic)
     if not used.any():
         raise MapError("background_kernel lies under source_kernel as a whole: nothing is left to estimate from")
     usable = inputs.coverage & inputs.exclusion_mask

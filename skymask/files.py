@@ -15,6 +15,9 @@ def written_whole(path):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # What a killed process left behind.
+    for stale in path.parent.glob(f".{path.name}.*.part"):
+        stale.unlink(missing_ok=True)
     try:
         yield temporary
         os.replace(temporary, path)

@@ -49,9 +49,9 @@ def check_distortion(header, shape):
     wcs = sky_projection(header)
     nominal = pixel_size(header)
     y, x = (grid.ravel() for grid in np.meshgrid(*(np.linspace(0, n - 1, 9) for n in shape), indexing="ij"))
-    here = wcs.all_pix2world(np.column_stack([x, y]), 0)
+    here = _positions(wcs, np.column_stack([x, y]))
     for size, step in zip(nominal, ([0.0, 1.0], [1.0, 0.0]), strict=True):
-        there = wcs.all_pix2world(np.column_stack([x, y]) + step, 0)
+        there = _positions(wcs, np.column_stack([x, y]) + step)
         distance = _separation(here, there)
         deviation = np.abs(distance / size - 1)
         if np.isnan(deviation).any():
@@ -69,7 +69,7 @@ def check_same_grid(header, other, shape, name):
     corners = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], [shape[1] - 1, shape[0] - 1]], dtype=float)
     if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
         raise MapError(f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, counts {', '.join(wcs.wcs.ctype)}")
-    separation = _separation(wcs.all_pix2world(corners, 0), other_wcs.all_pix2world(corners, 0))
+    separation = _separation(_positions(wcs, corners), _positions(other_wcs, corners))
     if not separation.max() <= SAME_GRID * min(pixel_size(header)):
         raise MapError(
             f"{name} lies elsewhere on the sky than counts (by up to {separation.max():.3g} deg): reproject it first"
@@ -78,8 +78,13 @@ def check_same_grid(header, other, shape, name):
 
 def sky_position(header, x, y):
     """Return longitude and latitude of a pixel, in degrees, in the map's own frame."""
-    longitude, latitude = sky_projection(header).all_pix2world([[x, y]], 0)[0]
+    longitude, latitude = _positions(sky_projection(header), [[x, y]])[0]
     return float(longitude), float(latitude)
+
+
+def _positions(wcs, pixels):
+    """Longitude and latitude of pixels in degrees, whichever axis is which."""
+    return wcs.all_pix2world(pixels, 0)[:, [wcs.wcs.lng, wcs.wcs.lat]]
 
 
 def _separation(first, second):

@@ -120,6 +120,15 @@ def without(kernel, other):
     return kernel
 
 
+def off_kernel(background_kernel, source_kernel, statistic):
+    """Return the background kernel that a statistic allows.
+
+    With "wstat" on and off counts must be independent, so the pixels under the source kernel are taken out: a Gaussian
+    of 10 pixels with a disk of 5 would otherwise narrow the off-source distribution to a width of 0.87.
+    """
+    return without(background_kernel, source_kernel) if statistic == "wstat" else background_kernel
+
+
 def is_weighted(kernel):
     """Whether the kernel's pixels have different weights, so that sums under it are not Poisson."""
     return kernel.dtype != bool

@@ -4,12 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import convergence
+from skymask import convergence, kernels
 from skymask.background import Background, background_error, estimate_background
 from skymask.errors import ConvergenceError
 from skymask.exclusion import update_exclusion_mask
 from skymask.inputs import prepare
 from skymask.significance import compute_significance
+
+#: Values of the options that are words.
+OPTIONS = {
+    "statistic": ("wstat", "cash"),
+    "mask_update": ("replace", "grow"),
+    "starved_pixels": ("keep", "use"),
+    "on_cycle": ("union", "last", "fail"),
+    "on_max_iterations": ("last", "fail"),
+}
 
 
 class Products(NamedTuple):
@@ -119,9 +128,23 @@ def iterate(
     ------
     MapError
         If an input array cannot be used.
+    ValueError
+        If an option or a kernel is none.
     ConvergenceError
         If the loop ended in a way that is to fail.
     """
+    _check_options(
+        statistic=statistic,
+        mask_update=mask_update,
+        starved_pixels=starved_pixels,
+        on_cycle=on_cycle,
+        on_max_iterations=on_max_iterations,
+    )
+    if not threshold > 0:
+        raise ValueError(f"threshold must be positive, got {threshold}")
+    source_kernel, background_kernel = kernels.from_array(source_kernel), kernels.from_array(background_kernel)
+    dilation_kernel = kernels.from_array(dilation_kernel) > 0
+    background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
@@ -174,6 +197,7 @@ def compute_products(counts, acceptance, exclusion_mask, source_kernel, backgrou
 
     The arrays are those of `skymask.inputs.Inputs`.
     """
+    background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel)
     result = compute_significance(counts, acceptance, estimate, source_kernel, statistic=statistic)
     outside = ~(acceptance > 0)
@@ -191,6 +215,12 @@ def mean_background(background):
     """Return the mean of a background map where it is defined, or None where it is nowhere."""
     defined = background[~np.isnan(background)]
     return float(defined.mean()) if defined.size else None
+
+
+def _check_options(**options):
+    for name, value in options.items():
+        if value not in OPTIONS[name]:
+            raise ValueError(f"{name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")
 
 
 def _estimate(inputs, mask, background_kernel):

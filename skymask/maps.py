@@ -74,17 +74,16 @@ def read(name, *, dimensions=2):
     """
     path, hdu_name = split_name(str(name))
     with _open(path) as hdus:
-        images = {hdu.name or "PRIMARY": hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0}
+        images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
+        names = [_hdu_name(hdu) for hdu in images]
+        wanted = [hdu for hdu in images if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
         if not images:
             raise MapError(f"{path} holds no image")
-        if hdu_name is None and len(images) > 1:
-            raise MapError(
-                f"{path} holds several images ({', '.join(images)}): name one, as in {path}[{next(iter(images))}]"
-            )
-        if hdu_name is not None and hdu_name.upper() not in images:
-            raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(images)}")
-        hdu = images[hdu_name.upper()] if hdu_name else next(iter(images.values()))
-        return _image(hdu, path, dimensions)
+        if not wanted:
+            raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(names)}")
+        if len(wanted) > 1:
+            raise MapError(f"{path} holds several images ({', '.join(names)}): name one, as in {path}[{names[0]}]")
+        return _image(wanted[0], path, dimensions)
 
 
 def read_product(path):
@@ -166,6 +165,11 @@ def file_digest(name):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _hdu_name(hdu):
+    """The name of an HDU; that of a primary HDU without one is PRIMARY."""
+    return hdu.name or ("PRIMARY" if isinstance(hdu, fits.PrimaryHDU) else "unnamed")
+
+
 def _image(hdu, path, dimensions):
     if len(hdu.shape) != dimensions:
         raise MapError(
@@ -186,7 +190,10 @@ def _open(path, *, checksum=False):
         for damage in ("truncated", "[Cc]hecksum verification failed", "[Dd]atasum verification failed"):
             warnings.filterwarnings("error", f"(?s).*{damage}", AstropyWarning)
         try:
-            with fits.open(path, memmap=False, checksum=checksum, lazy_load_hdus=False) as hdus:
+            with (
+                open(path, "rb") as file,
+                fits.open(file, memmap=False, checksum=checksum, lazy_load_hdus=False) as hdus,
+            ):
                 yield hdus
         except PermissionError as error:
             raise MapError(f"{path} cannot be read: permission denied") from error

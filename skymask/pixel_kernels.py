@@ -37,12 +37,9 @@ def to_pixels(kernel, pixel_size):
 
 
 def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
-    """Return the background kernel of the configuration as an array.
-
-    With "wstat" on and off counts must not share pixels, so those under the source kernel are taken out.
-    """
-    kernel = to_pixels(background_kernel, pixel_size)
-    return kernels.without(kernel, to_pixels(source_kernel, pixel_size)) if statistic == "wstat" else kernel
+    """Return the background kernel of the configuration as an array, as the statistic allows it."""
+    pixels = to_pixels(background_kernel, pixel_size)
+    return kernels.off_kernel(pixels, to_pixels(source_kernel, pixel_size), statistic)
 
 
 def dilation_kernel(radius, pixel_size):

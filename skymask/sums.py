@@ -85,7 +85,7 @@ def _split_float(image, kernel):
     for _ in range(MAX_PARTS):
         exponent -= bits
         # Exact: scaling by a power of two, taking the integer part, and the difference round nothing.
-        whole = np.floor(np.ldexp(rest, -exponent))
+        whole = np.trunc(np.ldexp(rest, -exponent))
         parts.append(np.ldexp(_running_totals(whole.astype(np.int64), kernel).astype(float), exponent))
         rest = rest - np.ldexp(whole, exponent)
         if not rest.any():

@@ -47,9 +47,7 @@ def test_constant_counts_give_that_background_beside_a_hole_in_the_coverage(kern
 
 def test_background_follows_a_linear_acceptance(kernel):
     acceptance = np.broadcast_to(np.arange(1.0, 18.0), (13, 17))
-    background = estimate_background(
-        (3 * acceptance).astype(int), acceptance, everywhere((13, 17)), kernel
-    ).background
+    background = estimate_background((3 * acceptance).astype(int), acceptance, everywhere((13, 17)), kernel).background
     np.testing.assert_allclose(background, 3 * acceptance, rtol=tolerance(kernel))
 
 
@@ -162,9 +160,7 @@ def test_weights_without_counts_give_the_effective_acceptance():
 
 def test_error_is_that_of_the_weighted_sum():
     acceptance = np.array([[1.0, 3.0, 1.0]])
-    estimate = estimate_background(
-        np.array([[4, 9, 2]]), acceptance, everywhere((1, 3)), np.array([[1.0, 0.0, 0.5]])
-    )
+    estimate = estimate_background(np.array([[4, 9, 2]]), acceptance, everywhere((1, 3)), np.array([[1.0, 0.0, 0.5]]))
     # A sqrt(sum w^2 c) / sum w A.
     assert background_error(acceptance, estimate)[0, 1] == pytest.approx(3 * np.sqrt(3) / 1.5, rel=FOURIER)
 
@@ -215,3 +211,13 @@ def test_estimate_leaves_its_inputs_untouched(kernel):
     estimate_background(*inputs)
     for array, copy in zip(inputs, copies, strict=True):
         assert np.array_equal(array, copy)
+
+
+@pytest.mark.parametrize(("weight", "starved"), [(1e-3, False), (1e-9, True)])
+def test_kernel_with_hardly_any_weight_on_used_pixels_is_starved(weight, starved):
+    # The only used pixel lies under the small weight; a millionth of the kernel is the least that counts.
+    estimate = estimate_background(
+        np.array([[5, 5, 5]]), np.ones((1, 3)), np.array([[False, False, True]]), np.array([[weight, 0.0, 1.0]])
+    )
+    assert np.isnan(estimate.background[0, 1]) == starved
+    assert (estimate.acceptance_off[0, 1] == 0) == starved

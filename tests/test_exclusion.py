@@ -112,9 +112,7 @@ def test_pixels_without_coverage_are_not_excluded():
     coverage = block(slice(3, 6), slice(4, 7))
     significance = np.where(coverage, 0.0, np.nan)
     significance[4, 3] = 9
-    mask, decision = update(
-        significance, coverage=coverage, dilation_kernel=disk(2), previous_decision=~everywhere()
-    )
+    mask, decision = update(significance, coverage=coverage, dilation_kernel=disk(2), previous_decision=~everywhere())
     assert mask[~coverage].all()
     assert not mask[4, 1]
     assert np.argwhere(~decision).tolist() == [[4, 3]]

@@ -5,6 +5,7 @@ Needs: the configuration. Makes: SETTINGS, GROUPS, LIBRARY and the functions tha
 
 import os
 import sys
+from functools import cache
 from itertools import count
 
 from snakemake.logging import logger
@@ -94,7 +95,14 @@ def in_iteration_before(name):
 
 def decisions(group, iteration):
     """Return what the checkpoint decided for every dataset of a group, once it has run."""
-    return jobs.read_json(checkpoints.check_convergence.get(group=group, iteration=iteration).output.decisions)
+    path = checkpoints.check_convergence.get(group=group, iteration=iteration).output.decisions
+    return read_decisions(str(path), os.stat(path).st_mtime_ns)
+
+
+@cache
+def read_decisions(path, changed):
+    """Return the content of a file of decisions, read again only when it has changed."""
+    return jobs.read_json(path)
 
 
 def members_to_decide(wildcards):

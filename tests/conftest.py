@@ -1,0 +1,91 @@
+"""What tests of the workflow share: small maps, the command that people type, and the data beside the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from astropy.io import fits
+from astropy.wcs import WCS
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+#: Kernels for the small maps of `sky_header`, whose pixels have 0.05 deg.
+KERNELS = {
+    "source_kernel": {"shape": "disk", "radius": "0.12 deg"},
+    "background_kernel": {"shape": "ring", "inner_radius": "0.4 deg", "width": "0.25 deg"},
+    "dilation_radius": "0.15 deg",
+}
+
+
+def sky_header(shape=(60, 60), pixel_size=0.05, ctype=("RA---TAN", "DEC--TAN"), center=(83.6, 22.0)):
+    """Return the header of a map with its centre as the reference point."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ctype
+    wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
+    wcs.wcs.cdelt = [-pixel_size, pixel_size]
+    wcs.wcs.crval = center
+    return wcs.to_header()
+
+
+def field_with_source(seed=0, shape=(60, 60)):
+    """Return Poisson counts, two per pixel, with a bright source in the middle."""
+    counts = np.random.default_rng(seed).poisson(2.0, shape)
+    counts[shape[0] // 2, shape[1] // 2] += 80
+    return counts
+
+
+def write_map(path, data, header=None):
+    """Write a FITS map and return its path as text."""
+    data = np.asarray(data)
+    fits.writeto(path, data, sky_header(data.shape[-2:]) if header is None else header, overwrite=True)
+    return str(path)
+
+
+def write_config(path, **config):
+    """Write a configuration; kernels are those of `KERNELS` unless given."""
+    Path(path).write_text(yaml.safe_dump(KERNELS | config, sort_keys=False), encoding="utf-8")
+    return str(path)
+
+
+def snakemake(*arguments, folder, snakefile=REPOSITORY / "Snakefile"):
+    """Run Snakemake as a person would, in a folder, and return the finished process with its output as text."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(snakefile), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
+    )
+
+
+def products(folder, pattern="results/**/*.fits"):
+    """Return the bytes of all files that match a pattern below a folder, by relative path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).glob(pattern))}
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder of real maps and reference results beside the repository; without it a test is skipped, in CI it fails."""
+    folder = REPOSITORY.parent / "shared"
+    if not (folder / "reference" / "index.json").is_file():
+        if os.environ.get("SKYMASK_REQUIRE_SHARED"):
+            pytest.fail(f"{folder} is required and not there")
+        pytest.skip(f"needs the reference data in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory):
+    """A copy of the repository's files, in which a test may run and write."""
+    target = tmp_path_factory.mktemp("clone") / "sky mask"
+    names = ("Snakefile", "config.yaml", "environment.yml", "workflow", "scripts", "skymask", "profiles")
+    target.mkdir()
+    for name in names:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target / name)
+    return target

@@ -1,0 +1,480 @@
+"""The configuration: every mistake named in one line, defaults filled, nothing modified."""
+
+import copy
+import hashlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from skymask import configuration
+from skymask.configuration import ConfigurationError, dataset_settings, read_table
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = configuration.load_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+
+SIMULATION = {"seed": 1, "width": ["2 deg", "1 deg"], "pixel_size": "0.1 deg", "background": 1}
+CONFIG = {
+    "datasets": {"crab": {"simulate": SIMULATION}},
+    "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
+    "background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "0.2 deg"},
+    "dilation_radius": "0.1 deg",
+}
+
+
+def settings_of(**changes):
+    return dataset_settings({**copy.deepcopy(CONFIG), **changes}, SCHEMA)
+
+
+def crab(**changes):
+    """Return the datasets with changes to the one there is."""
+    return {"crab": {"simulate": SIMULATION, **changes}}
+
+
+def lines_of(error):
+    return str(error.value).splitlines()
+
+
+def test_configuration_without_a_mistake_gives_its_datasets():
+    assert list(settings_of()) == ["crab"]
+
+
+# Every row: what is changed, and the one line that is said.
+MISTAKES = {
+    "unknown key": ({"thresold": 3}, "thresold is no known key (did you mean threshold?)"),
+    "unknown key like no other": ({"xyzzy": 3}, "xyzzy is no known key (known here: datasets, source_kernel,"),
+    "unknown key of a dataset": (
+        {"datasets": crab(treshold=3)},
+        "datasets.crab.treshold is no known key (did you mean threshold?)",
+    ),
+    "unknown key within a key": (
+        {"convergence": {"max_iteration": 3}},
+        "convergence.max_iteration is no known key (did you mean max_iterations?)",
+    ),
+    "unknown key of a source": (
+        {
+            "datasets": crab(
+                simulate={
+                    **SIMULATION,
+                    "sources": [{"offset": ["0 deg"] * 2, "counts": 1, "sigma": ["1 deg"] * 2, "name": "a"}],
+                }
+            )
+        },
+        "datasets.crab.simulate.sources.0.name is no known key",
+    ),
+    "no datasets": ({"datasets": {}}, "datasets must not be empty"),
+    "datasets without content": ({"datasets": None}, "datasets must be a mapping or text, got None"),
+    "datasets as a list": ({"datasets": ["crab"]}, "datasets must be a mapping or text, got ['crab']"),
+    "dataset without content": ({"datasets": {"crab": None}}, "datasets.crab must be a mapping, got None"),
+    "length without a unit": (
+        {"dilation_radius": "0.3"},
+        "dilation_radius must be a length with its unit, such as '0.3 deg' or '5 px', got '0.3': no unit",
+    ),
+    "length as a number": ({"dilation_radius": 0.3}, "dilation_radius must be a length with its unit,"),
+    "length of another unit": (
+        {"dilation_radius": "0.3 m"},
+        "got '0.3 m': 'm' is none of deg, arcmin, arcsec, rad, px",
+    ),
+    "negative length": ({"dilation_radius": "-0.3 deg"}, "dilation_radius must be a length with its unit,"),
+    "length that is none": ({"dilation_radius": "wide"}, "dilation_radius must be a length with its unit,"),
+    "kernel length without a unit": (
+        {"source_kernel": {"shape": "disk", "radius": "1"}},
+        "source_kernel.radius must be a length with its unit,",
+    ),
+    "centre in pixels": (
+        {"datasets": crab(simulate={**SIMULATION, "center": ["1 px", "0 deg"]})},
+        "datasets.crab.simulate.center.0 must be a length with its unit,",
+    ),
+    "threshold of zero": ({"threshold": 0}, "threshold must be more than 0, got 0"),
+    "negative threshold": ({"threshold": -1}, "threshold must be more than 0, got -1"),
+    "threshold that is no number": ({"threshold": float("nan")}, "threshold must be a finite number, got nan"),
+    "infinite threshold": ({"threshold": float("inf")}, "threshold must be a finite number, got inf"),
+    "threshold as text": ({"threshold": "5"}, "threshold must be a number, got '5'"),
+    "threshold as a truth value": ({"threshold": True}, "threshold must be a number, got True"),
+    "threshold beyond all sense": ({"threshold": 1001}, "threshold must be at most 1000, got 1001"),
+    "undefined number of a dataset": (
+        {"datasets": crab(threshold=float("nan"))},
+        "datasets.crab.threshold must be a finite number, got nan",
+    ),
+    "fraction of iterations": (
+        {"convergence": {"max_iterations": 2.5}},
+        "convergence.max_iterations must be a whole number, got 2.5",
+    ),
+    "no iterations": ({"convergence": {"max_iterations": 0}}, "convergence.max_iterations must be at least 1, got 0"),
+    "negative tolerance": (
+        {"convergence": {"changed_pixels": -1}},
+        "convergence.changed_pixels must be at least 0, got -1",
+    ),
+    "choice that is none": ({"statistic": "lima"}, "statistic must be one of wstat, cash, got 'lima'"),
+    "choice within a key": (
+        {"convergence": {"on_cycle": "mean"}},
+        "convergence.on_cycle must be one of union, last, fail, got 'mean'",
+    ),
+    "kernel of no shape there is": (
+        {"source_kernel": {"shape": "disc", "radius": "1 deg"}},
+        "source_kernel.shape must be one of disk, ring, gaussian, array, got 'disc'",
+    ),
+    "kernel without a shape": ({"source_kernel": {"radius": "0.1 deg"}}, "source_kernel lacks the key shape"),
+    "kernel as text": ({"source_kernel": "disk"}, "source_kernel must be a mapping, got 'disk'"),
+    "kernel with a key of another shape": (
+        {"source_kernel": {"shape": "disk", "radius": "0.1 deg", "width": "0.2 deg"}},
+        "source_kernel.width is no known key (known here: shape, radius)",
+    ),
+    "kernel without a key of its shape": (
+        {"background_kernel": {"shape": "ring", "width": "0.2 deg"}},
+        "background_kernel lacks the key inner_radius",
+    ),
+    "ring in two kinds of units": (
+        {"background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "2 px"}},
+        "datasets.crab: inner_radius and width of a ring must both be angles or both px",
+    ),
+    "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
+    "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate"),
+    "counts and a simulation": (
+        {"datasets": crab(counts=str(ROOT / "config.yaml"))},
+        "datasets.crab must have either counts or simulate",
+    ),
+    "acceptance beside a simulation": (
+        {"datasets": crab(acceptance=str(ROOT / "config.yaml"))},
+        "datasets.crab.acceptance cannot stand beside simulate",
+    ),
+    "background beside a simulation": (
+        {"datasets": crab(background=str(ROOT / "config.yaml"))},
+        "datasets.crab.background cannot stand beside simulate",
+    ),
+    "missing counts": (
+        {"datasets": {"crab": {"counts": "none.fits"}}},
+        "datasets.crab.counts: none.fits does not exist (looked in ",
+    ),
+    "missing file with the name of an image": (
+        {"datasets": {"crab": {"counts": "none.fits[COUNTS]"}}},
+        "datasets.crab.counts: none.fits does not exist",
+    ),
+    "missing mask": (
+        {"datasets": crab(exclusion_mask="none.fits")},
+        "datasets.crab.exclusion_mask: none.fits does not exist",
+    ),
+    "missing kernel": (
+        {"source_kernel": {"shape": "array", "path": "none.fits"}},
+        "datasets.crab.source_kernel.path: none.fits does not exist",
+    ),
+    "path that is empty": ({"datasets": {"crab": {"counts": ""}}}, "datasets.crab.counts must not be empty"),
+    "simulation without a seed": (
+        {"datasets": crab(simulate={key: SIMULATION[key] for key in SIMULATION if key != "seed"})},
+        "datasets.crab.simulate lacks the key seed",
+    ),
+    "names that differ in case": (
+        {"datasets": {"crab": {"simulate": SIMULATION}, "Crab": {"simulate": SIMULATION}}},
+        "datasets.Crab: the name differs from crab in case only",
+    ),
+    "missing table": ({"datasets": "none.csv"}, "datasets: the table none.csv cannot be read (No such file"),
+}
+
+
+@pytest.mark.parametrize(("changes", "line"), MISTAKES.values(), ids=MISTAKES)
+def test_mistake_is_one_line_that_names_its_key(changes, line):
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(**changes)
+    (said,) = lines_of(error)
+    assert line in said
+
+
+def test_configuration_without_datasets_is_refused():
+    config = {name: value for name, value in CONFIG.items() if name != "datasets"}
+    with pytest.raises(ConfigurationError, match="the configuration lacks the key datasets"):
+        dataset_settings(config, SCHEMA)
+
+
+@pytest.mark.parametrize("key", configuration.REQUIRED_KEYS)
+def test_analysis_key_without_a_default_must_be_given_somewhere(key):
+    config = {name: value for name, value in CONFIG.items() if name != key}
+    with pytest.raises(ConfigurationError, match=f"datasets.crab has no {key}, and there is none for all datasets"):
+        dataset_settings(config, SCHEMA)
+
+
+@pytest.mark.parametrize("key", configuration.REQUIRED_KEYS)
+def test_analysis_key_without_a_default_may_be_given_for_the_dataset_alone(key):
+    config = {name: value for name, value in CONFIG.items() if name != key}
+    config["datasets"] = crab(**{key: CONFIG[key]})
+    assert dataset_settings(config, SCHEMA)["crab"][key] == CONFIG[key]
+
+
+@pytest.mark.parametrize("name", ["../crab", "a/b", "a b", ".crab", "-crab", "", "a" * 101, "crab\n", "crâb", "a{b}"])
+def test_unsafe_name_is_refused(name):
+    with pytest.raises(ConfigurationError, match="unsafe name"):
+        settings_of(datasets={name: {"simulate": SIMULATION}})
+
+
+@pytest.mark.parametrize("name", ["crab", "0", "Crab-1.2_b+c", "a" * 100])
+def test_safe_name_is_taken(name):
+    assert list(settings_of(datasets={name: {"simulate": SIMULATION}})) == [name]
+
+
+def test_number_as_a_name_becomes_text():
+    assert list(settings_of(datasets={4: {"simulate": SIMULATION}})) == ["4"]
+
+
+def test_several_mistakes_are_a_line_each():
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(threshold=0, statistic="lima", dilation_radius="3", xyzzy=1)
+    assert sorted(line.split()[0] for line in lines_of(error)) == ["dilation_radius", "statistic", "threshold", "xyzzy"]
+
+
+# Defaults, and what a dataset overrides.
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [("statistic", "wstat"), ("threshold", 5), ("mask_update", "replace"), ("starved_pixels", "keep")],
+)
+def test_default_is_filled_in(key, default):
+    assert settings_of()["crab"][key] == default
+
+
+def test_defaults_of_convergence_are_filled_in_beside_what_is_given():
+    assert settings_of(convergence={"on_cycle": "last"})["crab"]["convergence"] == {
+        "max_iterations": 50,
+        "changed_pixels": 0,
+        "on_cycle": "last",
+        "on_max_iterations": "last",
+        "max_excluded_fraction": 0.9,
+    }
+
+
+def test_defaults_of_a_simulation_are_filled_in():
+    simulation = settings_of()["crab"]["simulate"]
+    assert (simulation["frame"], simulation["center"], simulation["sources"]) == ("galactic", ["0 deg", "0 deg"], [])
+
+
+def test_defaults_of_the_figures_are_filled_in():
+    assert configuration.plot_settings({"plots": {"dpi": 90}}, SCHEMA) == {"dpi": 90, "significance_limits": [-5, 15]}
+
+
+def test_setting_of_a_dataset_overrides_that_of_all():
+    settings = settings_of(threshold=4, datasets={**crab(threshold=3), "other": {"simulate": SIMULATION}})
+    assert (settings["crab"]["threshold"], settings["other"]["threshold"]) == (3, 4)
+
+
+def test_kernel_of_a_dataset_replaces_the_global_one_as_a_whole():
+    kernel = {"shape": "gaussian", "sigma": "0.2 deg"}
+    assert settings_of(datasets=crab(background_kernel=kernel))["crab"]["background_kernel"] == kernel
+
+
+def test_convergence_of_a_dataset_adds_to_the_global_one():
+    settings = settings_of(
+        convergence={"max_iterations": 7, "on_cycle": "last"}, datasets=crab(convergence={"max_iterations": 9})
+    )
+    convergence = settings["crab"]["convergence"]
+    assert (convergence["max_iterations"], convergence["on_cycle"]) == (9, "last")
+
+
+def test_settings_of_one_dataset_hold_nothing_of_the_workflow():
+    assert not {"datasets", "plots", "checkpoint_groups"} & set(settings_of(plots={"dpi": 90})["crab"])
+
+
+def test_configuration_is_not_modified():
+    config = {**copy.deepcopy(CONFIG), "convergence": {"on_cycle": "last"}}
+    config["datasets"][7] = {"simulate": copy.deepcopy(SIMULATION), "convergence": {"max_iterations": 3}}
+    before = copy.deepcopy(config)
+    dataset_settings(config, SCHEMA)
+    assert config == before
+
+
+def test_schema_is_not_modified():
+    before = copy.deepcopy(SCHEMA)
+    settings_of()
+    assert before == SCHEMA
+
+
+def test_datasets_keep_their_order():
+    names = ["c", "a", "b"]
+    assert list(settings_of(datasets={name: {"simulate": SIMULATION} for name in names})) == names
+
+
+# The repository's own configuration.
+
+
+def stated(config, schema):
+    """Yield every key that a configuration states and its schema has a default for: name, value, default."""
+    while "$ref" in schema:
+        schema = {
+            **SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]],
+            **{k: v for k, v in schema.items() if k != "$ref"},
+        }
+    for key, value in config.items():
+        below = schema.get("properties", {}).get(key)
+        if below is None:
+            continue
+        while "$ref" in below:
+            below = SCHEMA["$defs"][below["$ref"].rsplit("/", 1)[1]]
+        if "default" in below:
+            yield key, value, below["default"]
+        elif isinstance(value, dict):
+            yield from stated(value, below)
+
+
+def test_repositorys_configuration_states_the_schemas_defaults():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    found = list(stated({key: value for key, value in config.items() if key != "datasets"}, SCHEMA))
+    assert {key for key, *_ in found} >= {"threshold", "statistic", "max_iterations", "on_cycle", "dpi"}
+    for key, value, default in found:
+        assert value == default, key
+
+
+def test_repositorys_configuration_has_no_mistake():
+    configuration.check_duplicate_keys(ROOT / "config.yaml")
+    assert dataset_settings(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), SCHEMA)
+
+
+# Tables.
+
+
+def table(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "datasets.csv"
+    path.write_bytes(text.encode(encoding))
+    return str(path)
+
+
+def test_table_gives_a_dataset_per_row(tmp_path):
+    path = table(
+        tmp_path, "dataset,counts,threshold,source_kernel.shape,source_kernel.radius\na,a.fits,4.5,disk,2 px\n"
+    )
+    assert read_table(path) == {
+        "a": {"counts": "a.fits", "threshold": 4.5, "source_kernel": {"shape": "disk", "radius": "2 px"}}
+    }
+
+
+def test_empty_cells_of_a_table_are_keys_not_given(tmp_path):
+    assert read_table(table(tmp_path, "dataset,counts,threshold\na,a.fits,\nb,b.fits, \n")) == {
+        "a": {"counts": "a.fits"},
+        "b": {"counts": "b.fits"},
+    }
+
+
+def test_paths_of_a_table_stay_text(tmp_path):
+    assert read_table(table(tmp_path, "dataset,counts,background_kernel.path\n1,2024,7\n")) == {
+        "1": {"counts": "2024", "background_kernel": {"path": "7"}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("dataset,counts\r\na,b\r\n", "utf-8"), ("dataset,counts\na,b", "utf-8-sig")]
+)
+def test_table_of_a_spreadsheet_is_read(tmp_path, text, encoding):
+    assert read_table(table(tmp_path, text, encoding)) == {"a": {"counts": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no column 'dataset'"),
+        ("name,counts\na,b\n", "has no column 'dataset', only name, counts"),
+        ("dataset,counts\na,b\na,c\n", r"names the dataset 'a' twice \(line 3\)"),
+        ("dataset,counts\na,b\nc\n", "line 3 of .* has not as many cells as the header"),
+        ("dataset,counts\na,b,c\n", "line 2 of .* has not as many cells as the header"),
+        ("dataset,counts,counts\na,b,c\n", "counts"),
+        ("dataset,threshold,threshold.low\na,5,6\n", "threshold"),
+    ],
+)
+def test_table_with_a_mistake_is_refused(tmp_path, text, message):
+    with pytest.raises(ConfigurationError, match=message):
+        read_table(table(tmp_path, text))
+
+
+def test_table_that_is_no_text_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"datasets\.csv cannot be read"):
+        read_table(table(tmp_path, "dataset,counts\na,ü\n", "latin-1"))
+
+
+def test_table_without_rows_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="datasets must not be empty"):
+        settings_of(datasets=table(tmp_path, "dataset,counts\n"))
+
+
+def test_row_without_a_name_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="unsafe name ''"):
+        settings_of(datasets=table(tmp_path, f"dataset,counts\n,{ROOT / 'config.yaml'}\n"))
+
+
+def test_column_that_is_no_key_is_refused_by_name(tmp_path):
+    text = f"dataset,counts,treshold\na,{ROOT / 'config.yaml'},4\n"
+    with pytest.raises(ConfigurationError, match=r"datasets\.a\.treshold is no known key \(did you mean threshold"):
+        settings_of(datasets=table(tmp_path, text))
+
+
+# Files.
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("threshold: 3\nthreshold: 4\n", r"threshold stands twice in .* \(line 2\)"),
+        ("datasets:\n  a: {}\n  b: {}\n  a: {}\n", r"datasets\.a stands twice in .* \(line 4\)"),
+        ("datasets: {1: {}, '1': {}}\n", r"datasets\.1 stands twice"),
+        ("datasets:\n  a:\n    simulate:\n      sources:\n        - {counts: 1, counts: 2}\n", "counts stands twice"),
+    ],
+    ids=["top", "nested", "number and text", "in a list"],
+)
+def test_key_that_stands_twice_is_refused(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        configuration.check_duplicate_keys(path)
+
+
+@pytest.mark.parametrize("text", ["", "a: {x: 1}\nb: {x: 1}\n", "- {x: 1}\n- {x: 2}\n"])
+def test_key_that_stands_once_in_each_place_is_no_mistake(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    assert configuration.check_duplicate_keys(path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.fits", ("a.fits", None)),
+        ("a.fits[COUNTS]", ("a.fits", "COUNTS")),
+        ("dir[1]/a.fits", ("dir[1]/a.fits", None)),
+        ("dir[1]/a.fits[B]", ("dir[1]/a.fits", "B")),
+        ("[A]", ("[A]", None)),
+    ],
+)
+def test_name_of_an_image_is_split_from_its_file(name, expected):
+    assert configuration.split_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0.3 deg", (0.3, "deg")), ("5px", (5.0, "px")), (" .5  arcmin ", (0.5, "arcmin")), ("-1e-3 rad", (-1e-3, "rad"))],
+)
+def test_length_is_split_into_value_and_unit(text, expected):
+    assert configuration.parse_length(text) == expected
+
+
+def test_digest_of_the_library_is_that_of_its_sources():
+    folder = ROOT / "skymask"
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.suffix in {".py", ".html"}):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    assert configuration.library_digest() == digest.hexdigest()
+
+
+# Groups.
+
+NAMES = [f"field-{number}" for number in range(40)]
+
+
+def test_few_datasets_are_a_group_each():
+    assert configuration.groups(NAMES[:10], 10) == {name: name for name in NAMES[:10]}
+
+
+def test_many_datasets_share_no_more_groups_than_allowed():
+    groups = configuration.groups(NAMES, 10)
+    assert list(groups) == NAMES
+    # Forty hashes into ten: the chance to miss five or more of them is below 1e-3, and the names are fixed.
+    assert 5 < len(set(groups.values())) <= 10
+
+
+def test_dataset_stays_in_its_group_when_others_come_and_go():
+    few, many = configuration.groups(NAMES[20:35], 10), configuration.groups(NAMES, 10)
+    assert few == {name: many[name] for name in few}

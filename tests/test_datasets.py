@@ -1,0 +1,206 @@
+"""Datasets: files that belong together, and kernels that make sense on their pixels."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from skymask.datasets import check_kernels, digest_cards, named_files, read_dataset
+from skymask.errors import MapError
+from skymask.inputs import prepare
+
+SHAPE = (20, 30)
+
+
+def header_of(**cards):
+    header = fits.Header(
+        {
+            "CTYPE1": "RA---TAN",
+            "CTYPE2": "DEC--TAN",
+            "CRVAL1": 83.6,
+            "CRVAL2": 22.0,
+            "CDELT1": -0.05,
+            "CDELT2": 0.05,
+            "CRPIX1": 15.5,
+            "CRPIX2": 10.5,
+        }
+    )
+    header.update(cards)
+    return header
+
+
+def write(path, data, **cards):
+    fits.writeto(path, data, header_of(**cards))
+    return str(path)
+
+
+@pytest.fixture
+def files(tmp_path):
+    mask = np.ones(SHAPE, dtype=np.uint8)
+    mask[:2] = 0
+    return {
+        "counts": write(tmp_path / "counts.fits", np.full(SHAPE, 3, dtype=np.int32)),
+        "acceptance": write(tmp_path / "acceptance.fits", np.full(SHAPE, 0.5)),
+        "exclusion_mask": write(tmp_path / "mask.fits", mask),
+        "background": write(tmp_path / "background.fits", np.full(SHAPE, 2.5)),
+    }
+
+
+def test_files_become_the_arrays_of_their_names(files):
+    inputs = read_dataset(**files).inputs
+    assert (inputs.counts == 3).all()
+    assert (inputs.acceptance == 0.5).all()
+    assert (inputs.background == 2.5).all()
+    assert not inputs.exclusion_mask[:2].any()
+    assert inputs.exclusion_mask[2:].all()
+
+
+def test_counts_alone_make_a_dataset(files):
+    inputs = read_dataset(files["counts"]).inputs
+    assert inputs.coverage.all()
+    assert inputs.background is None
+
+
+def test_header_is_that_of_the_counts(files):
+    assert read_dataset(**files).header["CRVAL1"] == 83.6
+
+
+def test_digests_are_those_of_the_files(files):
+    digests = read_dataset(**files).digests
+    assert digests == {key: hashlib.sha256(Path(path).read_bytes()).hexdigest() for key, path in files.items()}
+
+
+def test_images_of_one_file_are_read_by_name(tmp_path):
+    path = tmp_path / "all.fits"
+    images = {"COUNTS": np.full(SHAPE, 3), "ACCEPTANCE": np.full(SHAPE, 0.5)}
+    hdus = [fits.ImageHDU(image, header_of(), name=name) for name, image in images.items()]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path)
+    inputs = read_dataset(f"{path}[COUNTS]", acceptance=f"{path}[ACCEPTANCE]").inputs
+    assert (inputs.acceptance == 0.5).all()
+
+
+@pytest.mark.parametrize("key", ["acceptance", "exclusion_mask", "background"])
+def test_file_of_another_shape_is_refused_by_name(files, tmp_path, key):
+    files[key] = write(tmp_path / "other.fits", np.ones((20, 29)))
+    with pytest.raises(MapError, match=rf"{key} .*other\.fits has the shape \(20, 29\), counts \(20, 30\)"):
+        read_dataset(**files)
+
+
+@pytest.mark.parametrize("key", ["acceptance", "exclusion_mask", "background"])
+def test_file_of_another_place_is_refused_by_name(files, tmp_path, key):
+    files[key] = write(tmp_path / "other.fits", np.ones(SHAPE), CRPIX1=16.5)
+    with pytest.raises(MapError, match=rf"{key} .*other\.fits lies elsewhere on the sky"):
+        read_dataset(**files)
+
+
+def test_counts_without_sky_coordinates_are_refused_by_name(tmp_path):
+    fits.writeto(tmp_path / "plain.fits", np.ones(SHAPE))
+    with pytest.raises(MapError, match=r"plain\.fits has no sky coordinates"):
+        read_dataset(str(tmp_path / "plain.fits"))
+
+
+def test_distorted_counts_are_refused(tmp_path):
+    counts = write(tmp_path / "wide.fits", np.ones(SHAPE), CDELT1=-3.0, CDELT2=3.0)
+    with pytest.raises(MapError, match="pixel sizes differ"):
+        read_dataset(counts)
+
+
+def test_counts_that_are_none_are_refused(tmp_path):
+    with pytest.raises(MapError, match="no whole numbers"):
+        read_dataset(write(tmp_path / "flux.fits", np.full(SHAPE, 0.5)))
+
+
+def test_missing_file_is_refused_by_name(files):
+    with pytest.raises(MapError, match=r"none\.fits does not exist"):
+        read_dataset(files["counts"], acceptance="none.fits")
+
+
+def test_names_of_files_carry_their_image_if_they_have_one():
+    files = {"counts": "a.fits", "acceptance": "b.fits", "library": "c"}
+    assert named_files(files, {"counts": "COUNTS", "acceptance": None}) == {
+        "counts": "a.fits[COUNTS]",
+        "acceptance": "b.fits",
+    }
+
+
+def test_digest_cards_have_a_key_for_every_file():
+    digests = {"counts": "a", "acceptance": "b", "exclusion_mask": "c", "background": "d"}
+    assert [card[:2] for card in digest_cards(digests)] == [
+        ("SHACNTS", "a"),
+        ("SHAACC", "b"),
+        ("SHAEXCL", "c"),
+        ("SHABKG", "d"),
+    ]
+
+
+KERNELS = {
+    "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
+    "background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "0.1 deg"},
+    "dilation_radius": "0.1 deg",
+    "statistic": "wstat",
+}
+PIXEL_SIZE = (0.05, 0.05)
+
+
+def ring(inner_radius, width):
+    return {"shape": "ring", "inner_radius": inner_radius, "width": width}
+
+
+def check(inputs=None, **changes):
+    return check_kernels(inputs or prepare(np.ones(SHAPE)), PIXEL_SIZE, **{**KERNELS, **changes})
+
+
+def test_kernels_that_make_sense_give_no_warning():
+    assert check() == []
+
+
+def test_overlap_with_the_source_kernel_is_left_out_with_a_warning_if_the_background_is_measured():
+    # The disk reaches two pixels; of the ring from two to four, the four pixels on the axes lie under it.
+    (warning,) = check(background_kernel=ring("0.1 deg", "0.1 deg"))
+    assert "the 4 pixels they share are left out of it" in warning
+
+
+def test_overlap_of_a_ring_with_the_source_kernel_is_a_warning_if_the_background_is_known():
+    (warning,) = check(background_kernel=ring("0.1 deg", "0.1 deg"), statistic="cash")
+    assert "they share 4 pixels" in warning
+
+
+def test_overlap_of_a_gaussian_with_the_source_kernel_is_no_warning_if_the_background_is_known():
+    assert check(background_kernel={"shape": "gaussian", "sigma": "0.2 deg"}, statistic="cash") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source_kernel": {"shape": "disk", "radius": "10 deg"}}, r"source_kernel\.radius 10 deg is 200 pixels"),
+        ({"background_kernel": ring("10 deg", "1 deg")}, r"background_kernel\.inner_radius 10 deg is 200 pixels"),
+        ({"background_kernel": ring("1 deg", "10 deg")}, r"background_kernel\.width 10 deg is 200 pixels"),
+        ({"background_kernel": {"shape": "gaussian", "sigma": "61 px"}}, r"background_kernel\.sigma 61 px is 61 pix"),
+        ({"dilation_radius": "600 arcmin"}, r"dilation_radius 600 arcmin is 200 pixels, and the map has 30 x 20"),
+        (
+            {"background_kernel": ring("0.3 deg", "0.04 deg")},
+            r"width 0\.04 deg is 0\.8 pixels: a ring must be at least",
+        ),
+        ({"background_kernel": {"shape": "disk", "radius": "0.1 deg"}}, "lies under source_kernel as a whole"),
+        ({"background_kernel": ring("2 deg", "0.1 deg")}, r"every pixel is starved.*\(85 x 85 pixels\) .*\(30 x 20"),
+    ],
+)
+def test_kernel_that_makes_no_sense_is_refused_with_its_numbers(changes, message):
+    with pytest.raises(MapError, match=message):
+        check(**changes)
+
+
+def test_ring_one_pixel_wide_but_for_rounding_is_wide_enough():
+    # 0.3 - 0.25 is 0.04999999999999999 in floating point.
+    assert check(background_kernel=ring("0.3 deg", "0.04999999999999999 deg")) == []
+
+
+def test_mask_that_starves_every_pixel_is_refused():
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[0, 0] = True
+    counts = np.full(SHAPE, np.nan)
+    counts[:3, :3] = 1
+    with pytest.raises(MapError, match="every pixel is starved"):
+        check(prepare(counts, exclusion_mask=mask), background_kernel=ring("0.2 deg", "0.1 deg"))

@@ -1,0 +1,317 @@
+"""What goes wrong: one clear line naming file, key or dataset, the others unharmed, exit code not 0."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
+
+RING = KERNELS["background_kernel"]
+
+
+@pytest.fixture(scope="module")
+def maps_folder(tmp_path_factory):
+    """A folder of maps, most of them bad in one way each."""
+    folder = tmp_path_factory.mktemp("maps")
+    counts = field_with_source()
+
+    def spoiled(value):
+        data = counts.astype(float)
+        data[3, 4] = value
+        return data
+
+    for name, data in {
+        "good": counts,
+        "zero": np.zeros((60, 60), dtype=int),
+        "cube": np.zeros((3, 60, 60)),
+        "small": np.ones((50, 60)),
+        "negative": spoiled(-1.0),
+        "infinite": spoiled(np.inf),
+        "fraction": spoiled(0.5),
+        "nan": np.full((60, 60), np.nan),
+        "nothing": np.zeros((60, 60), dtype=np.uint8),
+    }.items():
+        write_map(folder / f"{name}.fits", data)
+    write_map(folder / "no-wcs.fits", counts, fits.Header())
+    write_map(folder / "elsewhere.fits", np.ones((60, 60)), sky_header(center=(90, 22)))
+    write_map(
+        folder / "distorted.fits", counts, sky_header(pixel_size=2, ctype=("RA---CAR", "DEC--CAR"), center=(0, 0))
+    )
+    write_map(folder / "even.fits", np.ones((4, 4)))
+    (folder / "not-fits.fits").write_text("counts, honestly\n" * 500)
+    fits.PrimaryHDU().writeto(folder / "no-image.fits")
+    second = fits.ImageHDU(counts, sky_header(), name="SECOND")
+    fits.HDUList([fits.PrimaryHDU(counts, sky_header()), second]).writeto(folder / "several.fits")
+    whole = (folder / "good.fits").read_bytes()
+    (folder / "cut.fits").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+#: What is wrong with a dataset, and the reason that must be given.
+BAD = {
+    "not-fits": ({"counts": "not-fits.fits"}, "not-fits.fits is not a FITS file"),
+    "no-image": ({"counts": "no-image.fits"}, "no-image.fits holds no image"),
+    "several": ({"counts": "several.fits"}, r"several.fits holds several images \(PRIMARY, SECOND\): name one"),
+    "misnamed": ({"counts": "several.fits[THIRD]"}, "several.fits holds no image THIRD, only PRIMARY, SECOND"),
+    "cube": ({"counts": "cube.fits"}, r"cube.fits: .* 3 dimensions .* expected 2"),
+    "no-wcs": ({"counts": "no-wcs.fits"}, "no-wcs.fits has no sky coordinates"),
+    "other-shape": (
+        {"counts": "good.fits", "acceptance": "small.fits"},
+        r"acceptance small.fits has the shape \(50, 60\)",
+    ),
+    "other-wcs": ({"counts": "good.fits", "acceptance": "elsewhere.fits"}, "elsewhere.fits lies elsewhere on the sky"),
+    "distorted": ({"counts": "distorted.fits"}, r"pixel sizes differ by \d+%"),
+    "negative": ({"counts": "negative.fits"}, r"counts are negative in 1 pixels \(first at x = 4, y = 3: -1\)"),
+    "infinite": ({"counts": "infinite.fits"}, "counts are infinite in 1 pixels"),
+    "fraction": ({"counts": "fraction.fits"}, "counts are no whole numbers in 1 pixels"),
+    "nan": ({"counts": "nan.fits"}, "no coverage at all"),
+    "all-excluded": ({"counts": "good.fits", "exclusion_mask": "nothing.fits"}, "excludes every covered pixel"),
+    "cut": ({"counts": "cut.fits"}, "cut.fits is damaged"),
+    "thin-ring": (
+        {"counts": "good.fits", "background_kernel": RING | {"width": "0.01 deg"}},
+        r"width 0.01 deg is 0.2 pixels",
+    ),
+    "starved": (
+        {"counts": "good.fits", "background_kernel": RING | {"inner_radius": "5 deg"}},
+        "every pixel is starved",
+    ),
+    "huge": ({"counts": "good.fits", "source_kernel": {"shape": "disk", "radius": "90 deg"}}, "is 1800 pixels"),
+    "even": ({"counts": "good.fits", "source_kernel": {"shape": "array", "path": "even.fits"}}, "odd sides"),
+}
+
+#: Odd but right: none of these may be refused.
+ODD = {
+    "named": {"counts": "several.fits[second]"},
+    "beyond-the-map": {"counts": "good.fits", "background_kernel": RING | {"width": "2.5 deg"}},
+    "single-pixel": {
+        "counts": "good.fits",
+        "source_kernel": {"shape": "disk", "radius": "0 px"},
+        "dilation_radius": "0.01 deg",
+    },
+    "overlap": {"counts": "good.fits", "background_kernel": RING | {"inner_radius": "0.05 deg"}},
+}
+
+
+@pytest.fixture(scope="module")
+def mixed_run(maps_folder):
+    """A run of all bad datasets and a good one, whose map is empty."""
+    datasets = {name: entry for name, (entry, _) in BAD.items()} | {"zero": {"counts": "zero.fits"}}
+    write_config(maps_folder / "config.yaml", datasets=datasets)
+    process = snakemake(folder=maps_folder)
+    return maps_folder, process
+
+
+def summary(folder):
+    with open(folder / "results/summary.csv", newline="") as file:
+        return {row["dataset"]: row for row in csv.DictReader(file)}
+
+
+def test_bad_content_fails_the_run_and_its_dataset_alone(mixed_run):
+    folder, process = mixed_run
+    assert process.returncode != 0
+    states = {name: row["state"] for name, row in summary(folder).items()}
+    assert states.pop("zero") == "converged"
+    assert states == dict.fromkeys(BAD, "failed")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_content_is_explained_in_one_line(mixed_run, name):
+    folder, process = mixed_run
+    reason = summary(folder)[name]["reason"]
+    assert re.search(BAD[name][1], reason)
+    assert "\n" not in reason
+    assert f"{name:<24} failed: {reason}" in process.stdout
+
+
+def test_failed_datasets_have_no_products_and_no_traceback(mixed_run):
+    folder, process = mixed_run
+    assert "Traceback" not in process.stdout
+    for name in BAD:
+        assert not list((folder / "results" / name).glob("*.fits"))
+        assert json.loads((folder / f"results/{name}/status.json").read_text())["state"] == "failed"
+
+
+def test_failures_stand_in_the_report(mixed_run):
+    folder, _ = mixed_run
+    page = (folder / "results/report.html").read_text()
+    assert "counts are infinite in 1 pixels" in page
+    assert page.count('class="badge failed"') == 2 * len(BAD)
+
+
+def test_an_empty_map_has_no_background_and_no_significance(mixed_run):
+    folder, _ = mixed_run
+    assert not fits.getdata(folder / "results/zero/background.fits").any()
+    assert not fits.getdata(folder / "results/zero/significance.fits").any()
+
+
+def test_odd_but_right_is_not_refused(maps_folder):
+    write_config(maps_folder / "odd.yaml", datasets=ODD)
+    targets = [f"results/{name}/status.json" for name in ODD]
+    process = snakemake(*targets, "--configfile", "odd.yaml", folder=maps_folder)
+    assert process.returncode == 0, process.stdout
+    statuses = {name: json.loads((maps_folder / f"results/{name}/status.json").read_text()) for name in ODD}
+    assert {status["state"] for status in statuses.values()} == {"converged"}
+    (warning,) = statuses["overlap"]["warnings"]
+    assert re.search(r"does not clear source_kernel: the \d+ pixels they share", warning)
+    assert not statuses["named"]["warnings"]
+
+
+def test_a_failed_dataset_fails_every_run_until_it_is_mended(mixed_run):
+    folder, _ = mixed_run
+    config = {"nan": BAD["nan"][0], "zero": {"counts": "zero.fits"}}
+    write_config(folder / "two.yaml", datasets=config)
+    again = snakemake("--configfile", "two.yaml", folder=folder)
+    assert again.returncode != 0
+    assert "no coverage at all" in again.stdout
+    shutil.copy(folder / "good.fits", folder / "nan.fits")
+    mended = snakemake("--configfile", "two.yaml", folder=folder)
+    assert mended.returncode == 0, mended.stdout
+    assert summary(folder)["nan"]["state"] == "converged"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"treshold": 4}, r"treshold is no known key \(did you mean threshold\?\)"),
+        ({"threshold": 0}, "threshold must be more than 0, got 0"),
+        ({"dilation_radius": 0.3}, "dilation_radius must be a length with its unit, .* got 0.3: no unit"),
+        ({"datasets": {"../x": {"counts": "good.fits"}}}, r"datasets.../x: unsafe name '../x'"),
+        ({"datasets": {"a": {"counts": "nowhere.fits"}}}, "datasets.a.counts: nowhere.fits does not exist"),
+        ({"datasets": "nowhere.csv"}, "datasets: the table nowhere.csv cannot be read"),
+        ({"source_kernel": None}, "source_kernel must be a mapping"),
+    ],
+)
+def test_a_wrong_configuration_stops_before_any_job(maps_folder, changes, line):
+    config = {"datasets": {"a": {"counts": "good.fits"}}} | changes
+    write_config(maps_folder / "wrong.yaml", **config)
+    process = snakemake("--configfile", "wrong.yaml", folder=maps_folder)
+    assert process.returncode != 0
+    assert re.search(rf"^{line}", process.stdout, flags=re.MULTILINE)
+    assert "Traceback" not in process.stdout
+    assert "File " not in process.stdout
+
+
+def test_a_dataset_named_twice_is_refused(maps_folder):
+    path = write_config(maps_folder / "twice.yaml")
+    with open(path, "a") as file:
+        file.write("datasets:\n  a: {counts: good.fits}\n  a: {counts: zero.fits}\n")
+    process = snakemake("--configfile", "twice.yaml", folder=maps_folder)
+    assert process.returncode != 0
+    assert re.search(r"^datasets.a stands twice in .*twice.yaml", process.stdout, flags=re.MULTILINE)
+
+
+def test_results_that_cannot_be_written_are_refused(tmp_path):
+    write_map(tmp_path / "good.fits", field_with_source())
+    write_config(tmp_path / "config.yaml", datasets={"a": {"counts": "good.fits"}})
+    (tmp_path / "results").write_text("in the way")
+    process = snakemake(folder=tmp_path)
+    assert process.returncode != 0
+    assert re.search(r"^results: nothing can be written there", process.stdout, flags=re.MULTILINE)
+    assert "Traceback" not in process.stdout
+
+
+@pytest.fixture
+def two_fields(tmp_path):
+    """Two datasets to be run."""
+    for name, seed in (("a", 1), ("b", 2)):
+        write_map(tmp_path / f"{name}.fits", field_with_source(seed))
+    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
+    write_config(tmp_path / "config.yaml", datasets=datasets)
+    return tmp_path
+
+
+def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(two_fields):
+    target = [f"results/{name}/status.json" for name in ("a", "b")]
+    assert snakemake(*target, folder=two_fields).returncode == 0
+    undisturbed = products(two_fields, "results/*/*.fits")
+    damaged = two_fields / "results/a/iteration-1/significance.fits"
+    damaged.write_bytes(damaged.read_bytes()[:10000])
+    process = snakemake(*target, folder=two_fields)
+    assert process.returncode != 0
+    assert "results/a/iteration-1/significance.fits is damaged" in process.stdout
+    assert "remove it and run again" in process.stdout
+    assert re.search(r"^a +crashed$", process.stdout, flags=re.MULTILINE)
+    assert re.search(r"^b +converged ", process.stdout, flags=re.MULTILINE)
+    damaged.unlink()
+    mended = snakemake(*target, folder=two_fields)
+    assert mended.returncode == 0, mended.stdout
+    assert products(two_fields, "results/*/*.fits") == undisturbed
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(two_fields, tmp_path_factory, blow):
+    target = [f"results/{name}/status.json" for name in ("a", "b")]
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    for name in ("a.fits", "b.fits", "config.yaml"):
+        shutil.copy(two_fields / name, undisturbed / name)
+    assert snakemake(*target, folder=undisturbed).returncode == 0
+
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile"), *target]
+    reached = two_fields / "results/a/iteration-1/exclusion_mask.fits"
+    process = subprocess.Popen(
+        command, cwd=two_fields, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    for _ in range(600):
+        if reached.is_file() or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    assert process.poll() is None
+    os.killpg(process.pid, blow)
+    process.wait(60)
+    assert not (two_fields / "results/b/status.json").is_file() or not (two_fields / "results/a/status.json").is_file()
+
+    if blow == signal.SIGKILL:
+        assert snakemake("--unlock", folder=two_fields).returncode == 0
+    finished = snakemake(*target, folder=two_fields)
+    assert finished.returncode == 0, finished.stdout
+    for pattern in ("results/**/*.fits", "results/**/*.json", "results/**/*.csv"):
+        assert products(two_fields, pattern) == products(undisturbed, pattern)
+    assert not list(two_fields.rglob("*.part"))
+
+
+#: A crowded field at a low threshold, whose masks alternate for ever.
+CYCLING = {
+    "datasets": {"field": {"counts": "counts.fits"}},
+    "source_kernel": {"shape": "disk", "radius": "2 px"},
+    "background_kernel": {"shape": "ring", "inner_radius": "8 px", "width": "4 px"},
+    "dilation_radius": "2 px",
+    "threshold": 2.5,
+}
+
+
+@pytest.fixture(scope="module")
+def cycling_field(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cycling")
+    write_map(folder / "counts.fits", field_with_source(4, (40, 40)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("convergence", "state"),
+    [
+        ({"on_cycle": "union"}, "cycle"),
+        ({"on_cycle": "fail"}, "failed"),
+        ({"max_iterations": 2}, "max_iterations"),
+        ({"max_iterations": 2, "on_max_iterations": "fail"}, "failed"),
+        ({"max_excluded_fraction": 0.01}, "runaway"),
+    ],
+)
+def test_every_end_of_the_loop_is_said(cycling_field, convergence, state):
+    write_config(cycling_field / "config.yaml", **CYCLING | {"convergence": convergence})
+    snakemake("results/field/status.json", folder=cycling_field)
+    status = json.loads((cycling_field / "results/field/status.json").read_text())
+    assert status["state"] == state
+    if state == "failed":
+        assert re.search(r"convergence\.on_(cycle|max_iterations) is fail", status["reason"])
+    else:
+        header = fits.getheader(cycling_field / "results/field/exclusion_mask.fits")
+        assert (header["STATE"], header["PERIOD"]) == (state, status["period"])

@@ -1,0 +1,129 @@
+"""Jobs: log, exit code and the line on the terminal; status files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skymask.configuration import library_digest
+from skymask.errors import SkymaskError
+from skymask.jobs import read_json, write_json
+
+ROOT = Path(__file__).parent.parent
+
+SCRIPT = """
+import os, sys
+from types import SimpleNamespace
+from skymask.errors import MapError
+from skymask.jobs import job
+
+snakemake = SimpleNamespace(
+    log=[sys.argv[1]], rule="compute_products", wildcards=["crab", 3], params=SimpleNamespace(library=sys.argv[2])
+)
+with job(snakemake) as tell:
+    print("printed")
+    os.write(2, b"from below Python\\n")
+    {body}
+"""
+
+
+def run(tmp_path, body, library=None):
+    """Run a job in a process of its own, because it takes over the process's output."""
+    log = tmp_path / "job.log"
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(body=body), str(log), library or library_digest()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended, log.read_text(encoding="utf-8")
+
+
+def test_output_of_a_job_goes_to_its_log_and_lines_told_to_the_terminal(tmp_path):
+    ended, log = run(tmp_path, "tell('half way')")
+    assert ended.returncode == 0
+    assert (ended.stdout, ended.stderr) == ("", "half way\n")
+    assert sorted(log.splitlines()) == ["from below Python", "printed"]
+
+
+def test_mistake_of_the_user_is_one_line_and_no_traceback(tmp_path):
+    ended, log = run(tmp_path, "raise MapError('counts are negative')")
+    assert ended.returncode == 1
+    assert ended.stderr == "compute_products crab 3: counts are negative\n"
+    assert "counts are negative" in log
+    assert "Traceback" not in log
+
+
+def test_unexpected_error_has_its_traceback_in_the_log_and_one_line_on_the_terminal(tmp_path):
+    ended, log = run(tmp_path, "1 / 0")
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("compute_products crab 3: unexpected ZeroDivisionError: division by zero (see ")
+    assert "Traceback" in log
+
+
+def test_job_with_another_library_does_not_begin(tmp_path):
+    ended, log = run(tmp_path, "tell('begun')", library="0" * 64)
+    assert ended.returncode == 1
+    assert "is not the one the workflow was read with" in ended.stderr
+    assert "printed" not in log
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"a": 1, "b": [1.5, None, "x"], "c": {"d": True}}, [], {"long": 2**60}, {"exact": 0.1 + 0.2}, {"name": "Kühl"}],
+)
+def test_content_comes_back(tmp_path, content):
+    write_json(tmp_path / "a.json", content)
+    assert read_json(tmp_path / "a.json") == content
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(float("nan"), None), (float("inf"), "inf"), (float("-inf"), "-inf"), (np.float64("nan"), None), ((1, 2), [1, 2])],
+)
+def test_what_json_has_no_number_for_is_written_in_words(tmp_path, value, expected):
+    write_json(tmp_path / "a.json", {"nested": [{"value": value}]})
+    assert json.loads((tmp_path / "a.json").read_text())["nested"][0]["value"] == expected
+
+
+def test_same_content_gives_the_same_bytes(tmp_path):
+    for name in ("a.json", "b.json"):
+        write_json(tmp_path / name, {"z": 1, "a": [2.5]})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_failed_write_leaves_the_last_file_as_it_was(tmp_path):
+    write_json(tmp_path / "a.json", {"a": 1})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "a.json", {"a": object()})
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_failed_first_write_leaves_no_file(tmp_path):
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "a.json", {"a": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_into_no_folder_is_refused_by_name(tmp_path):
+    with pytest.raises(SkymaskError, match=r"a\.json cannot be written"):
+        write_json(tmp_path / "none" / "a.json", {})
+
+
+@pytest.mark.parametrize("content", ["", '{"a": 1', "\ufffe"])
+def test_damaged_file_is_refused_by_name(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content.encode("utf-16"))
+    with pytest.raises(SkymaskError, match=r"a\.json is missing or damaged .*: remove it and run again"):
+        read_json(tmp_path / "a.json")
+
+
+def test_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(SkymaskError, match=r"a\.json is missing or damaged"):
+        read_json(tmp_path / "a.json")

@@ -1,0 +1,99 @@
+"""Kernels of the configuration on the pixels of a map."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from skymask import kernels, pixel_kernels
+from skymask.errors import MapError
+
+SQUARE = (0.05, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        ({"shape": "disk", "radius": "0.3 deg"}, kernels.disk(6)),
+        ({"shape": "disk", "radius": "18 arcmin"}, kernels.disk(6)),
+        ({"shape": "disk", "radius": "1080arcsec"}, kernels.disk(6)),
+        ({"shape": "disk", "radius": "0.005235987755982988 rad"}, kernels.disk(6)),
+        ({"shape": "disk", "radius": "6 px"}, kernels.disk(6)),
+        ({"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"}, kernels.ring(10, 6)),
+        ({"shape": "ring", "inner_radius": "30 arcmin", "width": "0.3 deg"}, kernels.ring(10, 6)),
+        ({"shape": "ring", "inner_radius": "10 px", "width": "6 px"}, kernels.ring(10, 6)),
+    ],
+)
+def test_angles_become_the_pixels_they_cover(kernel, expected):
+    assert np.array_equal(pixel_kernels.to_pixels(kernel, SQUARE), expected)
+
+
+def test_gaussian_of_an_angle_is_that_of_its_pixels():
+    kernel = pixel_kernels.to_pixels({"shape": "gaussian", "sigma": "0.1 deg"}, SQUARE)
+    np.testing.assert_allclose(kernel, kernels.gaussian(2), rtol=1e-12)
+
+
+def test_angle_on_oblong_pixels_is_an_ellipse():
+    kernel = pixel_kernels.to_pixels({"shape": "disk", "radius": "0.4 deg"}, (0.1, 0.05))
+    assert kernel.shape == (9, 17)
+    assert np.array_equal(kernel, kernels.disk(4, pixel_size=(1, 0.5)))
+
+
+def test_radius_in_pixels_is_round_on_oblong_pixels():
+    assert pixel_kernels.to_pixels({"shape": "disk", "radius": "4 px"}, (0.1, 0.05)).shape == (9, 9)
+
+
+def test_array_of_a_file_is_scaled_to_peak_one(tmp_path):
+    fits.writeto(tmp_path / "kernel.fits", np.array([[1.0, 4.0, 2.0]]))
+    kernel = pixel_kernels.to_pixels({"shape": "array", "path": str(tmp_path / "kernel.fits")}, SQUARE)
+    assert kernel.tolist() == [[0.25, 1.0, 0.5]]
+
+
+def test_array_with_even_sides_is_refused_with_its_path(tmp_path):
+    fits.writeto(tmp_path / "kernel.fits", np.ones((4, 4)))
+    with pytest.raises(MapError, match=r"kernel array path=.*kernel\.fits: a kernel must be two-dimensional with odd"):
+        pixel_kernels.to_pixels({"shape": "array", "path": str(tmp_path / "kernel.fits")}, SQUARE)
+
+
+def test_ring_between_pixels_is_refused_with_its_lengths():
+    kernel = {"shape": "ring", "inner_radius": "0.01 deg", "width": "0.01 deg"}
+    with pytest.raises(MapError, match=r"kernel ring inner_radius=0\.01 deg width=0\.01 deg: .* no pixel centre"):
+        pixel_kernels.to_pixels(kernel, SQUARE)
+
+
+OVERLAPPING = {
+    "source_kernel": {"shape": "disk", "radius": "2 px"},
+    "background_kernel": {"shape": "disk", "radius": "5 px"},
+}
+
+
+def test_measured_background_leaves_out_the_pixels_under_the_source_kernel():
+    kernel = pixel_kernels.background_kernel(SQUARE, **OVERLAPPING, statistic="wstat")
+    assert np.array_equal(kernel, kernels.without(kernels.disk(5), kernels.disk(2)))
+
+
+def test_known_background_keeps_the_pixels_under_the_source_kernel():
+    kernel = pixel_kernels.background_kernel(SQUARE, **OVERLAPPING, statistic="cash")
+    assert np.array_equal(kernel, kernels.disk(5))
+
+
+def test_dilation_kernel_is_a_disk():
+    assert np.array_equal(pixel_kernels.dilation_kernel("0.3 deg", SQUARE), kernels.disk(6))
+
+
+@pytest.mark.parametrize(
+    ("length", "pixels"), [("0.2 deg", (2, 4)), ("12 arcmin", (2, 4)), ("3 px", (3, 3)), ("0 deg", (0, 0))]
+)
+def test_length_in_pixels_is_that_along_each_side(length, pixels):
+    assert pixel_kernels.length_in_pixels(length, (0.1, 0.05)) == pytest.approx(pixels, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"), [(90, "arcmin", 1.5), (3600, "arcsec", 1), (np.pi, "rad", 180), (2, "deg", 2)]
+)
+def test_angles_are_converted_to_degrees(value, unit, expected):
+    assert pixel_kernels.degrees(value, unit) == pytest.approx(expected, rel=1e-12)
+
+
+def test_description_names_shape_and_lengths():
+    kernel = {"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"}
+    assert pixel_kernels.describe(kernel) == "ring inner_radius=0.5 deg width=0.3 deg"

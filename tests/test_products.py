@@ -1,0 +1,164 @@
+"""Products: their images, the cards that say what was done, the convergence table."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from skymask import maps, products
+from skymask.loop import Products
+
+SHAPE = (3, 4)
+RESULT = Products(*(np.full(SHAPE, float(number)) for number in range(6)))
+COUNTS = np.arange(12).reshape(SHAPE)
+MASK = COUNTS < 9
+LOOP = {"state": "cycle", "period": 2, "iteration": 7}
+QUALITY = {"excluded": 3, "unexcluded_above_threshold": 1, "starved": 2, "mask_sha256": "ab" * 32}
+SETTINGS = {
+    "statistic": "wstat",
+    "threshold": 5,
+    "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
+    "background_kernel": {"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"},
+    "dilation_radius": "0.3 deg",
+    "mask_update": "replace",
+    "starved_pixels": "keep",
+    "max_iterations": 50,
+    "changed_pixels": 0,
+    "max_excluded_fraction": 0.9,
+    "on_cycle": "union",
+    "on_max_iterations": "last",
+}
+HEADER = fits.Header(
+    {
+        "CTYPE1": "GLON-CAR",
+        "CTYPE2": "GLAT-CAR",
+        "CRVAL1": 20.0,
+        "CRVAL2": 0.0,
+        "CRPIX1": 1.0,
+        "CRPIX2": 1.0,
+        "CDELT1": -0.1,
+        "CDELT2": 0.1,
+        "SHACNTS": "cd" * 32,
+        "SHAACC": "ef" * 32,
+    }
+)
+
+
+def test_images_are_those_of_the_result_and_of_what_they_belong_to():
+    images = products.images(COUNTS, COUNTS >= 0, MASK, RESULT)
+    assert set(images) == {"counts", "coverage", "exclusion_mask", *Products._fields}
+    assert images["exclusion_mask"] is MASK
+    assert images["excess"] is RESULT.excess
+
+
+def test_every_image_has_a_unit_and_a_meaning():
+    assert set(products.images(COUNTS, COUNTS >= 0, MASK, RESULT)) <= set(maps.MAPS)
+
+
+def test_counts_of_a_map_that_is_covered_are_whole_numbers():
+    counts = products.images(COUNTS, COUNTS >= 0, MASK, RESULT)["counts"]
+    assert counts.dtype == np.int32
+    assert np.array_equal(counts, COUNTS)
+
+
+def test_counts_without_coverage_are_undefined():
+    counts = products.images(COUNTS, COUNTS > 2, MASK, RESULT)["counts"]
+    assert np.array_equal(np.isnan(counts), COUNTS <= 2)
+    assert np.array_equal(counts[COUNTS > 2], COUNTS[COUNTS > 2])
+
+
+def test_counts_too_large_for_32_bits_are_kept():
+    counts = COUNTS + 2**40
+    assert np.array_equal(products.images(counts, COUNTS >= 0, MASK, RESULT)["counts"], counts)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DATASET", "crab"),
+        ("STATE", "cycle"),
+        ("PERIOD", 2),
+        ("NITER", 7),
+        ("NEXCL", 3),
+        ("NABOVE", 1),
+        ("NSTARVED", 2),
+        ("MASKDEF", "1 used, 0 excluded"),
+        ("STATIST", "wstat"),
+        ("THRESH", 5),
+        ("SRCKERN", "disk radius=0.1 deg"),
+        ("BKGKERN", "ring inner_radius=0.5 deg width=0.3 deg"),
+        ("DILATION", "0.3 deg"),
+        ("ONCYCLE", "union"),
+        ("SHAMASK", "ab" * 32),
+        ("SHACNTS", "cd" * 32),
+        ("SHAACC", "ef" * 32),
+    ],
+)
+def test_card_says_what_was_done(key, value):
+    cards = {card[0]: card[1] for card in products.cards(HEADER, "crab", LOOP, QUALITY, SETTINGS)}
+    assert cards[key] == value
+
+
+def test_cards_come_back_from_a_file(tmp_path):
+    cards = products.cards(HEADER, "crab-" + "x" * 90, LOOP, QUALITY, SETTINGS)
+    maps.write(tmp_path / "a.fits", {"exclusion_mask": MASK}, sky=HEADER, cards=cards)
+    header = maps.read_product(tmp_path / "a.fits")["exclusion_mask"].header
+    assert {card[0]: header[card[0]] for card in cards} == {card[0]: card[1] for card in cards}
+
+
+def test_hottest_pixel_has_its_place_on_the_sky():
+    quality = products.with_position({"highest_x": 2, "highest_y": 3}, HEADER)
+    # Two pixels of 0.1 degrees from 20 degrees towards smaller longitude, three up from the equator.
+    assert quality["highest_longitude"] == pytest.approx(19.8, rel=1e-12)
+    assert quality["highest_latitude"] == pytest.approx(0.3, rel=1e-12)
+
+
+def test_no_hottest_pixel_has_no_place():
+    quality = products.with_position({"highest_x": None, "highest_y": None}, HEADER)
+    assert (quality["highest_longitude"], quality["highest_latitude"]) == (None, None)
+
+
+def record(iteration, **changes):
+    return {
+        "iteration": iteration,
+        "excluded": 10 * iteration,
+        "excluded_fraction": 0.1 * iteration,
+        "added": 2,
+        "released": 1,
+        "changed": 3,
+        "highest_significance": 5.123456789012345,
+        "mean_background": 0.1 + 0.2,
+        "starved": 0,
+        "digest": f"{iteration:064d}",
+        "decision_digest": "not in the table",
+        **changes,
+    }
+
+
+@pytest.fixture
+def rows(tmp_path):
+    records = [record(0, highest_significance=None), record(1), record(2, highest_significance="inf")]
+    products.write_convergence_table(tmp_path / "a.csv", records, "converged")
+    return products.read_convergence_table(tmp_path / "a.csv")
+
+
+def test_table_has_a_row_per_iteration_and_its_columns(rows):
+    assert [row["iteration"] for row in rows] == [0, 1, 2]
+    assert tuple(rows[0]) == products.CONVERGENCE_COLUMNS
+
+
+def test_only_the_last_row_of_the_table_has_the_end_state(rows):
+    assert [row["state"] for row in rows] == ["running", "running", "converged"]
+
+
+def test_numbers_of_the_table_come_back_with_every_digit(rows):
+    assert rows[1]["highest_significance"] == 5.123456789012345
+    assert rows[1]["mean_background"] == 0.1 + 0.2
+
+
+def test_digest_of_the_table_stays_text(rows):
+    assert rows[1]["digest"] == f"{1:064d}"
+
+
+@pytest.mark.parametrize(("row", "expected"), [(0, None), (2, float("inf"))])
+def test_number_that_is_none_or_infinite_comes_back(rows, row, expected):
+    assert rows[row]["highest_significance"] == expected

@@ -1,0 +1,256 @@
+"""The workflow as people run it: whole runs on small maps through the snakemake command."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+import yaml
+from astropy.io import fits
+from conftest import KERNELS, field_with_source, products, sky_header, snakemake, write_config, write_map
+
+import skymask
+from skymask import maps
+from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
+
+FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
+
+MAPS = (
+    "counts",
+    "coverage",
+    "background",
+    "background_error",
+    "counts_off",
+    "alpha",
+    "significance",
+    "excess",
+    "exclusion_mask",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of three datasets: one in files, one simulated, one with everything that a dataset may have."""
+    folder = tmp_path_factory.mktemp("a run")
+    counts = field_with_source().astype(float)
+    counts[:8] = np.nan
+    write_map(folder / "counts.fits", field_with_source().astype(np.int32))
+    write_map(folder / "holes.fits.gz", counts)
+    y, x = np.mgrid[:60, :60]
+    acceptance = 1 + 0.01 * x
+    excluded = (y - 45) ** 2 + (x - 15) ** 2 < 30
+    image = fits.ImageHDU(acceptance, sky_header(), name="EXPOSURE")
+    mask = fits.ImageHDU((~excluded).astype(np.uint8), sky_header(), name="MASK")
+    fits.HDUList([fits.PrimaryHDU(), image, mask]).writeto(folder / "more.fits")
+    write_map(folder / "background.fits", np.full((60, 60), 2.0))
+    write_config(
+        folder / "config.yaml",
+        datasets={
+            "plain": {"counts": "counts.fits"},
+            "simulated": {
+                "simulate": {
+                    "seed": 1,
+                    "width": ["3 deg", "2.5 deg"],
+                    "pixel_size": "0.05 deg",
+                    "background": 2,
+                    "acceptance_sigma": "2 deg",
+                    "sources": [{"offset": ["0.3 deg", "0 deg"], "counts": 200, "sigma": ["0.1 deg", "0.1 deg"]}],
+                },
+                "threshold": 4,
+            },
+            "everything": {
+                "counts": "holes.fits.gz",
+                "acceptance": "more.fits[EXPOSURE]",
+                "exclusion_mask": "more.fits[MASK]",
+                "background": "background.fits",
+            },
+        },
+    )
+    process = snakemake(folder=folder)
+    assert process.returncode == 0, process.stdout
+    (folder / "output.txt").write_text(process.stdout)
+    return folder
+
+
+def status(folder, dataset):
+    return json.loads((folder / f"results/{dataset}/status.json").read_text())
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_every_product_is_made(run):
+    for dataset in ("plain", "simulated", "everything"):
+        for name in MAPS:
+            assert (run / f"results/{dataset}/{name}.fits").is_file()
+        for name in FIGURES:
+            assert (run / f"results/{dataset}/plots/{name}.png").is_file()
+    assert (run / "results/simulated/plots/truth.png").is_file()
+
+
+def test_loops_converge(run):
+    assert {status(run, name)["state"] for name in ("plain", "simulated", "everything")} == {"converged"}
+
+
+def test_one_line_per_dataset_and_iteration_and_a_table_of_outcomes(run):
+    output = (run / "output.txt").read_text()
+    for dataset in ("plain", "simulated", "everything"):
+        iterations = status(run, dataset)["iteration"]
+        lines = re.findall(rf"^{dataset} +iteration (\d+) +excluded", output, flags=re.MULTILINE)
+        assert [int(number) for number in lines] == list(range(1, iterations + 1))
+        assert re.search(rf"^{dataset} +converged +{iterations} ", output, flags=re.MULTILINE)
+
+
+def test_a_second_run_does_nothing(run):
+    assert "Nothing to be done" in snakemake(folder=run).stdout
+
+
+def test_workflow_and_iterate_agree_bit_for_bit(run):
+    size = (0.05, 0.05)
+    kernels = {
+        "source_kernel": to_pixels(KERNELS["source_kernel"], size),
+        "background_kernel": background_kernel(
+            size,
+            source_kernel=KERNELS["source_kernel"],
+            background_kernel=KERNELS["background_kernel"],
+            statistic="wstat",
+        ),
+        "dilation_kernel": dilation_kernel(KERNELS["dilation_radius"], size),
+    }
+    simulation = maps.read_product(run / "results/simulated/simulation.fits")
+    more = {
+        "simulated": {"acceptance": simulation["acceptance"].data, "threshold": 4},
+        "everything": {
+            "acceptance": maps.read(f"{run}/more.fits[EXPOSURE]").data,
+            "exclusion_mask": maps.read(f"{run}/more.fits[MASK]").data,
+            "background": maps.read(run / "background.fits").data,
+        },
+        "plain": {},
+    }
+    counts = {
+        "simulated": simulation["counts"].data,
+        "everything": maps.read(run / "holes.fits.gz").data,
+        "plain": maps.read(run / "counts.fits").data,
+    }
+    for dataset, options in more.items():
+        result = skymask.iterate(counts[dataset], **kernels, **options)
+        for name, image in {"exclusion_mask": result.exclusion_mask, **result.products._asdict()}.items():
+            written = maps.read_product(run / f"results/{dataset}/{name}.fits")[name].data
+            np.testing.assert_array_equal(written, image, err_msg=f"{dataset} {name}")
+        rows = rows_of(run / f"results/{dataset}/convergence.csv")
+        assert [row["digest"] for row in rows] == [record["digest"] for record in result.records[1:]]
+        assert [row["mean_background"] for row in rows] == [str(r["mean_background"]) for r in result.records[1:]]
+
+
+def test_products_say_what_was_done(run):
+    for name in MAPS:
+        header = fits.getheader(run / f"results/everything/{name}.fits")
+        assert header["EXTNAME"] == name.upper()
+        assert "BUNIT" in header
+        assert (header["STATE"], header["NITER"]) == ("converged", status(run, "everything")["iteration"])
+        assert header["STATIST"] == "wstat"
+        assert header["BKGKERN"] == "ring inner_radius=0.4 deg width=0.25 deg"
+        assert header["MASKDEF"] == "1 used, 0 excluded"
+        assert header["SHACNTS"] == maps.file_digest(run / "holes.fits.gz")
+        assert header["SHABKG"] == maps.file_digest(run / "background.fits")
+
+
+def test_products_keep_the_sky_coordinates_and_pass_their_checksums(run):
+    expected = sky_header()
+    for name in MAPS:
+        with fits.open(run / f"results/plain/{name}.fits", checksum=True) as hdus:
+            assert {key: hdus[0].header[key] for key in ("CRVAL1", "CRVAL2", "CRPIX1", "CDELT1", "CTYPE1")} == {
+                key: expected[key] for key in ("CRVAL1", "CRVAL2", "CRPIX1", "CDELT1", "CTYPE1")
+            }
+            assert "CHECKSUM" in hdus[0].header
+
+
+def test_pixels_without_coverage_are_nan_and_the_users_mask_is_kept(run):
+    significance = fits.getdata(run / "results/everything/significance.fits")
+    assert np.isnan(significance[:8]).all()
+    assert np.isfinite(significance[8:]).all()
+    user_mask = maps.read(f"{run}/more.fits[MASK]").data == 1
+    final = fits.getdata(run / "results/everything/exclusion_mask.fits") == 1
+    assert not (final & ~user_mask).any()
+
+
+def test_a_given_background_needs_two_iterations_at_least(run):
+    assert status(run, "everything")["iteration"] >= 2
+
+
+def test_summary_has_a_row_per_dataset(run):
+    rows = rows_of(run / "results/summary.csv")
+    assert [row["dataset"] for row in rows] == ["plain", "simulated", "everything"]
+    assert all(float(row["off_source_width"]) > 0 for row in rows)
+
+
+def test_report_links_to_files_that_exist_and_to_no_network(run):
+    page = (run / "results/report.html").read_text()
+    links = re.findall(r'(?:href|src)="([^"#]+)"', page)
+    assert len(links) > 20
+    assert [link for link in links if not (run / "results" / link).is_file()] == []
+    assert "http" not in page
+
+
+def test_snakemakes_own_report_carries_the_figures(run):
+    process = snakemake("--report", "own.html", folder=run)
+    assert process.returncode == 0, process.stdout
+    page = (run / "own.html").read_text()
+    assert "mask growth" in page
+    assert "everything" in page
+
+
+def test_logs_and_benchmarks_mirror_the_results(run):
+    for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
+        assert (run / f"{folder}/plain/iteration-1/compute_significance.{suffix}").is_file()
+        assert (run / f"{folder}/plain/compute_products.{suffix}").is_file()
+
+
+def rules_to_rerun(folder, **changes):
+    """Return the rules that would run again after a change of the configuration."""
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | changes
+    (folder / "changed.yaml").write_text(yaml.safe_dump(config))
+    process = snakemake("--dry-run", "--quiet", "host", "--configfile", "changed.yaml", folder=folder)
+    assert process.returncode == 0, process.stdout
+    return set(re.findall(r"^(\w+) +\d+$", process.stdout, flags=re.MULTILINE)) - {"total"}
+
+
+def test_a_new_threshold_reruns_from_the_first_mask_on(run):
+    rules = rules_to_rerun(run, threshold=6)
+    assert "update_exclusion_mask" in rules
+    assert rules.isdisjoint({"simulate_counts", "check_dataset", "estimate_initial_background"})
+
+
+def test_a_new_dilation_radius_does_not_rerun_the_initial_background(run):
+    assert "estimate_initial_background" not in rules_to_rerun(run, dilation_radius="0.2 deg")
+
+
+def test_a_plot_setting_reruns_plots_only(run):
+    rules = rules_to_rerun(run, plots={"dpi": 90})
+    assert rules == {"plot_maps", "plot_convergence", "plot_truth", "render_report", "all"}
+
+
+def test_an_edit_of_the_library_reruns_what_uses_it(clone, tmp_path):
+    write_map(tmp_path / "counts.fits", field_with_source())
+    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
+    inspection = "results/field/inspection.json"
+    first = snakemake(inspection, folder=tmp_path, snakefile=clone / "Snakefile")
+    assert first.returncode == 0, first.stdout
+    assert "Nothing to be done" in snakemake(inspection, folder=tmp_path, snakefile=clone / "Snakefile").stdout
+    library = clone / "skymask" / "inputs.py"
+    source = library.read_text()
+    library.write_text(source + "\n# An edit.\n")
+    again = snakemake("--dry-run", inspection, folder=tmp_path, snakefile=clone / "Snakefile")
+    library.write_text(source)
+    assert re.search(r"^check_dataset +1$", again.stdout, flags=re.MULTILINE)
+
+
+def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, tmp_path):
+    for name in ("counts.fits", "config.yaml", "holes.fits.gz", "more.fits", "background.fits"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    process = snakemake("--cores", "1", folder=tmp_path)
+    assert process.returncode == 0, process.stdout
+    for pattern in ("results/**/*.fits", "results/**/*.json", "results/**/*.csv", "results/**/*.png", "results/*.html"):
+        assert products(tmp_path, pattern) == products(run, pattern)
