@@ -9,7 +9,8 @@ def plot_maps(*, inputs, settings, output):
     header = read["counts"].header
     mask = read.pop("exclusion_mask").data == 1
     for name, sky_map in read.items():
-        plots.save(plots.sky_map(name, sky_map.data, header, mask, **settings), output[name], settings)
+        figure = plots.sky_map(name, sky_map.data, header, mask, significance_limits=settings["significance_limits"])
+        plots.save(figure, output[name], settings)
 
 
 if __name__ == "__main__":

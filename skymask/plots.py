@@ -14,12 +14,12 @@ from skymask.geometry import sky_projection
 #: Colours that remain apart for colour-blind readers (Okabe & Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 
-#: Colour map, colour-bar label and title of every map.
+#: Colour map and colour-bar label of every map.
 _MAPS = {
-    "counts": ("cividis", "Counts per pixel", "counts"),
-    "background": ("cividis", "Background counts per pixel", "background"),
-    "significance": ("RdBu_r", "Significance [σ]", "significance"),
-    "excess": ("RdBu_r", "Excess counts under the source kernel", "excess"),
+    "counts": ("cividis", "Counts per pixel"),
+    "background": ("cividis", "Background counts per pixel"),
+    "significance": ("RdBu_r", "Significance [σ]"),
+    "excess": ("RdBu_r", "Excess counts under the source kernel"),
 }
 
 _AXES = {"GLON": "Galactic longitude", "GLAT": "Galactic latitude", "RA": "Right ascension", "DEC": "Declination"}
@@ -27,7 +27,7 @@ _AXES = {"GLON": "Galactic longitude", "GLAT": "Galactic latitude", "RA": "Right
 _STYLE = {"fontsize": 9}
 
 
-def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15), dpi=120):
+def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15)):
     """Return the figure of a map with the contour of the exclusion mask.
 
     Parameters
@@ -41,12 +41,28 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15),
         True where the pixel is used.
     significance_limits : (float, float)
         Ends of the colour scale of significances.
-    dpi : int
-        Taken by `save`.
     """
-    colours, label, title = _MAPS[name]
-    figure, axes = _sky_figure(header, data.shape)
+    figure = _sky_figure(data.shape)
+    title = f"{header['DATASET']}: {name}"
+    map_panel(figure, 111, name, data, header, exclusion_mask, title=title, significance_limits=significance_limits)
+    return figure
+
+
+def map_panel(figure, place, name, data, header, exclusion_mask, *, title, significance_limits=(-5, 15)):
+    """Draw a map with the contour of the exclusion mask into a figure.
+
+    Parameters
+    ----------
+    figure : Figure
+    place : int or (int, int, int)
+        Where in the figure, as for `Figure.add_subplot`.
+    name, data, header, exclusion_mask, significance_limits
+        As for `sky_map`.
+    title : str
+    """
+    colours, label = _MAPS[name]
     norm = _norm(name, data, significance_limits)
+    axes = _sky_axes(figure, place, header)
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
     line = "black" if colours == "RdBu_r" else "white"
     _mask_contour(axes, exclusion_mask, line)
@@ -54,9 +70,8 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15),
     bar.ax.tick_params(labelsize=8)
     if name == "significance":
         bar.ax.set_ylim(*significance_limits)
-    axes.set_title(f"{header['DATASET']}: {title}", fontsize=10)
+    axes.set_title(title, fontsize=10)
     _legend(axes, [Line2D([], [], color=line if line == "black" else GREY, label="exclusion mask")])
-    return figure
 
 
 def mask_growth(masks, final_mask, header):
@@ -73,7 +88,8 @@ def mask_growth(masks, final_mask, header):
     for iteration in reversed(range(len(masks))):
         first[~masks[iteration]] = iteration
     released = ~np.isnan(first) & final_mask
-    figure, axes = _sky_figure(header, final_mask.shape)
+    figure = _sky_figure(final_mask.shape)
+    axes = _sky_axes(figure, 111, header)
     axes.imshow(
         np.where(released, 1.0, np.nan), origin="lower", cmap="Greys", vmin=0, vmax=2.5, interpolation="nearest"
     )
@@ -189,8 +205,7 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     np.divide(background - expected_background, error, out=pull, where=error > 0)
     figure = Figure(figsize=(10.4, 4.2), layout="constrained")
     grid = figure.add_gridspec(1, 2, width_ratios=(1.6, 1))
-    axes = figure.add_subplot(grid[0], projection=sky_projection(header))
-    _label_axes(axes)
+    axes = _sky_axes(figure, grid[0], header)
     limit = 100 * max(0.01, float(np.nanpercentile(np.abs(deviation), 99.5)) if np.isfinite(deviation).any() else 0.01)
     image = axes.imshow(100 * deviation, origin="lower", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="nearest")
     figure.colorbar(image, ax=axes, label="Background, estimated over true, minus 1 [%]", extend="both", shrink=0.85)
@@ -232,16 +247,16 @@ def save(figure, path, settings):
         figure.savefig(temporary, format="png", dpi=settings["dpi"], metadata={"Software": None})
 
 
-def _sky_figure(header, shape):
-    """A figure with one panel in sky coordinates, shaped like the map."""
+def _sky_figure(shape):
+    """A figure shaped like the map that it is for."""
     aspect = np.clip(shape[0] / shape[1], 0.3, 2.0)
-    figure = Figure(figsize=(7.2, 1.2 + 5.0 * aspect), layout="constrained")
-    axes = figure.add_subplot(projection=sky_projection(header))
-    _label_axes(axes)
-    return figure, axes
+    return Figure(figsize=(7.2, 1.2 + 5.0 * aspect), layout="constrained")
 
 
-def _label_axes(axes):
+def _sky_axes(figure, place, header):
+    """A panel in sky coordinates, its axes labelled."""
+    where = place if isinstance(place, tuple) else (place,)
+    axes = figure.add_subplot(*where, projection=sky_projection(header))
     for coordinate, ctype in zip(axes.coords, axes.wcs.wcs.ctype, strict=True):
         name = ctype.split("-")[0]
         coordinate.set_axislabel(_AXES.get(name, name), **_STYLE)
@@ -249,6 +264,7 @@ def _label_axes(axes):
         if name in ("GLON", "GLAT"):
             coordinate.set_major_formatter("d.d")
     axes.set_facecolor("#F2F2F2")
+    return axes
 
 
 def _mask_contour(axes, exclusion_mask, colour):

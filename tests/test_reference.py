@@ -105,13 +105,14 @@ def test_backgrounds_agree(run, cases, shared):
 
 
 def test_significances_agree_where_the_reference_has_one(run, cases, shared):
-    # The reference holds the significance of its last iteration, which for a fixed point is the final one.
+    # The reference holds the significance of its last iteration, which for a fixed point is the final one. Near zero it
+    # is the root of a difference that is known to 1e-13, hence the absolute tolerance.
     for name, case in cases.items():
         if case["converged"]:
             significance = fits.getdata(run / f"results/{name}/significance.fits")
             expected = fits.getdata(shared / f"reference/{name}.fits.gz", "SIGNIFICANCE")
             defined = ~np.isnan(expected)
-            np.testing.assert_allclose(significance[defined], expected[defined], rtol=1e-9, atol=1e-7, err_msg=name)
+            np.testing.assert_allclose(significance[defined], expected[defined], rtol=1e-9, atol=1e-6, err_msg=name)
 
 
 def test_a_cycle_in_memory_repeats_the_reference_masks(cases, shared):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
-from conftest import KERNELS, field_with_source, products, sky_header, snakemake, write_config, write_map
+from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
+from rule_graph import canonical, in_readme
 
 import skymask
 from skymask import maps
@@ -206,6 +207,12 @@ def test_logs_and_benchmarks_mirror_the_results(run):
     for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         assert (run / f"{folder}/plain/iteration-1/compute_significance.{suffix}").is_file()
         assert (run / f"{folder}/plain/compute_products.{suffix}").is_file()
+
+
+def test_readme_shows_the_rule_graph(run):
+    graph = snakemake("--rulegraph", "mermaid-js", folder=run)
+    assert graph.returncode == 0, graph.stdout
+    assert in_readme((REPOSITORY / "README.md").read_text(encoding="utf-8")) == canonical(graph.stdout)
 
 
 def rules_to_rerun(folder, **changes):

@@ -93,9 +93,14 @@ def in_iteration_before(name):
     return path
 
 
+def decisions_file(group, iteration):
+    """Return the file of the checkpoint's decisions; until it has run, Snakemake comes back later."""
+    return checkpoints.check_convergence.get(group=group, iteration=iteration).output.decisions
+
+
 def decisions(group, iteration):
-    """Return what the checkpoint decided for every dataset of a group, once it has run."""
-    path = checkpoints.check_convergence.get(group=group, iteration=iteration).output.decisions
+    """Return what the checkpoint decided for every dataset of a group."""
+    path = decisions_file(group, iteration)
     return read_decisions(str(path), os.stat(path).st_mtime_ns)
 
 
@@ -114,7 +119,7 @@ def members_to_decide(wildcards):
     before = decisions(wildcards.group, iteration - 1)
     running = [dataset for dataset in members if before[dataset]["state"] == "running"]
     return {
-        "before": checkpoints.check_convergence.get(group=wildcards.group, iteration=iteration - 1).output.decisions,
+        "before": decisions_file(wildcards.group, iteration - 1),
         "records": [f"<results>/{dataset}/iteration-{iteration}/record.json" for dataset in running],
     }
 
@@ -133,11 +138,16 @@ def convergence_settings(wildcards):
 
 
 def outcome(dataset):
-    """Return the checkpoint's last word on a dataset; until it has been spoken, Snakemake comes back later."""
+    """Return the checkpoint's last word on a dataset."""
     for iteration in count():
         decision = decisions(GROUPS[dataset], iteration)[dataset]
         if decision["state"] != "running":
             return decision
+
+
+def decided_in(dataset):
+    """Return the file with the last word on a dataset; what it says of others of its group is no reason to rerun."""
+    return ancient(decisions_file(GROUPS[dataset], outcome(dataset)["iteration"]))
 
 
 def loop_files(wildcards):
@@ -146,6 +156,7 @@ def loop_files(wildcards):
     folder = f"<results>/{wildcards.dataset}/iteration-"
     iterations = range(1, decision["iteration"] + 1)
     return {
+        "decisions": decided_in(wildcards.dataset),
         "masks": [f"{folder}{k}/exclusion_mask.fits" for k in decision["final_mask_of_iterations"]],
         "records": [f"{folder}{k}/record.json" for k in iterations],
         "backgrounds": [f"{folder}{k}/background.fits" for k in iterations],
@@ -163,11 +174,12 @@ def succeeded(dataset):
     return outcome(dataset)["state"] != "failed"
 
 
-def products_of_success(wildcards):
-    """Return the quality figures of a dataset, unless it failed and has none."""
+def status_files(wildcards):
+    """Return what a status is made of: the decision and, unless the dataset failed, its quality figures."""
+    files = {"decisions": decided_in(wildcards.dataset)}
     if succeeded(wildcards.dataset):
-        return {"quality": f"<results>/{wildcards.dataset}/quality.json"}
-    return {}
+        files["quality"] = f"<results>/{wildcards.dataset}/quality.json"
+    return files
 
 
 def every_mask(wildcards):

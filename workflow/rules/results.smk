@@ -43,7 +43,7 @@ rule compute_products:
 
 rule record_status:
     input:
-        unpack(products_of_success),
+        unpack(status_files),
         inspection="<results>/{dataset}/inspection.json",
     output:
         status="<results>/{dataset}/status.json",

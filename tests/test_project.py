@@ -1,0 +1,134 @@
+"""The repository agrees with itself: README, environments, locks and schema."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import numpy as np
+import pytest
+import yaml
+from conftest import REPOSITORY, field_with_source, snakemake, write_map
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+#: Packages that conda-forge and bioconda split; the parts named are all that is needed.
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
+
+
+def requirements(extra=None):
+    lines = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]
+    return {requirement.name: requirement.specifier for requirement in map(Requirement, lines)}
+
+
+def locked(name):
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    return {name: Version(version) for name, version in re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", text, re.MULTILINE)}
+
+
+def code_blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_conda_environment_has_the_packages_and_bounds_of_the_project():
+    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))
+    conda = {requirement.name: requirement.specifier for requirement in map(Requirement, environment["dependencies"])}
+    python = conda.pop("python")
+    assert str(python) == PROJECT["requires-python"]
+    assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements().items()}
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy"))])
+def test_lock_satisfies_the_project(lock, extras):
+    versions = locked(lock)
+    wanted = requirements()
+    for extra in extras:
+        wanted |= requirements(extra)
+    assert {name for name, bounds in wanted.items() if versions[name] not in bounds} == set()
+
+
+def test_locks_agree():
+    run, dev = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert run == {name: dev[name] for name in run}
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_lock_has_a_hash_for_every_package_and_no_index_address(lock):
+    text = (REPOSITORY / lock).read_text(encoding="utf-8")
+    entries = re.split(r"^(?=[a-z0-9-]+==)", text, flags=re.MULTILINE)[1:]
+    assert entries
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in text
+
+
+def test_version_is_the_same_everywhere():
+    import skymask
+
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    assert skymask.__version__ == PROJECT["version"] == str(citation["version"])
+
+
+@pytest.mark.parametrize(
+    ("python", "line"),
+    [
+        ("no-such-python", "Python 3.11 or later is needed, and there is no no-such-python"),
+        ("./old", "Python 3.11 or later is needed, and ./old is Python 3.8.1"),
+        ("./bare", "./bare lacks venv or ensurepip: install them"),
+    ],
+)
+def test_make_names_a_missing_prerequisite_in_one_line(tmp_path, python, line):
+    for name in ("Makefile", "requirements.lock", "requirements-dev.lock"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    for name, script in {
+        "old": 'case "$1" in --version) echo Python 3.8.1;; *) exit 1;; esac',
+        "bare": 'case "$2" in *venv*) exit 1;; esac',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    process = subprocess.run(
+        ["make", "run", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert process.returncode != 0
+    assert process.stderr.splitlines()[0].startswith(line)
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_readme_python_example_prints_what_it_says():
+    (example,) = code_blocks("python")
+    (expected,) = code_blocks("text")
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.run(
+        [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=True
+    )
+    assert process.stdout == expected
+
+
+def test_readme_configuration_and_commands_work(tmp_path):
+    (config,) = code_blocks("yaml")
+    (tmp_path / "mine.yaml").write_text(config)
+    write_map(tmp_path / "exposure.fits", np.ones((80, 80)))
+    write_map(tmp_path / "bright-stars.fits", np.ones((80, 80), dtype=np.uint8))
+    write_map(tmp_path / "counts.fits.gz", field_with_source(shape=(80, 80)))
+    commands = [line.split("#")[0] for block in code_blocks("sh") for line in block.splitlines()]
+    ran = [shlex.split(command) for command in commands if command.startswith("snakemake")]
+    assert ran[0] == ["snakemake", "--configfile", "mine.yaml"]
+    for command in ran:
+        process = snakemake(*command[1:], folder=tmp_path)
+        assert process.returncode == 0, process.stdout
+    assert (tmp_path / "snakemake-report.html").is_file()
+    for name in re.findall(r"`([a-z_]+\.(?:fits|csv|json))`", README.split("## Products")[1].split("## The rules")[0]):
+        assert (tmp_path / "results/my-field" / name).is_file() or (tmp_path / "results" / name).is_file(), name
+
+
+def test_readme_make_commands_are_those_of_the_makefile():
+    commands = re.findall(r"^make (\w+)", "".join(code_blocks("sh")), flags=re.MULTILINE)
+    assert commands == ["run", "test"]
+    assert "make test" in (REPOSITORY / ".ci/run").read_text()
+    for command in commands:
+        subprocess.run(["make", "--dry-run", command], cwd=REPOSITORY, check=True, capture_output=True)
