@@ -49,6 +49,6 @@ command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11 or later is needed, and
 { test -x $(BIN)/python && $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; } \
   || { echo "Making .venv"; rm -rf .venv; "$(PYTHON)" -m venv .venv; } || exit 1; \
 echo "Installing $(1) into .venv (this takes a minute)"; \
-$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1) \
+PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1) \
   || { echo "$(1) could not be installed: is there a network?" >&2; exit 1; }
 endef

@@ -13,7 +13,7 @@ def plot_convergence(
     rows = products.read_convergence_table(convergence)
     figures = {
         "mask_growth": plots.mask_growth(all_masks, final_mask, significance.header),
-        "convergence": plots.convergence(dataset, rows),
+        "convergence": plots.convergence(dataset, rows, significance.header["PERIOD"]),
         "off_source": plots.off_source(dataset, significance.data, final_mask, read_json(quality), threshold),
     }
     for name, figure in figures.items():

@@ -10,4 +10,8 @@ def write_report(*, statuses, figures, output):
 
 if __name__ == "__main__":
     with job(snakemake):
-        write_report(statuses=snakemake.input.statuses, figures=snakemake.input.figures, output=snakemake.output.report)
+        write_report(
+            statuses=snakemake.input.statuses,
+            figures=[path for path in snakemake.input if path.endswith(".png")],
+            output=snakemake.output.report,
+        )

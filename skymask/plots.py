@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from skymask import sums
 from skymask.files import written_whole
 from skymask.geometry import sky_projection
+from skymask.summary import state_text
 
 #: Colours that remain apart for colour-blind readers (Okabe & Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
@@ -113,7 +114,7 @@ def mask_growth(masks, final_mask, header):
     return figure
 
 
-def convergence(dataset, rows):
+def convergence(dataset, rows, period):
     """Return the figure of excluded and changed pixels, highest significance and mean background by iteration.
 
     Parameters
@@ -121,6 +122,8 @@ def convergence(dataset, rows):
     dataset : str
     rows : list of dict
         Of `skymask.products.read_convergence_table`.
+    period : int
+        Period of the final masks, 1 for a fixed point.
     """
     iterations = [row["iteration"] for row in rows]
     figure = Figure(figsize=(7.2, 5.0), layout="constrained")
@@ -144,7 +147,7 @@ def convergence(dataset, rows):
     for axes in panels[2:]:
         axes.set_xlabel("Iteration", **_STYLE)
     figure.suptitle(
-        f"{dataset}: {rows[-1]['state'].replace('_', ' ')} after {int(iterations[-1])} iterations", fontsize=10
+        f"{dataset}: {state_text(rows[-1]['state'], period)} after {int(iterations[-1])} iterations", fontsize=10
     )
     return figure
 

@@ -1,5 +1,6 @@
 """What goes wrong: one clear line naming file, key or dataset, the others unharmed, exit code not 0."""
 
+import contextlib
 import csv
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 from astropy.io import fits
 from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
@@ -245,6 +247,29 @@ def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(two_field
     mended = snakemake(*target, folder=two_fields)
     assert mended.returncode == 0, mended.stdout
     assert products(two_fields, "results/*/*.fits") == undisturbed
+
+
+def test_a_killed_job_is_tabulated_and_the_others_complete(two_fields):
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile")]
+    with open(two_fields / "output.txt", "w") as output:
+        process = subprocess.Popen(command, cwd=two_fields, stdout=output, stderr=output)
+        engine = psutil.Process(process.pid)
+        victims = []
+        while not victims and process.poll() is None:
+            for child in engine.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if any("compute_significance" in word for word in child.cmdline()[:2]):
+                        victims.append(child)
+        victims[0].kill()
+        assert process.wait(120) != 0
+    output = (two_fields / "output.txt").read_text()
+    (crashed,) = re.findall(
+        r"^compute_significance (\w) 1 crashed: it left no message; it may have been killed", output, re.M
+    )
+    other = "b" if crashed == "a" else "a"
+    assert re.search(rf"^{crashed} +crashed$", output, flags=re.MULTILINE)
+    assert re.search(rf"^{other} +converged ", output, flags=re.MULTILINE)
+    assert (two_fields / f"results/{other}/plots/off_source.png").is_file()
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])

@@ -188,13 +188,19 @@ def every_mask(wildcards):
     return [f"<results>/{wildcards.dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
 
 
-def figures(wildcards):
-    """Return the figures of every dataset that succeeded."""
-    names = {dataset: list(FIGURES) for dataset in SETTINGS if succeeded(dataset)}
-    for dataset, entry in SETTINGS.items():
-        if dataset in names and "simulate" in entry:
-            names[dataset].append("truth")
-    return [f"<results>/{dataset}/plots/{name}.png" for dataset in names for name in names[dataset]]
+def figures_of(dataset):
+    """Return an input function for the figures of one dataset, none if it failed.
+
+    One function per dataset: none of them waits for a dataset that is still in its loop, or has crashed there.
+    """
+
+    def figures(wildcards):
+        if not succeeded(dataset):
+            return []
+        names = [*FIGURES, "truth"] if "simulate" in SETTINGS[dataset] else FIGURES
+        return [f"<results>/{dataset}/plots/{name}.png" for name in names]
+
+    return figures
 
 
 def failures(wildcards):

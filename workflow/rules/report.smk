@@ -79,9 +79,9 @@ rule plot_truth:
 
 rule render_report:
     input:
+        *map(figures_of, SETTINGS),
         summary="<results>/summary.csv",
         statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
-        figures=figures,
     output:
         report="<results>/report.html",
     log:
