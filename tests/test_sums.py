@@ -146,3 +146,29 @@ def test_sums_leave_image_and_kernel_untouched():
     sums.convolve(image, kernel)
     assert np.array_equal(image, copies[0])
     assert np.array_equal(kernel, copies[1])
+
+
+@pytest.mark.parametrize("brightest", [1, 10**8, 2**40])
+def test_sums_under_a_large_kernel_are_exactly_those_of_a_double_loop(brightest):
+    # Large enough for the Fourier transform, whose rounding may not show, and for counts that it cannot do exactly.
+    image = np.random.default_rng(0).poisson(2.0, (40, 36))
+    image[11, 7] = brightest
+    kernel = kernels.ring(9, 6)
+    expected = np.zeros_like(image)
+    half = kernel.shape[0] // 2
+    for y, x in np.ndindex(*image.shape):
+        for dy, dx in np.argwhere(kernel) - half:
+            if 0 <= y - dy < 40 and 0 <= x - dx < 36:
+                expected[y, x] += image[y - dy, x - dx]
+    found = sums.convolve(image, kernel)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_floating_point_sums_under_a_large_kernel_are_rounded_once():
+    image = np.random.default_rng(0).lognormal(0, 4, (40, 36))
+    kernel = kernels.ring(9, 6)
+    padded = np.pad(image, 15)
+    expected = [math.fsum(padded[y : y + 31, x : x + 31][kernel]) for y, x in np.ndindex(40, 36)]
+    # The ring is its own mirror image; a sum of parts is rounded once for each part.
+    np.testing.assert_allclose(sums.convolve(image, kernel).ravel(), expected, rtol=1e-15)
