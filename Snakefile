@@ -38,6 +38,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
+        *map(results_of, SETTINGS),
         summary="<results>/summary.csv",
         report="<results>/report.html",
         failures=failures,

@@ -10,7 +10,7 @@ from skymask.jobs import job, write_json
 def check_dataset(*, dataset, files, kernels, output):
     inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
     try:
-        inputs, header, _ = read_dataset(**files)
+        inputs, header = read_dataset(**files)[:2]
         inspection["warnings"] = inputs.warnings + check_kernels(inputs, pixel_size(header), **kernels)
         mask = inputs.exclusion_mask
         inspection["record"] = convergence.first_record(mask, inputs.coverage, mask)

@@ -4,14 +4,15 @@ import numpy as np
 
 from skymask import maps
 from skymask.background import Background, estimate_background
-from skymask.datasets import digest_cards, named_files, read_dataset
+from skymask.datasets import named_files, origin_cards, read_dataset
 from skymask.geometry import pixel_size
 from skymask.jobs import job
 from skymask.pixel_kernels import background_kernel
 
 
 def estimate_initial_background(*, files, kernels, counts, acceptance, exclusion_mask, background):
-    inputs, header, digests = read_dataset(**files)
+    dataset = read_dataset(**files)
+    inputs, header = dataset.inputs, dataset.header
     size = pixel_size(header)
     if inputs.background is not None:
         estimate = Background(inputs.background)
@@ -19,7 +20,7 @@ def estimate_initial_background(*, files, kernels, counts, acceptance, exclusion
         kernel = background_kernel(size, **kernels)
         estimate = estimate_background(inputs.counts, inputs.acceptance, inputs.exclusion_mask, kernel)
     maps.write(
-        counts, {"counts": inputs.counts}, sky=header, cards=[*maps.pixel_size_cards(size), *digest_cards(digests)]
+        counts, {"counts": inputs.counts}, sky=header, cards=[*maps.pixel_size_cards(size), *origin_cards(dataset)]
     )
     maps.write(acceptance, {"acceptance": inputs.acceptance}, sky=header, cards=maps.pixel_size_cards(size))
     # Before the first decision, every pixel is used.

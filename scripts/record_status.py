@@ -1,11 +1,13 @@
 """Record how a dataset ended: its state, its quality figures, or the reason why it failed."""
 
 from skymask.jobs import job, read_json, write_json
+from skymask.quality import doubts
 
 
-def record_status(*, dataset, inspection, quality, loop, output):
-    status = {"dataset": dataset, **loop, "warnings": read_json(inspection)["warnings"]}
-    write_json(output, status | (read_json(quality) if quality else {}))
+def record_status(*, dataset, inspection, quality, loop, analysis, output):
+    figures = read_json(quality) if quality else {}
+    warnings = read_json(inspection)["warnings"] + (doubts(figures, loop["state"]) if figures else [])
+    write_json(output, {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": analysis})
 
 
 if __name__ == "__main__":
@@ -15,5 +17,6 @@ if __name__ == "__main__":
             inspection=snakemake.input.inspection,
             quality=snakemake.input.get("quality"),
             loop=snakemake.params.loop,
+            analysis=snakemake.params.analysis,
             output=snakemake.output.status,
         )

@@ -8,6 +8,7 @@ import csv
 import difflib
 import hashlib
 import math
+import os
 import re
 from pathlib import Path
 
@@ -292,8 +293,12 @@ def _content_errors(settings):
         paths |= {f"{key}.path": entry[key]["path"] for key in REQUIRED_KEYS[:2] if entry.get(key, {}).get("path")}
         for key, path in paths.items():
             file, _ = split_name(path)
-            if not Path(file).is_file():
+            if not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
+            elif not Path(file).is_file():
+                errors.append(f"{where}.{key}: {file} is not a file")
+            elif not os.access(file, os.R_OK):
+                errors.append(f"{where}.{key}: {file} cannot be read, permission denied")
         ring = entry.get("background_kernel", {})
         for kernel in (ring, entry.get("source_kernel", {})):
             if kernel.get("shape") == "ring":

@@ -1,5 +1,6 @@
 """A dataset: its files read, checked against each other and against its kernels."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,16 @@ from skymask.inputs import Inputs, prepare
 MAX_REACH = 2.0
 
 
+#: Cards of the counts' header that say where it comes from.
+ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
+
+
 class Dataset(NamedTuple):
-    """Checked arrays of a dataset, the header of its counts, and the SHA-256 of every file."""
+    """Checked arrays of a dataset, the header of its counts, and names and SHA-256 of its files by key."""
 
     inputs: Inputs
     header: fits.Header
+    names: dict
     digests: dict
 
 
@@ -47,7 +53,7 @@ def read_dataset(counts, *, acceptance=None, exclusion_mask=None, background=Non
         if key != "counts":
             geometry.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
     inputs = prepare(**{key: sky_map.data for key, sky_map in read.items()})
-    return Dataset(inputs, header, {key: maps.file_digest(name) for key, name in names.items()})
+    return Dataset(inputs, header, names, {key: maps.file_digest(name) for key, name in names.items()})
 
 
 def named_files(files, hdus):
@@ -63,10 +69,17 @@ def named_files(files, hdus):
     return {key: f"{path}[{hdus[key]}]" if hdus[key] else path for key, path in files.items() if key in hdus}
 
 
-def digest_cards(digests):
-    """Return the header cards that carry the SHA-256 of a dataset's files, by which products name what they are of."""
-    keys = {"counts": "SHACNTS", "acceptance": "SHAACC", "exclusion_mask": "SHAEXCL", "background": "SHABKG"}
-    return [(keys[key], digest, f"SHA-256 of the {key} file") for key, digest in digests.items()]
+def origin_cards(dataset):
+    """Return the header cards by which products name what they were made of.
+
+    They are name and SHA-256 of every file, and what the counts' own header says of its origin.
+    """
+    cards = [(key, dataset.header[key], dataset.header.comments[key]) for key in ORIGIN_KEYS if key in dataset.header]
+    for key, word in {"counts": "CNTS", "acceptance": "ACC", "exclusion_mask": "EXCL", "background": "BKG"}.items():
+        if key in dataset.names:
+            cards.append((f"FIL{word}", Path(dataset.names[key]).name[:67], f"{key} file"))
+            cards.append((f"SHA{word}", dataset.digests[key], f"SHA-256 of the {key} file"))
+    return cards
 
 
 def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic):

@@ -82,6 +82,12 @@ def sky_position(header, x, y):
     return float(longitude), float(latitude)
 
 
+def axis_names(header):
+    """Return the names of longitude and latitude in the map's own frame, as in ["GLON", "GLAT"]."""
+    wcs = sky_projection(header)
+    return [wcs.wcs.ctype[axis].split("-")[0] for axis in (wcs.wcs.lng, wcs.wcs.lat)]
+
+
 def _positions(wcs, pixels):
     """Longitude and latitude of pixels in degrees, whichever axis is which."""
     return wcs.all_pix2world(pixels, 0)[:, [wcs.wcs.lng, wcs.wcs.lat]]

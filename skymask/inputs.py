@@ -10,6 +10,10 @@ from skymask.errors import MapError
 MAX_COUNT = 2**53
 
 
+#: A user's mask that excludes more than this fraction may have the opposite convention.
+MANY = 0.5
+
+
 class Inputs(NamedTuple):
     """Checked input arrays of one dataset, all of shape (ny, nx).
 
@@ -90,9 +94,16 @@ def prepare(counts, *, acceptance=None, exclusion_mask=None, background=None):
         mask = _check_mask(given["exclusion_mask"]) | ~coverage
         if not (mask & coverage).any():
             raise MapError("exclusion_mask excludes every covered pixel (1 means used, 0 means excluded)")
+        excluded = 1 - np.count_nonzero(mask & coverage) / np.count_nonzero(coverage)
+        if excluded > MANY:
+            warnings.append(
+                f"exclusion_mask excludes {excluded:.0%} of the map; 1 means used, 0 excluded: is it inverted?"
+            )
     if background is not None:
         background = _check_background(given["background"], coverage)
     whole = np.where(coverage, counts, 0).astype(np.int64)
+    if not whole.any():
+        warnings.append("there is not a single count in the map")
     return Inputs(whole, acceptance, mask, background, warnings)
 
 

@@ -60,7 +60,7 @@ def read(name, *, dimensions=2):
     name : str or Path
         Path of the file, followed by [HDU name] if it holds several images. Compression is transparent.
     dimensions : int
-        Dimensions that the image must have.
+        Dimensions that the image must have; further axes of length 1 are dropped.
 
     Returns
     -------
@@ -171,11 +171,15 @@ def _hdu_name(hdu):
 
 
 def _image(hdu, path, dimensions):
-    if len(hdu.shape) != dimensions:
+    shape = hdu.shape
+    while len(shape) > dimensions and shape[0] == 1:
+        # A map with a single energy bin, say.
+        shape = shape[1:]
+    if len(shape) != dimensions:
         raise MapError(
             f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"
         )
-    data = hdu.data
+    data = hdu.data.reshape(shape)
     return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
 
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 from astropy.visualization.wcsaxes import WCSAxes  # noqa: F401 - registers the projection of sky maps
-from matplotlib.colors import BoundaryNorm, Normalize, PowerNorm
+from matplotlib import colormaps
+from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
 from skymask import sums
@@ -17,7 +19,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 
 #: Colour map and colour-bar label of every map.
 _MAPS = {
-    "counts": ("cividis", "Counts per pixel"),
+    "counts": ("cividis", "Counts per pixel (square-root scale)"),
     "background": ("cividis", "Background counts per pixel"),
     "significance": ("RdBu_r", "Significance [σ]"),
     "excess": ("RdBu_r", "Excess counts under the source kernel"),
@@ -63,16 +65,15 @@ def map_panel(figure, place, name, data, header, exclusion_mask, *, title, signi
     """
     colours, label = _MAPS[name]
     norm = _norm(name, data, significance_limits)
+    if colours == "RdBu_r":
+        colours = _white_at_zero(norm)
     axes = _sky_axes(figure, place, header)
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
-    line = "black" if colours == "RdBu_r" else "white"
-    _mask_contour(axes, exclusion_mask, line)
-    bar = figure.colorbar(image, ax=axes, label=label, shrink=0.9, pad=0.02)
+    _mask_contour(axes, exclusion_mask)
+    bar = figure.colorbar(image, ax=axes, label=label, shrink=0.9, pad=0.02, extend=_extend(data, norm))
     bar.ax.tick_params(labelsize=8)
-    if name == "significance":
-        bar.ax.set_ylim(*significance_limits)
-    axes.set_title(title, fontsize=10)
-    _legend(axes, [Line2D([], [], color=line if line == "black" else GREY, label="exclusion mask")])
+    axes.set_title(title, fontsize=10, loc="left")
+    _legend(axes, [_mask_line()])
 
 
 def mask_growth(masks, final_mask, header):
@@ -94,7 +95,8 @@ def mask_growth(masks, final_mask, header):
     axes.imshow(
         np.where(released, 1.0, np.nan), origin="lower", cmap="Greys", vmin=0, vmax=2.5, interpolation="nearest"
     )
-    edges = np.arange(len(masks) + 1) - 0.5
+    begin = int(np.nanmin(first)) if not np.isnan(first).all() else 0
+    edges = np.arange(begin, len(masks) + 1) - 0.5
     image = axes.imshow(
         np.where(final_mask, np.nan, first),
         origin="lower",
@@ -102,12 +104,13 @@ def mask_growth(masks, final_mask, header):
         norm=BoundaryNorm(edges, 256),
         interpolation="nearest",
     )
-    bar = figure.colorbar(image, ax=axes, label="Iteration of first exclusion (0: user)", shrink=0.9, pad=0.02)
-    bar.set_ticks(np.unique(np.linspace(0, len(masks) - 1, min(len(masks), 11)).astype(int)))
+    label = "Iteration of first exclusion" + (" (0: user)" if begin == 0 else "")
+    bar = figure.colorbar(image, ax=axes, label=label, shrink=0.9, pad=0.02)
+    bar.set_ticks(np.unique(np.linspace(begin, len(masks) - 1, 11).astype(int)))
     bar.minorticks_off()
-    _mask_contour(axes, final_mask, "black")
-    axes.set_title(f"{header['DATASET']}: growth of the exclusion mask", fontsize=10)
-    handles = [Line2D([], [], color="black", label="final exclusion mask")]
+    _mask_contour(axes, final_mask)
+    axes.set_title(f"{header['DATASET']}: growth of the mask", fontsize=10, loc="left")
+    handles = [_mask_line()]
     if released.any():
         handles.append(Line2D([], [], marker="s", color="none", markerfacecolor="#C0C0C0", label="released again"))
     _legend(axes, handles)
@@ -173,7 +176,9 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     high = max(threshold + 1, 6.0, min(15.0, np.ceil(everything.max(initial=0.0))))
     edges = np.arange(low, high + 0.125, 0.25)
     grid = np.linspace(low, high, 400)
-    axes.hist(everything, edges, histtype="stepfilled", color="#D9D9D9", label="all pixels")
+    beyond = np.count_nonzero(everything > high)
+    label = f"all pixels ({beyond} beyond {high:g})" if beyond else "all pixels"
+    axes.hist(everything, edges, histtype="stepfilled", color="#D9D9D9", label=label)
     axes.hist(used, edges, histtype="step", color=BLUE, linewidth=1.6, label="used for the background")
     scale = used.size * 0.25 / np.sqrt(2 * np.pi)
     if used.size:
@@ -191,8 +196,8 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     axes.set_xlabel("Significance [σ]", **_STYLE)
     axes.set_ylabel("Pixels per 0.25 σ", **_STYLE)
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7.5, loc="upper right", frameon=False)
     axes.set_title(f"{dataset}: off-source significance", fontsize=10)
+    figure.legend(fontsize=7.5, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -212,17 +217,13 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     limit = 100 * max(0.01, float(np.nanpercentile(np.abs(deviation), 99.5)) if np.isfinite(deviation).any() else 0.01)
     image = axes.imshow(100 * deviation, origin="lower", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="nearest")
     figure.colorbar(image, ax=axes, label="Background, estimated over true, minus 1 [%]", extend="both", shrink=0.85)
-    _mask_contour(axes, exclusion_mask, "black")
+    _mask_contour(axes, exclusion_mask)
     signal = sums.convolve(expected_sources, source_kernel)
     noise = np.sqrt(np.maximum(sums.convolve(expected_background, source_kernel), 0))
     if (signal > noise).any():
         axes.contour(signal - noise, levels=[0], colors=GREEN, linewidths=1.4)
-    axes.set_title(f"{header['DATASET']}: background and mask against the truth", fontsize=10)
-    handles = [
-        Line2D([], [], color="black", label="exclusion mask"),
-        Line2D([], [], color=GREEN, label=r"true sources (1 $\sigma$)"),
-    ]
-    _legend(axes, handles)
+    figure.suptitle(f"{header['DATASET']}: background and mask against the truth", fontsize=10)
+    _legend(axes, [_mask_line(), Line2D([], [], color=GREEN, label="true excess of 1 σ")])
 
     right = figure.add_subplot(grid[1])
     edges = np.linspace(-5, 5, 51)
@@ -240,7 +241,7 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     right.set_ylim(0, right.get_ylim()[1] * 1.35)
     right.tick_params(labelsize=8)
     right.legend(fontsize=7.5, loc="upper right", frameon=False)
-    right.set_title("Pull (neighbouring pixels share off counts)", fontsize=10)
+    right.set_title("Pull (neighbouring pixels share off counts)", fontsize=9)
     return figure
 
 
@@ -270,21 +271,42 @@ def _sky_axes(figure, place, header):
     return axes
 
 
-def _mask_contour(axes, exclusion_mask, colour):
+def _mask_contour(axes, exclusion_mask):
+    """The border of the exclusion mask: dark, with light edges that keep it visible on any colour."""
     if exclusion_mask.any() and not exclusion_mask.all():
-        axes.contour(exclusion_mask.astype(float), levels=[0.5], colors=colour, linewidths=0.9)
+        contour = axes.contour(exclusion_mask.astype(float), levels=[0.5], colors="black", linewidths=1.0)
+        contour.set_path_effects([Stroke(linewidth=2.4, foreground="white"), Normal()])
+
+
+def _mask_line():
+    """The exclusion mask in a legend."""
+    return Line2D([], [], color="black", linewidth=1.0, label="exclusion mask")
 
 
 def _legend(axes, handles):
-    axes.legend(handles=handles, fontsize=7.5, loc="upper right", framealpha=0.85)
+    """A legend above the panel, where it hides nothing."""
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+    axes.legend(handles=handles, fontsize=7.5, frameon=False, ncols=len(handles), **place)
+
+
+def _extend(data, norm):
+    """On which ends values lie beyond the colour scale."""
+    below, above = bool((data < norm.vmin).any()), bool((data > norm.vmax).any())
+    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+
+
+def _white_at_zero(norm):
+    """The part of a diverging colour map that a scale shows, with white at zero and equal steps on both sides."""
+    limit = max(abs(norm.vmin), abs(norm.vmax))
+    part = np.linspace(0.5 + 0.5 * norm.vmin / limit, 0.5 + 0.5 * norm.vmax / limit, 256)
+    return LinearSegmentedColormap.from_list("white at zero", colormaps["RdBu_r"](part))
 
 
 def _norm(name, data, significance_limits):
     """The colour scale of a map: white at zero for signed maps, the faint end stretched for counts."""
     finite = data[np.isfinite(data)]
     if name == "significance":
-        limit = max(abs(value) for value in significance_limits)
-        return Normalize(-limit, limit)
+        return Normalize(*significance_limits)
     if name == "excess":
         limit = max(1e-6, float(np.percentile(np.abs(finite), 99.5)) if finite.size else 1.0)
         return Normalize(-limit, limit)

@@ -4,8 +4,9 @@ import csv
 
 import numpy as np
 
+from skymask.datasets import ORIGIN_KEYS
 from skymask.files import written_whole
-from skymask.geometry import sky_position
+from skymask.geometry import axis_names, sky_position
 from skymask.pixel_kernels import describe
 
 #: Columns of the convergence table, in order.
@@ -41,7 +42,7 @@ def cards(counts_header, dataset, loop, quality, settings):
     Parameters
     ----------
     counts_header : Header
-        Header with the digests of the input files.
+        Header with the cards of `skymask.datasets.origin_cards`.
     dataset : str
     loop : dict
         State, period and iteration at which the loop ended.
@@ -50,7 +51,9 @@ def cards(counts_header, dataset, loop, quality, settings):
     settings : dict
         Analysis settings.
     """
-    digests = [card for card in counts_header.cards if card.keyword.startswith("SHA")]
+    origin = [
+        card for card in counts_header.cards if card.keyword.startswith(("SHA", "FIL")) or card.keyword in ORIGIN_KEYS
+    ]
     return [
         ("DATASET", dataset, "name of the dataset"),
         ("STATE", loop["state"], "how the loop ended"),
@@ -73,16 +76,19 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("ONCYCLE", settings["on_cycle"], "final mask of a cycle"),
         ("ONMAXIT", settings["on_max_iterations"], "what happens at the largest number"),
         ("SHAMASK", quality["mask_sha256"], "SHA-256 of the final mask"),
-        *[(card.keyword, card.value, card.comment) for card in digests],
+        *[(card.keyword, card.value, card.comment) for card in origin],
     ]
 
 
 def with_position(quality, header):
-    """Return quality figures with the sky position of the hottest pixel, in degrees in the map's own frame."""
+    """Return quality figures with the sky position of the hottest pixel, in degrees in the map's own frame.
+
+    `axes` names the frame's longitude and latitude, as in ["RA", "DEC"].
+    """
     longitude, latitude = None, None
     if quality["highest_x"] is not None:
         longitude, latitude = sky_position(header, quality["highest_x"], quality["highest_y"])
-    return {**quality, "highest_longitude": longitude, "highest_latitude": latitude}
+    return {**quality, "highest_longitude": longitude, "highest_latitude": latitude, "axes": axis_names(header)}
 
 
 def write_convergence_table(path, records, state):

@@ -2,6 +2,12 @@
 
 import numpy as np
 
+#: Larger fractions of starved pixels, or of pixels with few off counts, are worth a warning.
+DOUBTFUL_FRACTION = 0.1
+
+#: Larger deviations of the off-source mean from 0 and of its width from 1 are worth a warning.
+DOUBTFUL_MEAN, DOUBTFUL_WIDTH = 0.2, 0.2
+
 #: Below this many off counts, the on/off significance is a poor approximation.
 MIN_COUNTS_OFF = 10
 
@@ -90,3 +96,34 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         "off_source_mean": None if np.isnan(mean) else mean,
         "off_source_width": None if np.isnan(width) else width,
     }
+
+
+def doubts(quality, state):
+    """Return warnings about a result: what a careful reader of its quality figures would object to.
+
+    Parameters
+    ----------
+    quality : dict
+        Of `assess_quality`.
+    state : str
+        How the loop ended.
+    """
+    warnings = []
+    if state == "runaway":
+        warnings.append("the loop ran away: it excluded so much that the background cannot be trusted")
+    for key, what in (
+        ("starved", "have no background"),
+        ("few_counts_off", f"have fewer than {MIN_COUNTS_OFF} off counts"),
+    ):
+        fraction = quality[key] / quality["covered"]
+        if fraction > DOUBTFUL_FRACTION:
+            warnings.append(
+                f"{fraction:.0%} of the pixels {what}: the background kernel is too small, or too much is excluded"
+            )
+    mean, width = quality["off_source_mean"], quality["off_source_width"]
+    if mean is not None and (abs(mean) > DOUBTFUL_MEAN or abs(width - 1) > DOUBTFUL_WIDTH):
+        warnings.append(
+            f"off-source mean {mean:+.3f} and width {width:.3f} are far from 0 and 1: "
+            "an acceptance may be missing, or sources may be left in the background"
+        )
+    return warnings

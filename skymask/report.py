@@ -31,7 +31,17 @@ def render_report(statuses, figures, path):
         shown[Path(figure).parent.parent.name].append({"name": name.replace("_", " "), "link": link})
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["state_text"] = lambda status: state_text(status["state"], status["period"])
+    environment.filters["setting_text"] = _setting_text
     template = environment.from_string(resources.files("skymask").joinpath("report.html").read_text(encoding="utf-8"))
     with written_whole(path) as temporary:
         page = template.render(statuses=statuses, figures=shown, version=__version__)
         temporary.write_text(page, encoding="utf-8")
+
+
+def _setting_text(value):
+    """A setting in one line: nested keys with their values, items separated by semicolons."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_setting_text(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(_setting_text(item) for item in value)
+    return str(value)

@@ -34,7 +34,9 @@ def progress_line(dataset, decision):
         return f"{dataset:<24} failed: {decision['reason']}"
     record = decision["records"][-1]
     if decision["iteration"] == 0:
-        return f"{dataset:<24} start         excluded {_excluded(record)} by the user"
+        return (
+            f"{dataset:<24} start         {record['covered']} covered pixels, {record['excluded']} excluded by the user"
+        )
     line = (
         f"{dataset:<24} iteration {decision['iteration']:<3} excluded {_excluded(record)} "
         f"(+{record['added']} -{record['released']})  highest {number_text(record['highest_significance'])}"
@@ -77,6 +79,7 @@ def outcome_table(statuses, crashed):
         Of every job that ended without recording a status: its dataset if it has one, what it is, and its log.
     """
     lines = [f"{'dataset':<24} {'outcome':<16} {'iterations':>10} {'excluded':>9} {'highest':>8}  off-source"]
+    warnings = []
     without = {dataset for dataset, _, _ in crashed}
     for dataset, path in statuses.items():
         if dataset in without:
@@ -84,7 +87,10 @@ def outcome_table(statuses, crashed):
         elif not Path(path).is_file():
             lines.append(f"{dataset:<24} unfinished")
         else:
-            lines.append(_outcome_line(json.loads(Path(path).read_text(encoding="utf-8"))))
+            status = json.loads(Path(path).read_text(encoding="utf-8"))
+            lines.append(_outcome_line(status))
+            warnings += [f"warning: {dataset}: {warning}" for warning in status["warnings"]]
+    lines += warnings
     lines += [f"{job} crashed: {_last_line(log)} ({log})" for _, job, log in crashed]
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skymask.datasets import check_kernels, digest_cards, named_files, read_dataset
+from skymask.datasets import check_kernels, named_files, origin_cards, read_dataset
 from skymask.errors import MapError
 from skymask.inputs import prepare
 
@@ -125,14 +125,16 @@ def test_names_of_files_carry_their_image_if_they_have_one():
     }
 
 
-def test_digest_cards_have_a_key_for_every_file():
-    digests = {"counts": "a", "acceptance": "b", "exclusion_mask": "c", "background": "d"}
-    assert [card[:2] for card in digest_cards(digests)] == [
-        ("SHACNTS", "a"),
-        ("SHAACC", "b"),
-        ("SHAEXCL", "c"),
-        ("SHABKG", "d"),
-    ]
+def test_origin_cards_name_every_file_and_what_the_counts_say_of_themselves(files):
+    with fits.open(files["counts"], mode="update") as hdus:
+        hdus[0].header["TELESCOP"] = ("HESS", "a telescope")
+    dataset = read_dataset(**files)
+    cards = {key: value for key, value, _ in origin_cards(dataset)}
+    assert cards.pop("TELESCOP") == "HESS"
+    words = {"counts": "CNTS", "acceptance": "ACC", "exclusion_mask": "EXCL", "background": "BKG"}
+    expected = {f"FIL{words[key]}": Path(path).name for key, path in files.items()}
+    expected |= {f"SHA{words[key]}": dataset.digests[key] for key in files}
+    assert cards == expected
 
 
 KERNELS = {

@@ -148,3 +148,14 @@ def test_background_defined_only_outside_the_coverage_is_refused():
 def test_mask_that_uses_only_pixels_without_coverage_is_refused():
     with pytest.raises(MapError, match="excludes every covered pixel"):
         prepare([[1.0, NAN]], exclusion_mask=[[0, 1]])
+
+
+def test_a_mask_that_excludes_most_of_the_map_may_be_inverted():
+    mask = np.zeros((4, 5), dtype=bool)
+    mask[0] = True
+    (warning,) = prepare(np.ones((4, 5), dtype=int), exclusion_mask=mask).warnings
+    assert "excludes 75% of the map" in warning
+
+
+def test_a_map_without_counts_is_warned_of():
+    assert prepare(np.zeros((4, 5), dtype=int)).warnings == ["there is not a single count in the map"]

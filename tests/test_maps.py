@@ -194,11 +194,16 @@ def test_file_without_an_image_is_refused(tmp_path):
         maps.read(foreign(tmp_path / "a.fits", fits.PrimaryHDU(), table))
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 6), (24,)])
+@pytest.mark.parametrize("shape", [(2, 2, 6), (24,)])
 def test_image_of_other_dimensions_is_refused(tmp_path, shape):
     path = foreign(tmp_path / "a.fits", fits.PrimaryHDU(IMAGE.reshape(shape)))
     with pytest.raises(MapError, match=rf"has {len(shape)} dimensions .*, expected 2"):
         maps.read(path)
+
+
+def test_axes_of_length_one_are_dropped(tmp_path):
+    path = foreign(tmp_path / "a.fits", fits.PrimaryHDU(IMAGE.reshape(1, 1, 4, 6)))
+    np.testing.assert_array_equal(maps.read(path).data, IMAGE)
 
 
 def test_cube_is_read_if_asked_for(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from skymask.quality import assess_quality, fit_off_source
+from skymask.quality import assess_quality, doubts, fit_off_source
 
 
 def cut_normal(mean, width, threshold, n=20001):
@@ -95,3 +95,31 @@ def test_undefined_significance_has_no_highest_pixel_and_no_fit():
     figures = assess_quality(np.full((2, 4), NAN), MASK, COVERAGE, COUNTS_OFF, threshold=5)
     for key in ("highest_significance", "highest_x", "highest_y", "off_source_mean", "off_source_width"):
         assert figures[key] is None
+
+
+GOOD = {
+    "covered": 100,
+    "starved": 0,
+    "few_counts_off": 0,
+    "off_source_mean": 0.02,
+    "off_source_width": 1.04,
+}
+
+
+def test_a_good_result_raises_no_doubts():
+    assert doubts(GOOD, "converged") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "words"),
+    [
+        ({"starved": 60}, "converged", "60% of the pixels have no background"),
+        ({"few_counts_off": 30}, "converged", "30% of the pixels have fewer than 10 off counts"),
+        ({"off_source_width": 1.54}, "converged", "width 1.540 are far from 0 and 1"),
+        ({"off_source_mean": -0.3}, "converged", "mean -0.300"),
+        ({}, "runaway", "ran away"),
+    ],
+)
+def test_a_doubtful_result_is_warned_of(changes, state, words):
+    (warning,) = doubts(GOOD | changes, state)
+    assert words in warning

@@ -26,7 +26,14 @@ STATUS = {
     "reason": None,
 }
 FAILED = {**STATUS, "state": "failed", "reason": "counts are negative"}
-RECORD = {"excluded": 12, "excluded_fraction": 0.05, "added": 4, "released": 1, "highest_significance": 7.891}
+RECORD = {
+    "covered": 240,
+    "excluded": 12,
+    "excluded_fraction": 0.05,
+    "added": 4,
+    "released": 1,
+    "highest_significance": 7.891,
+}
 
 
 def decision(**changes):
@@ -35,7 +42,7 @@ def decision(**changes):
 
 def test_line_of_a_start_says_what_the_user_excluded():
     line = summary.progress_line("crab", decision(iteration=0))
-    assert line.split() == ["crab", "start", "excluded", "12", "(", "5.00%)", "by", "the", "user"]
+    assert line.split() == ["crab", "start", "240", "covered", "pixels,", "12", "excluded", "by", "the", "user"]
 
 
 def test_line_of_an_iteration_says_what_changed():
@@ -159,3 +166,19 @@ def test_failed_write_leaves_the_last_summary_as_it_was(tmp_path):
         summary.write_summary(tmp_path / "a.csv", [STATUS, {"dataset": "vela"}])
     assert (tmp_path / "a.csv").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_warnings_follow_the_table_of_outcomes(tmp_path):
+    status = {
+        "dataset": "crab",
+        "state": "converged",
+        "period": 1,
+        "iteration": 2,
+        "excluded_fraction": 0.1,
+        "highest_significance": 5.0,
+        "off_source_mean": None,
+        "warnings": ["mind the gap"],
+    }
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    table = summary.outcome_table({"crab": tmp_path / "status.json"}, [])
+    assert table.splitlines()[-1] == "warning: crab: mind the gap"

@@ -18,6 +18,21 @@ from skymask.summary import outcome_table
 #: Figures of every dataset that has products.
 FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
 
+#: Files of every dataset that has products.
+PRODUCTS = (
+    "counts.fits",
+    "coverage.fits",
+    "background.fits",
+    "background_error.fits",
+    "counts_off.fits",
+    "alpha.fits",
+    "significance.fits",
+    "excess.fits",
+    "exclusion_mask.fits",
+    "convergence.csv",
+    "quality.json",
+)
+
 # One thread per job: the jobs themselves run side by side.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -56,6 +71,11 @@ def settings(*keys):
         return {key: SETTINGS[wildcards.dataset][key] for key in keys}
 
     return of_dataset
+
+
+def whole_entry(wildcards):
+    """Return all settings of the job's dataset."""
+    return SETTINGS[wildcards.dataset]
 
 
 def data_files(wildcards):
@@ -203,13 +223,23 @@ def figures_of(dataset):
     return figures
 
 
+def results_of(dataset):
+    """Return an input function for everything that a dataset's analysis is to leave behind."""
+
+    def results(wildcards):
+        products = PRODUCTS if succeeded(dataset) else ()
+        return [f"<results>/{dataset}/{name}" for name in (*products, "status.json")] + figures_of(dataset)(wildcards)
+
+    return results
+
+
 def failures(wildcards):
     """Return the target that fails the run, if any dataset failed."""
     return [] if all(succeeded(dataset) for dataset in SETTINGS) else ["<results>/.failures"]
 
 
 def show_outcomes():
-    """Print the table of outcomes, and of every job that crashed the last line of its log."""
+    """Print the table of outcomes, warnings, and of every job that crashed the last line of its log."""
     crashed = [
         (getattr(job.wildcards, "dataset", None), " ".join([job.rule.name, *job.wildcards]), job.log[0])
         for job in workflow.scheduler.failed

@@ -56,6 +56,7 @@ rule record_status:
         "../../environment.yml"
     params:
         loop=loop_state,
+        analysis=whole_entry,
         library=LIBRARY,
     message:
         "Record the status of {wildcards.dataset}"
