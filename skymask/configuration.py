@@ -64,14 +64,14 @@ def dataset_settings(config, schema):
         # A kernel replaces a kernel as a whole; the other nested keys are options, which add up.
         merged = {**shared, **entry}
         merged["convergence"] = {**shared.get("convergence", {}), **entry.get("convergence", {})}
-        settings[name] = with_defaults(merged, schema["$defs"]["dataset"], schema)
+        settings[name] = _in_order(with_defaults(merged, schema["$defs"]["dataset"], schema))
     _raise_if_any(_content_errors(settings))
     return settings
 
 
 def plot_settings(config, schema):
     """Return the settings of the figures, with defaults filled in."""
-    return with_defaults(config.get("plots", {}), schema["properties"]["plots"], schema)
+    return _in_order(with_defaults(config.get("plots", {}), schema["properties"]["plots"], schema))
 
 
 def groups(names, largest_number):
@@ -180,6 +180,13 @@ def parse_length(text):
     """Return value and unit of a length such as "0.3 deg"."""
     match = _LENGTH.fullmatch(text)
     return float(match["value"]), match["unit"]
+
+
+def _in_order(value):
+    """The same value with its keys in alphabetical order, so that their order in a file is no reason to rerun."""
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
 def _resolve(schema, root):

@@ -221,30 +221,37 @@ def test_results_that_cannot_be_written_are_refused(tmp_path):
     assert "Traceback" not in process.stdout
 
 
+STATUSES = ("results/a/status.json", "results/b/status.json")
+
+
+def write_two_fields(folder):
+    """Write two maps and their configuration."""
+    for name, seed in (("a", 1), ("b", 2)):
+        write_map(folder / f"{name}.fits", field_with_source(seed))
+    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
+    write_config(folder / "config.yaml", datasets=datasets)
+    return folder
+
+
 @pytest.fixture
 def two_fields(tmp_path):
     """Two datasets to be run."""
-    for name, seed in (("a", 1), ("b", 2)):
-        write_map(tmp_path / f"{name}.fits", field_with_source(seed))
-    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
-    write_config(tmp_path / "config.yaml", datasets=datasets)
-    return tmp_path
+    return write_two_fields(tmp_path)
 
 
 def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(two_fields):
-    target = [f"results/{name}/status.json" for name in ("a", "b")]
-    assert snakemake(*target, folder=two_fields).returncode == 0
+    assert snakemake(*STATUSES, folder=two_fields).returncode == 0
     undisturbed = products(two_fields, "results/*/*.fits")
     damaged = two_fields / "results/a/iteration-1/significance.fits"
     damaged.write_bytes(damaged.read_bytes()[:10000])
-    process = snakemake(*target, folder=two_fields)
+    process = snakemake(*STATUSES, folder=two_fields)
     assert process.returncode != 0
     assert "results/a/iteration-1/significance.fits is damaged" in process.stdout
     assert "remove it and run again" in process.stdout
     assert re.search(r"^a +crashed$", process.stdout, flags=re.MULTILINE)
     assert re.search(r"^b +converged ", process.stdout, flags=re.MULTILINE)
     damaged.unlink()
-    mended = snakemake(*target, folder=two_fields)
+    mended = snakemake(*STATUSES, folder=two_fields)
     assert mended.returncode == 0, mended.stdout
     assert products(two_fields, "results/*/*.fits") == undisturbed
 
@@ -272,15 +279,26 @@ def test_a_killed_job_is_tabulated_and_the_others_complete(two_fields):
     assert (two_fields / f"results/{other}/plots/off_source.png").is_file()
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(two_fields, tmp_path_factory, blow):
-    target = [f"results/{name}/status.json" for name in ("a", "b")]
-    undisturbed = tmp_path_factory.mktemp("undisturbed")
-    for name in ("a.fits", "b.fits", "config.yaml"):
-        shutil.copy(two_fields / name, undisturbed / name)
-    assert snakemake(*target, folder=undisturbed).returncode == 0
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A run of two datasets that nothing disturbs."""
+    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
+    assert snakemake(*STATUSES, folder=folder).returncode == 0
+    return folder
 
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile"), *target]
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(two_fields, undisturbed, blow):
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--snakefile",
+        str(REPOSITORY / "Snakefile"),
+        *STATUSES,
+    ]
     reached = two_fields / "results/a/iteration-1/exclusion_mask.fits"
     process = subprocess.Popen(
         command, cwd=two_fields, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -296,7 +314,7 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(two_fields, tmp
 
     if blow == signal.SIGKILL:
         assert snakemake("--unlock", folder=two_fields).returncode == 0
-    finished = snakemake(*target, folder=two_fields)
+    finished = snakemake(*STATUSES, folder=two_fields)
     assert finished.returncode == 0, finished.stdout
     for pattern in ("results/**/*.fits", "results/**/*.json", "results/**/*.csv"):
         assert products(two_fields, pattern) == products(undisturbed, pattern)
