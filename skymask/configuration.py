@@ -22,6 +22,9 @@ DATA_KEYS = ("counts", "acceptance", "exclusion_mask", "background", "simulate")
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 
+#: Largest side of a simulated field, in pixels.
+MAX_SIDE = 20000
+
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<unit>[^\d\s]*)\s*")
 
@@ -290,6 +293,7 @@ def _content_errors(settings):
         if ("counts" in entry) == ("simulate" in entry):
             errors.append(f"{where} must have either counts or simulate")
         if "simulate" in entry:
+            errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
                 f"{where}.{key} cannot stand beside simulate" for key in ("acceptance", "background") if key in entry
             ]
@@ -313,6 +317,27 @@ def _content_errors(settings):
                 if len(units) > 1:
                     errors.append(f"{where}: inner_radius and width of a ring must both be angles or both px")
     return errors
+
+
+def _simulation_errors(where, simulation):
+    """What a schema cannot say of a simulation: sizes that are none, and fields too large to be meant."""
+    sizes = {"pixel_size": simulation["pixel_size"], "acceptance_sigma": simulation.get("acceptance_sigma")}
+    for number, source in enumerate(simulation["sources"]):
+        sizes |= {f"sources.{number}.sigma.{axis}": length for axis, length in enumerate(source["sigma"])}
+    zero = [key for key, length in sizes.items() if length and _degrees(length) == 0]
+    if zero:
+        return [f"{where}.{key} must be more than 0" for key in zero]
+    pixels = [_degrees(extent) / _degrees(simulation["pixel_size"]) for extent in simulation["width"]]
+    if not all(1 <= number <= MAX_SIDE for number in pixels):
+        sides = " x ".join(f"{number:.4g}" for number in pixels)
+        return [f"{where}.width is {sides} pixels of pixel_size: it must be 1 to {MAX_SIDE} on each side"]
+    return []
+
+
+def _degrees(length):
+    """A length in degrees, without the import of a library for it."""
+    value, unit = parse_length(length)
+    return value * {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}[unit]
 
 
 def _cell_value(column, cell):

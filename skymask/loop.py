@@ -9,7 +9,7 @@ from skymask.background import Background, background_error, estimate_background
 from skymask.errors import ConvergenceError
 from skymask.exclusion import update_exclusion_mask
 from skymask.inputs import prepare
-from skymask.significance import compute_significance
+from skymask.significance import compute_significance, sums_on
 
 #: Values of the options that are words.
 OPTIONS = {
@@ -150,12 +150,13 @@ def iterate(
     mask, decision = user_mask, np.ones_like(user_mask)
     given = inputs.background is not None
     estimate = Background(inputs.background) if given else _estimate(inputs, mask, background_kernel)
+    on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
     masks = [mask]
     records = [convergence.first_record(mask, coverage, user_mask)]
     state = convergence.RUNNING
     while state == convergence.RUNNING:
         significance = compute_significance(
-            inputs.counts, inputs.acceptance, estimate, source_kernel, statistic=statistic
+            inputs.counts, inputs.acceptance, estimate, source_kernel, statistic=statistic, on=on
         ).significance
         mask, decision = update_exclusion_mask(
             significance,

@@ -64,7 +64,12 @@ def wstat(n_on, n_off, alpha):
     return np.where(defined, significance, np.nan)
 
 
-def compute_significance(counts, acceptance, estimate, source_kernel, *, statistic="wstat"):
+def sums_on(counts, acceptance, source_kernel):
+    """Return counts and acceptance summed under the source kernel: what no iteration changes."""
+    return sums.convolve(counts, source_kernel), sums.convolve(acceptance, source_kernel)
+
+
+def compute_significance(counts, acceptance, estimate, source_kernel, *, statistic="wstat", on=None):
     """Return significance, excess and alpha of every pixel.
 
     Parameters
@@ -80,16 +85,17 @@ def compute_significance(counts, acceptance, estimate, source_kernel, *, statist
         variance of a Poisson sum.
     statistic : {"wstat", "cash"}
         "wstat" takes the background's own error into account, "cash" takes it as known.
+    on : (ndarray, ndarray), optional
+        Of `sums_on`, if known already.
 
     Returns
     -------
     result : Significance
     """
     coverage = acceptance > 0
-    n_on = sums.convolve(counts, source_kernel)
+    n_on, acceptance_on = on or sums_on(counts, acceptance, source_kernel)
     alpha = None
     if estimate.acceptance_off is not None:
-        acceptance_on = sums.convolve(acceptance, source_kernel)
         alpha = np.full(counts.shape, np.nan)
         np.divide(acceptance_on, estimate.acceptance_off, out=alpha, where=estimate.acceptance_off > 0)
     if statistic == "wstat" and alpha is not None:

@@ -478,3 +478,29 @@ def test_many_datasets_share_no_more_groups_than_allowed():
 def test_dataset_stays_in_its_group_when_others_come_and_go():
     few, many = configuration.groups(NAMES[20:35], 10), configuration.groups(NAMES, 10)
     assert few == {name: many[name] for name in few}
+
+
+SIMULATION = {"seed": 1, "width": ["2 deg", "1 deg"], "pixel_size": "0.1 deg", "background": 1}
+SOURCE = {"offset": ["0 deg", "0 deg"], "counts": 10, "sigma": ["0.1 deg", "0.1 deg"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"pixel_size": "0 deg"}, r"simulate.pixel_size must be more than 0"),
+        ({"pixel_size": "2 px"}, r"simulate.pixel_size must be a length with its unit"),
+        ({"pixel_size": "0.1 mas"}, r"simulate.pixel_size must be a length with its unit"),
+        ({"pixel_size": "0.01 arcsec"}, r"simulate.width is 7.2e\+05 x 3.6e\+05 pixels of pixel_size"),
+        ({"width": ["0.01 deg", "1 deg"]}, r"simulate.width is 0.1 x 10 pixels of pixel_size"),
+        ({"sources": [SOURCE | {"sigma": ["0.1 deg", "0 deg"]}]}, r"simulate.sources.0.sigma.1 must be more than 0"),
+    ],
+)
+def test_an_impossible_simulation_is_refused(changes, line):
+    with pytest.raises(ConfigurationError, match=rf"^datasets.sky.{line}"):
+        settings_of(datasets={"sky": {"simulate": SIMULATION | changes}})
+
+
+def test_the_order_of_keys_in_a_file_does_not_matter():
+    turned = dict(reversed(SIMULATION.items()))
+    one, other = (settings_of(datasets={"sky": {"simulate": entry}}) for entry in (SIMULATION, turned))
+    assert repr(one) == repr(other)

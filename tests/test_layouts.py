@@ -65,8 +65,11 @@ def test_the_loop_runs_in_a_module_with_prefix(clone, tmp_path):
     assert json.loads((tmp_path / "results/field/status.json").read_text())["state"] == "converged"
 
 
-def test_without_a_configuration_the_demonstration_is_planned(tmp_path):
-    process = snakemake("--dry-run", "--quiet", "host", folder=tmp_path)
+@pytest.mark.parametrize("place", ["elsewhere", "directory"])
+def test_without_a_configuration_the_demonstration_is_planned(place, tmp_path):
+    (tmp_path / "empty").mkdir()
+    arguments = ["--directory", "empty"] if place == "directory" else []
+    process = snakemake("--dry-run", "--quiet", "host", *arguments, folder=tmp_path)
     assert process.returncode == 0, process.stdout
     assert re.search(r"^simulate_counts +3$", process.stdout, flags=re.MULTILINE)
 
