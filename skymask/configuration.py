@@ -22,6 +22,9 @@ DATA_KEYS = ("counts", "acceptance", "exclusion_mask", "background", "simulate")
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 
+#: Names of files beside the datasets' folders.
+RESERVED_NAMES = ("summary.csv", "report.html")
+
 #: Largest side of a simulated field, in pixels.
 MAX_SIDE = 20000
 
@@ -74,7 +77,11 @@ def dataset_settings(config, schema):
 
 def plot_settings(config, schema):
     """Return the settings of the figures, with defaults filled in."""
-    return _in_order(with_defaults(config.get("plots", {}), schema["properties"]["plots"], schema))
+    plots = _in_order(with_defaults(config.get("plots", {}), schema["properties"]["plots"], schema))
+    low, high = plots["significance_limits"]
+    if not low < high:
+        raise ConfigurationError(f"plots.significance_limits must grow, got {low}, {high}")
+    return plots
 
 
 def groups(names, largest_number):
@@ -281,6 +288,8 @@ def _name_errors(names):
                 f"datasets.{name}: unsafe name {name!r}: at most 100 letters, digits and . _ + -, "
                 "beginning with a letter or digit"
             )
+        elif name.casefold() in RESERVED_NAMES:
+            errors.append(f"datasets.{name}: the name is taken by a file of the results")
         elif (other := seen.setdefault(name.casefold(), name)) != name:
             errors.append(f"datasets.{name}: the name differs from {other} in case only; some file systems cannot tell")
     return errors

@@ -1,6 +1,7 @@
 """Files that are whole or not there."""
 
 import os
+from base64 import urlsafe_b64decode
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,3 +37,30 @@ def check_writable(folder):
         raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not writable")
+
+
+def remove_incomplete(results, state=".snakemake"):
+    """Remove the files that a killed run was making, and which it may have left with an earlier run's good name.
+
+    Snakemake marks the outputs of every job that has started and not ended, but looks at the marks of those jobs only
+    that it knows at its start, and not of those in later iterations. Nothing is removed while a run is locked.
+
+    Parameters
+    ----------
+    results : str or Path
+        Folder outside which nothing is removed.
+    state : str or Path
+        Folder in which Snakemake keeps locks and marks.
+    """
+    if any(Path(state, "locks").glob("*.lock")):
+        return
+    marks = Path(state, "incomplete")
+    for mark in [path for path in marks.rglob("*") if path.is_file()]:
+        # A mark's path is the file's name in base 64, cut into parts that all but the last begin with "@".
+        encoded = "".join(part.removeprefix("@") for part in mark.relative_to(marks).parts)
+        try:
+            file = Path(urlsafe_b64decode(encoded).decode())
+        except ValueError:
+            continue
+        if file.resolve().is_relative_to(Path(results).resolve()):
+            file.unlink(missing_ok=True)

@@ -42,11 +42,18 @@ def pixel_size(header):
 
 
 def check_distortion(header, shape):
-    """Raise a MapError if pixel sizes differ by more than `MAX_DISTORTION` over the map.
+    """Raise a MapError if pixels are skewed, or their sizes differ, by more than `MAX_DISTORTION` over the map.
 
     Sizes are great-circle distances between neighbouring pixels on a coarse grid.
     """
     wcs = sky_projection(header)
+    matrix = wcs.pixel_scale_matrix
+    skew = abs(matrix[:, 0] @ matrix[:, 1]) / np.prod(np.linalg.norm(matrix, axis=0))
+    if skew > MAX_DISTORTION:
+        angle = np.degrees(np.arccos(skew))
+        raise MapError(
+            f"pixels are skewed: their sides meet at {angle:.0f} degrees; reproject the map to square pixels"
+        )
     nominal = pixel_size(header)
     y, x = (grid.ravel() for grid in np.meshgrid(*(np.linspace(0, n - 1, 9) for n in shape), indexing="ij"))
     here = _positions(wcs, np.column_stack([x, y]))

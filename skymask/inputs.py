@@ -7,7 +7,7 @@ import numpy as np
 from skymask.errors import MapError
 
 #: A count beyond this is no count of events.
-MAX_COUNT = 2**53
+MAX_COUNT = 2**31 - 1
 
 
 #: A user's mask that excludes more than this fraction may have the opposite convention.

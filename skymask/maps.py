@@ -23,8 +23,12 @@ from skymask.files import written_whole
 
 #: Header cards that place an image on the sky.
 _SKY_CARDS = re.compile(
-    r"(WCSAXES|(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|(PC|CD)[12]_[12]|P[VS][12]_\d+|LONPOLE|LATPOLE|RADESYS|EQUINOX)"
+    r"(WCSAXES|(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|(PC|CD)[12]_[12]|P[VS][12]_\d+|LONPOLE|LATPOLE|RADESYS|EQUINOX"
+    r"|[AB]P?_(ORDER|DMAX|[0-9]_[0-9]))"
 )
+
+#: Cards of older headers, and what they are called today.
+_OLD_CARDS = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
 
 #: Unit and meaning of every map that is written.
 MAPS = {
@@ -155,8 +159,11 @@ def write(path, images, *, sky, cards=()):
 
 def sky_cards(header):
     """Return the cards of a header that place an image on the sky, as they stand."""
-    cards = [card for card in header.cards if _SKY_CARDS.fullmatch(card.keyword)]
-    return fits.Header([card for card in cards if card.keyword != "WCSAXES"])
+    cards = [card for card in header.cards if _SKY_CARDS.fullmatch(card.keyword) and card.keyword != "WCSAXES"]
+    for old, new in _OLD_CARDS.items():
+        if old in header and new not in header:
+            cards.append(fits.Card(new, header[old], header.comments[old]))
+    return fits.Header(cards)
 
 
 def file_digest(name):

@@ -27,9 +27,8 @@ CONVERGENCE_COLUMNS = (
 
 def images(counts, coverage, exclusion_mask, result):
     """Return the product images by name, from the final mask and the `skymask.loop.Products` that belong to it."""
-    whole = coverage.all() and counts.max() < 2**31
     return {
-        "counts": counts.astype(np.int32) if whole else np.where(coverage, counts, np.nan),
+        "counts": counts.astype(np.int32) if coverage.all() else np.where(coverage, counts, np.nan),
         "coverage": coverage,
         "exclusion_mask": exclusion_mask,
         **result._asdict(),

@@ -504,3 +504,15 @@ def test_the_order_of_keys_in_a_file_does_not_matter():
     turned = dict(reversed(SIMULATION.items()))
     one, other = (settings_of(datasets={"sky": {"simulate": entry}}) for entry in (SIMULATION, turned))
     assert repr(one) == repr(other)
+
+
+@pytest.mark.parametrize("name", ["report.html", "Summary.csv"])
+def test_a_name_of_the_results_own_files_is_refused(name):
+    with pytest.raises(ConfigurationError, match="the name is taken by a file of the results"):
+        settings_of(datasets={name: {"simulate": SIMULATION}})
+
+
+@pytest.mark.parametrize("limits", [[15, -5], [3, 3]])
+def test_limits_of_the_colour_scale_must_grow(limits):
+    with pytest.raises(ConfigurationError, match="significance_limits must grow"):
+        configuration.plot_settings({"plots": {"significance_limits": limits}}, SCHEMA)

@@ -1,5 +1,6 @@
 """What goes wrong: one clear line naming file, key or dataset, the others unharmed, exit code not 0."""
 
+import base64
 import contextlib
 import csv
 import json
@@ -358,3 +359,46 @@ def test_every_end_of_the_loop_is_said(cycling_field, convergence, state):
     else:
         header = fits.getheader(cycling_field / "results/field/exclusion_mask.fits")
         assert (header["STATE"], header["PERIOD"]) == (state, status["period"])
+
+
+def test_a_dataset_that_fails_after_it_succeeded_keeps_no_products(tmp_path):
+    write_map(tmp_path / "counts.fits", field_with_source())
+    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
+    assert snakemake("results/field/status.json", folder=tmp_path).returncode == 0
+    assert (tmp_path / "results/field/exclusion_mask.fits").is_file()
+    write_map(tmp_path / "counts.fits", np.full((60, 60), np.nan))
+    snakemake("results/field/status.json", folder=tmp_path)
+    assert json.loads((tmp_path / "results/field/status.json").read_text())["state"] == "failed"
+    assert not list((tmp_path / "results/field").glob("*.fits"))
+
+
+def test_a_file_replaced_by_an_older_one_is_noticed(tmp_path):
+    write_map(tmp_path / "counts.fits", np.full((60, 60), np.nan))
+    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
+    snakemake("results/field/status.json", folder=tmp_path)
+    write_map(tmp_path / "counts.fits", field_with_source())
+    os.utime(tmp_path / "counts.fits", (10**9, 10**9))
+    snakemake("results/field/status.json", folder=tmp_path)
+    assert json.loads((tmp_path / "results/field/status.json").read_text())["state"] == "converged"
+
+
+def test_what_a_killed_run_was_making_is_made_anew(tmp_path):
+    write_map(tmp_path / "counts.fits", field_with_source())
+    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
+    assert snakemake("results/field/status.json", folder=tmp_path).returncode == 0
+    undisturbed = products(tmp_path)
+    # As a run with another threshold leaves it, when it is killed while the job ends: made, but marked as unfinished.
+    mask = tmp_path / "results/field/iteration-1/exclusion_mask.fits"
+    with fits.open(mask, mode="update") as hdus:
+        hdus[0].data[:10] = 0
+        for hdu in hdus:
+            hdu.add_checksum()
+    mark = base64.urlsafe_b64encode(b"results/field/iteration-1/exclusion_mask.fits").decode()
+    marks = tmp_path / ".snakemake/incomplete"
+    marks.mkdir(exist_ok=True)
+    (marks / mark).write_text('{"external_jobid": null}')
+    for late in ("results/field/*.*", "results/field/iteration-2/*", "results/.decisions/field/iteration-2.json"):
+        for path in tmp_path.glob(late):
+            path.unlink()
+    assert snakemake("results/field/status.json", folder=tmp_path).returncode == 0
+    assert products(tmp_path) == undisturbed

@@ -149,3 +149,23 @@ def test_shift_is_told_in_degrees():
 
 def test_shift_of_less_than_a_hundredth_of_a_pixel_is_no_shift():
     check_same_grid(header_of(), header_of(CRPIX1=60.509), SHAPE, "acceptance")
+
+
+def test_skewed_pixels_are_refused():
+    header = fits.Header(
+        {
+            "CTYPE1": "RA---TAN",
+            "CTYPE2": "DEC--TAN",
+            "CRPIX1": 30.5,
+            "CRPIX2": 30.5,
+            "CRVAL1": 83.6,
+            "CRVAL2": 22.0,
+            "CD1_1": -0.05,
+            "CD1_2": 0.045,
+            "CD2_1": 0.0,
+            "CD2_2": 0.05,
+        }
+    )
+    # The sides point along (-1, 0) and (0.9, 1): their angle has the cosine 0.9 / sqrt(1.81) = 0.669, or 48 degrees.
+    with pytest.raises(MapError, match="their sides meet at 48 degrees"):
+        check_distortion(header, (60, 60))

@@ -335,3 +335,8 @@ def test_digest_is_that_of_the_file_whatever_image_is_named(tmp_path):
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
     assert maps.file_digest(path) == expected
     assert maps.file_digest(f"{path}[COUNTS]") == expected
+
+
+def test_old_names_of_the_frame_become_todays():
+    cards = maps.sky_cards(fits.Header({"CTYPE1": "RA---TAN", "RADECSYS": "FK4", "EPOCH": 1950.0}))
+    assert (cards["RADESYS"], cards["EQUINOX"]) == ("FK4", 1950.0)

@@ -66,11 +66,6 @@ def test_counts_without_coverage_are_undefined():
     assert np.array_equal(counts[COUNTS > 2], COUNTS[COUNTS > 2])
 
 
-def test_counts_too_large_for_32_bits_are_kept():
-    counts = COUNTS + 2**40
-    assert np.array_equal(products.images(counts, COUNTS >= 0, MASK, RESULT)["counts"], counts)
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -12,7 +12,7 @@ from snakemake.logging import logger
 
 from skymask import configuration, jobs
 from skymask.errors import SkymaskError
-from skymask.files import check_writable
+from skymask.files import check_writable, remove_incomplete
 from skymask.summary import outcome_table
 
 #: Figures of every dataset that has products.
@@ -42,13 +42,15 @@ try:
             configuration.check_duplicate_keys(configfile)
         for folder in ("<results>", "<logs>", "<benchmarks>"):
             check_writable(workflow.pathvars.apply(folder))
+        if not workflow.dryrun:
+            remove_incomplete(workflow.pathvars.apply("<results>"))
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
+    PLOTS = configuration.plot_settings(config, SCHEMA)
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
 
-PLOTS = configuration.plot_settings(config, SCHEMA)
 LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
 GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
@@ -92,9 +94,21 @@ def data_files(wildcards):
 def data_hdus(wildcards):
     """Return the HDU names of a dataset's files by key, None where the file holds one image."""
     entry = SETTINGS[wildcards.dataset]
-    if "simulate" in entry:
-        return {"counts": "COUNTS", "acceptance": "ACCEPTANCE"}
-    return {key: configuration.split_name(entry[key])[1] for key in configuration.DATA_KEYS if key in entry}
+    names = {key: entry[key] for key in configuration.DATA_KEYS if isinstance(entry.get(key), str)}
+    hdus = {key: configuration.split_name(name)[1] for key, name in names.items()}
+    return {"counts": "COUNTS", "acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry else hdus
+
+
+def file_identity(wildcards):
+    """Return name, size and time of every file of a dataset by key.
+
+    No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
+    """
+    entry = SETTINGS[wildcards.dataset]
+    names = {key: entry[key] for key in configuration.DATA_KEYS if isinstance(entry.get(key), str)}
+    names |= {key: entry[key].get("path") for key in ("source_kernel", "background_kernel")}
+    stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items() if name}
+    return {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
 
 
 def kernel_files(wildcards):
@@ -206,6 +220,14 @@ def every_mask(wildcards):
     """Return the exclusion masks of all iterations of a finished loop."""
     iterations = range(outcome(wildcards.dataset)["iteration"] + 1)
     return [f"<results>/{wildcards.dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
+
+
+def stale_products(wildcards):
+    """Return the products that a dataset may have from an earlier run, if it failed and must have none."""
+    if succeeded(wildcards.dataset):
+        return []
+    names = [*PRODUCTS, *(f"plots/{name}.png" for name in (*FIGURES, "truth"))]
+    return [workflow.pathvars.apply(f"<results>/{wildcards.dataset}/{name}") for name in names]
 
 
 def figures_of(dataset):

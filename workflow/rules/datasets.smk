@@ -38,6 +38,7 @@ rule check_dataset:
     params:
         hdus=data_hdus,
         kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic"),
+        identity=file_identity,
         library=LIBRARY,
     message:
         "Check the maps and kernels of {wildcards.dataset}"

@@ -23,6 +23,7 @@ rule estimate_initial_background:
     params:
         hdus=data_hdus,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        identity=file_identity,
         library=LIBRARY,
     message:
         "Estimate the initial background of {wildcards.dataset}"
@@ -47,6 +48,7 @@ rule compute_significance:
     params:
         source_kernel=setting("source_kernel"),
         statistic=setting("statistic"),
+        identity=file_identity,
         library=LIBRARY,
     message:
         "Compute the significance of {wildcards.dataset}, iteration {wildcards.iteration}"
@@ -95,6 +97,7 @@ rule estimate_background:
         "../../environment.yml"
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        identity=file_identity,
         library=LIBRARY,
     message:
         "Estimate the background of {wildcards.dataset}, iteration {wildcards.iteration}"

@@ -34,6 +34,7 @@ rule compute_products:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         exclusion=settings("threshold", "dilation_radius", "mask_update", "starved_pixels"),
         convergence=setting("convergence"),
+        identity=file_identity,
         library=LIBRARY,
     message:
         "Compute the products of {wildcards.dataset}"
@@ -57,6 +58,7 @@ rule record_status:
     params:
         loop=loop_state,
         analysis=whole_entry,
+        stale=stale_products,
         library=LIBRARY,
     message:
         "Record the status of {wildcards.dataset}"
