@@ -33,6 +33,9 @@ PRODUCTS = (
     "quality.json",
 )
 
+#: Where results go, for what is no input or output of a rule.
+RESULTS = workflow.pathvars.apply("<results>")
+
 # One thread per job: the jobs themselves run side by side.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -43,7 +46,7 @@ try:
         for folder in ("<results>", "<logs>", "<benchmarks>"):
             check_writable(workflow.pathvars.apply(folder))
         if not workflow.dryrun:
-            remove_incomplete(workflow.pathvars.apply("<results>"))
+            remove_incomplete(RESULTS)
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
@@ -54,7 +57,7 @@ except SkymaskError as error:
 LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
 GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
-STATUSES = {dataset: workflow.pathvars.apply(f"<results>/{dataset}/status.json") for dataset in SETTINGS}
+STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 
 
 def setting(key):
@@ -227,7 +230,7 @@ def stale_products(wildcards):
     if succeeded(wildcards.dataset):
         return []
     names = [*PRODUCTS, *(f"plots/{name}.png" for name in (*FIGURES, "truth"))]
-    return [workflow.pathvars.apply(f"<results>/{wildcards.dataset}/{name}") for name in names]
+    return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in names]
 
 
 def figures_of(dataset):
