@@ -70,8 +70,7 @@ def map_panel(figure, place, name, data, header, exclusion_mask, *, title, signi
     axes = _sky_axes(figure, place, header)
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
     _mask_contour(axes, exclusion_mask)
-    bar = figure.colorbar(image, ax=axes, label=label, shrink=0.9, pad=0.02, extend=_extend(data, norm))
-    bar.ax.tick_params(labelsize=8)
+    _colour_bar(figure, axes, image, label, extend=_extend(data, norm))
     axes.set_title(title, fontsize=10, loc="left")
     _legend(axes, [_mask_line()])
 
@@ -105,7 +104,7 @@ def mask_growth(masks, final_mask, header):
         interpolation="nearest",
     )
     label = "Iteration of first exclusion" + (" (0: user)" if begin == 0 else "")
-    bar = figure.colorbar(image, ax=axes, label=label, shrink=0.9, pad=0.02)
+    bar = _colour_bar(figure, axes, image, label)
     bar.set_ticks(np.unique(np.linspace(begin, len(masks) - 1, 11).astype(int)))
     bar.minorticks_off()
     _mask_contour(axes, final_mask)
@@ -190,8 +189,8 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
         fit = scale / width * np.exp(-0.5 * ((below - mean) / width) ** 2)
         axes.plot(below, fit, color=ORANGE, linewidth=1.6, label=label)
     axes.axvline(threshold, color=GREY, linestyle=":", label=f"threshold {threshold:g}")
-    axes.set_yscale("log")
     axes.set_ylim(0.5, max(10.0, 4 * np.histogram(everything, edges)[0].max(initial=1)))
+    axes.set_yscale("log")
     axes.set_xlim(low, high)
     axes.set_xlabel("Significance [σ]", **_STYLE)
     axes.set_ylabel("Pixels per 0.25 σ", **_STYLE)
@@ -216,7 +215,7 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     axes = _sky_axes(figure, grid[0], header)
     limit = 100 * max(0.01, float(np.nanpercentile(np.abs(deviation), 99.5)) if np.isfinite(deviation).any() else 0.01)
     image = axes.imshow(100 * deviation, origin="lower", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="nearest")
-    figure.colorbar(image, ax=axes, label="Background, estimated over true, minus 1 [%]", extend="both", shrink=0.85)
+    _colour_bar(figure, axes, image, "Background, estimated over true, minus 1 [%]", extend="both")
     _mask_contour(axes, exclusion_mask)
     signal = sums.convolve(expected_sources, source_kernel)
     noise = np.sqrt(np.maximum(sums.convolve(expected_background, source_kernel), 0))
@@ -269,6 +268,14 @@ def _sky_axes(figure, place, header):
             coordinate.set_major_formatter("d.d")
     axes.set_facecolor("#F2F2F2")
     return axes
+
+
+def _colour_bar(figure, axes, image, label, extend="neither"):
+    """A colour bar beside a panel, labelled in the size of its axes."""
+    bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02, extend=extend)
+    bar.set_label(label, **_STYLE)
+    bar.ax.tick_params(labelsize=8)
+    return bar
 
 
 def _mask_contour(axes, exclusion_mask):

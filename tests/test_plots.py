@@ -1,0 +1,76 @@
+"""Figures: they can be drawn of every map that a loop can end with, say what they show, and are the same each time."""
+
+import numpy as np
+import pytest
+from conftest import sky_header
+
+from skymask import plots
+
+SHAPE = (20, 30)
+HEADER = sky_header(SHAPE, ctype=("GLON-TAN", "GLAT-TAN"), center=(10, 0))
+HEADER["DATASET"] = "field"
+EVERYTHING = np.ones(SHAPE, dtype=bool)
+HALF = np.arange(SHAPE[1]) < 15 + np.zeros(SHAPE, dtype=int)
+QUALITY = {"off_source_mean": 0.1, "off_source_width": 1.2}
+
+
+def drawn(figure, tmp_path):
+    path = tmp_path / "figure.png"
+    plots.save(figure, path, {"dpi": 60})
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["counts", "background", "significance", "excess"])
+@pytest.mark.parametrize(("value", "mask"), [(np.nan, ~EVERYTHING), (0.0, EVERYTHING), (np.inf, HALF)])
+def test_a_map_of_one_value_can_be_drawn(name, value, mask, tmp_path):
+    assert drawn(plots.sky_map(name, np.full(SHAPE, value), HEADER, mask), tmp_path)
+
+
+def test_a_figure_made_twice_is_the_same(tmp_path):
+    data = np.random.default_rng(0).normal(size=SHAPE)
+    once, twice = (drawn(plots.sky_map("significance", data, HEADER, HALF), tmp_path) for _ in range(2))
+    assert once == twice
+
+
+def test_a_map_names_its_dataset_axes_and_unit():
+    figure = plots.sky_map("significance", np.zeros(SHAPE), HEADER, HALF)
+    panel, bar = figure.axes
+    assert panel.get_title(loc="left") == "field: significance"
+    assert [coordinate.get_axislabel() for coordinate in panel.coords] == ["Galactic longitude", "Galactic latitude"]
+    assert bar.get_ylabel() == "Significance [σ]"
+
+
+def test_values_beyond_the_scale_are_announced():
+    data = np.zeros(SHAPE)
+    data[3, 4] = 40
+    figure = plots.sky_map("significance", data, HEADER, EVERYTHING, significance_limits=(-5, 15))
+    assert figure.axes[0].images[0].colorbar.extend == "max"
+
+
+@pytest.mark.parametrize("masks", [[EVERYTHING], [EVERYTHING, HALF, EVERYTHING], [HALF, HALF]])
+def test_growth_can_be_drawn_whatever_the_masks_did(masks, tmp_path):
+    assert drawn(plots.mask_growth(masks, masks[-1], HEADER), tmp_path)
+
+
+def test_growth_marks_pixels_that_were_released():
+    figure = plots.mask_growth([EVERYTHING, HALF, EVERYTHING], EVERYTHING, HEADER)
+    assert "released again" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("quality", [QUALITY, {"off_source_mean": None, "off_source_width": None}])
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_an_off_source_distribution_can_be_drawn(quality, value, tmp_path):
+    assert drawn(plots.off_source("field", np.full(SHAPE, value), HALF, quality, 5.0), tmp_path)
+
+
+def test_truth_can_be_drawn_where_nothing_is_defined(tmp_path):
+    nothing = np.full(SHAPE, np.nan)
+    zero = np.zeros(SHAPE)
+    figure = plots.truth(nothing, nothing, zero, zero, EVERYTHING, HEADER, np.ones((1, 1), dtype=bool))
+    assert drawn(figure, tmp_path)
+
+
+def test_convergence_says_how_the_loop_ended():
+    row = {"iteration": 7.0, "excluded": 5.0, "changed": 2.0, "highest_significance": None, "mean_background": 1.0}
+    figure = plots.convergence("field", [{**row, "state": "cycle"}], 3)
+    assert figure.get_suptitle() == "field: cycle of 3 after 7 iterations"
