@@ -167,6 +167,17 @@ def check_duplicate_keys(path):
     walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
 
 
+def data_names(entry):
+    """Return the names of a dataset's data files by key: paths, followed by [HDU name] where one is given."""
+    return {key: entry[key] for key in DATA_KEYS if isinstance(entry.get(key), str)}
+
+
+def kernel_names(entry):
+    """Return the names of the files of a dataset's kernels by key, of those that are arrays in files."""
+    kernels = {key: entry.get(key, {}) for key in ("source_kernel", "background_kernel")}
+    return {f"{key}.path": kernel["path"] for key, kernel in kernels.items() if "path" in kernel}
+
+
 def split_name(name):
     """Return path and HDU name of "path.fits[HDU]"; the HDU name is None if there is none."""
     match = re.fullmatch(r"(?P<path>.+?)\[(?P<hdu>[^\[\]]+)\]", name)
@@ -309,9 +320,7 @@ def _content_errors(settings):
         errors += [
             f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry
         ]
-        paths = {key: entry[key] for key in DATA_KEYS if isinstance(entry.get(key), str)}
-        paths |= {f"{key}.path": entry[key]["path"] for key in REQUIRED_KEYS[:2] if entry.get(key, {}).get("path")}
-        for key, path in paths.items():
+        for key, path in {**data_names(entry), **kernel_names(entry)}.items():
             file, _ = split_name(path)
             if not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")

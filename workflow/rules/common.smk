@@ -86,7 +86,7 @@ def whole_entry(wildcards):
 def data_files(wildcards):
     """Return the data files of a dataset by key: the user's, or the simulated ones."""
     entry = SETTINGS[wildcards.dataset]
-    files = {key: entry[key] for key in configuration.DATA_KEYS if isinstance(entry.get(key), str)}
+    files = configuration.data_names(entry)
     if "simulate" in entry:
         files["counts"] = f"<results>/{wildcards.dataset}/simulation.fits"
         if "acceptance_sigma" in entry["simulate"]:
@@ -97,8 +97,7 @@ def data_files(wildcards):
 def data_hdus(wildcards):
     """Return the HDU names of a dataset's files by key, None where the file holds one image."""
     entry = SETTINGS[wildcards.dataset]
-    names = {key: entry[key] for key in configuration.DATA_KEYS if isinstance(entry.get(key), str)}
-    hdus = {key: configuration.split_name(name)[1] for key, name in names.items()}
+    hdus = {key: configuration.split_name(name)[1] for key, name in configuration.data_names(entry).items()}
     return {"counts": "COUNTS", "acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry else hdus
 
 
@@ -108,17 +107,15 @@ def file_identity(wildcards):
     No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
     """
     entry = SETTINGS[wildcards.dataset]
-    names = {key: entry[key] for key in configuration.DATA_KEYS if isinstance(entry.get(key), str)}
-    names |= {key: entry[key].get("path") for key in ("source_kernel", "background_kernel")}
-    stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items() if name}
+    names = configuration.data_names(entry) | configuration.kernel_names(entry)
+    stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items()}
     return {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
 
 
 def kernel_files(wildcards):
     """Return the files of kernels that are given as arrays."""
-    entry = SETTINGS[wildcards.dataset]
-    paths = (entry[key].get("path") for key in ("source_kernel", "background_kernel"))
-    return [configuration.split_name(path)[0] for path in paths if path]
+    names = configuration.kernel_names(SETTINGS[wildcards.dataset])
+    return [configuration.split_name(name)[0] for name in names.values()]
 
 
 def in_iteration_before(name):
