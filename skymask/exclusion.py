@@ -5,18 +5,7 @@ import numpy as np
 from skymask import sums
 
 
-def update_exclusion_mask(
-    significance,
-    coverage,
-    *,
-    threshold,
-    dilation_kernel,
-    user_mask,
-    previous_mask,
-    previous_decision,
-    mask_update="replace",
-    starved_pixels="keep",
-):
+def update_exclusion_mask(significance, coverage, *, threshold, **options):
     """Return the exclusion mask that a significance map asks for, and the decision before dilation.
 
     Parameters
@@ -27,6 +16,36 @@ def update_exclusion_mask(
         True where there is data.
     threshold : float
         Pixels at or above it are excluded.
+    **options
+        Of `exclude`.
+
+    Returns
+    -------
+    exclusion_mask, decision : ndarray of bool, shape (ny, nx)
+    """
+    return exclude(significance >= threshold, coverage & np.isnan(significance), coverage=coverage, **options)
+
+
+def exclude(
+    reached,
+    starved,
+    *,
+    coverage,
+    dilation_kernel,
+    user_mask,
+    previous_mask,
+    previous_decision,
+    mask_update="replace",
+    starved_pixels="keep",
+):
+    """Return the exclusion mask for the pixels that reach the threshold, and the decision before dilation.
+
+    Parameters
+    ----------
+    reached, starved : ndarray of bool, shape (ny, nx)
+        True where the significance is at or above the threshold, and where it is undefined though there is data.
+    coverage : ndarray of bool, shape (ny, nx)
+        True where there is data.
     dilation_kernel : ndarray of bool
         Every excluded pixel excludes the pixels under this kernel too.
     user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
@@ -43,16 +62,17 @@ def update_exclusion_mask(
         True where the pixel is used, after and before dilation. Pixels without coverage are not excluded: that is
         what coverage is for.
     """
-    decision = ~(significance >= threshold)
-    if starved_pixels == "keep":
-        starved = coverage & np.isnan(significance)
+    decision = ~reached
+    if starved_pixels == "keep" and starved.any():
         decision[starved] = previous_decision[starved]
-    exclusion_mask = ~dilate(~decision, dilation_kernel) & user_mask
+    exclusion_mask = ~dilate(~decision, dilation_kernel)
+    exclusion_mask &= user_mask
     if mask_update == "grow":
         exclusion_mask &= previous_mask
-    return exclusion_mask | ~coverage, decision
+    exclusion_mask |= ~coverage
+    return exclusion_mask, decision
 
 
 def dilate(region, kernel):
     """Return the pixels that have a pixel of `region` under `kernel`; nothing comes in across the border."""
-    return sums.convolve(region, kernel) > 0
+    return sums.spread(region, kernel)
