@@ -54,7 +54,9 @@ class OffSums:
         self._sums = sums.BlockSums(kernel)
         self._mask = exclusion_mask
         # Coverage alone is summed together with the counts, in the low bits of the same integers.
-        self._low_bits = int(kernel.sum()).bit_length() + 1 if acceptance.dtype == np.uint8 else 0
+        self._low_bits = int(kernel.sum()).bit_length() + 1
+        if acceptance.dtype != np.uint8 or int(counts.max()) >= 2 ** (52 - self._low_bits):
+            self._low_bits = 0
         self._exponent = 0
         if acceptance.dtype.kind == "f":
             self._exponent = sums.fixed_point_bits(kernel) - int(np.frexp(acceptance.max())[1])
@@ -87,9 +89,7 @@ class OffSums:
             change = (exclusion_mask[box].astype(np.int8) - before[box]) * changed[box]
             # Boxes may overlap; a change counts once.
             changed[box] = False
-            counts_off, acceptance_off = self._sums_of(box, change, blocks.inside(around, box))
-            self._counts_off[around] += counts_off
-            self._acceptance_off[around] += acceptance_off
+            self._sum(box, change, blocks.inside(around, box), np.add)
         return blocks.cover(touched, shape)
 
     def at(self, block):
@@ -115,26 +115,41 @@ class OffSums:
     def _sum_whole_map(self):
         for tile in self._sums.tiles(self._counts.shape):
             outer = blocks.grown(tile, self._sums.half, self._counts.shape)
-            counts_off, acceptance_off = self._sums_of(outer, self._mask[outer], blocks.inside(tile, outer))
-            self._counts_off[tile] = counts_off
-            self._acceptance_off[tile] = acceptance_off
+            self._sum(outer, self._mask[outer], blocks.inside(tile, outer), _second)
 
-    def _sums_of(self, block, weight, out):
-        """Integer sums of counts and acceptance of a block times a small integer weight."""
-        if self._low_bits:
-            packed = self._counts[block].astype(np.int64) << self._low_bits
-            packed += self._acceptance[block]
-            packed *= weight
-            total = self._sums.sums(packed, out).astype(np.int64)
-            counts_off = (total + (1 << (self._low_bits - 1))) >> self._low_bits
-            total -= counts_off << self._low_bits
-            return counts_off, total
-        # A sum may lie in a buffer that the next one uses.
-        counts_off = self._sums.sums(self._counts[block] * weight, out).astype(np.int64)
-        acceptance = self._acceptance[block]
+    def _sum(self, block, weight, out, combine):
+        """Combine the sums of a block times a small integer weight with what is there."""
+        there = tuple(
+            slice(start.start + part.start, start.start + part.stop) for start, part in zip(block, out, strict=True)
+        )
+        counts, acceptance = self._counts[block], self._acceptance[block]
+        packed = self._packed_sums(counts, acceptance, weight, out) if self._low_bits else None
+        if packed is not None:
+            unit = float(1 << self._low_bits)
+            high = np.multiply(packed, 1 / unit)
+            np.rint(high, out=high)
+            combine(self._counts_off[there], high, out=self._counts_off[there], casting="unsafe")
+            high *= unit
+            packed -= high
+            combine(self._acceptance_off[there], packed, out=self._acceptance_off[there], casting="unsafe")
+            return
         if self._exponent:
             acceptance = np.rint(np.ldexp(acceptance, self._exponent)).astype(np.int64)
-        return counts_off, self._sums.sums(acceptance * weight, out).astype(np.int64)
+        for target, image in ((self._counts_off, counts), (self._acceptance_off, acceptance)):
+            sums_of_image = self._sums.sums(image * weight, out).astype(np.int64)
+            combine(target[there], sums_of_image, out=target[there], casting="unsafe")
+
+    def _packed_sums(self, counts, coverage, weight, out):
+        """Sums of counts in the high bits and of coverage in the low bits of one number, None if there is no room."""
+        values = self._sums.values(counts.shape, out)
+        np.multiply(counts, float(1 << self._low_bits), out=values)
+        values += coverage
+        values *= weight
+        return self._sums.sums_of_values(counts.shape, out)
+
+
+def _second(first, second, *, out, casting):
+    np.copyto(out, second, casting=casting)
 
 
 def estimate_background(counts, acceptance, exclusion_mask, kernel):
@@ -176,10 +191,13 @@ def mean_background(background):
 
 def row_sums(background):
     """Return sum and number of the defined pixels in every row of a background map: its mean in pieces."""
-    undefined = np.isnan(background)
-    if undefined.any():
-        background = np.where(undefined, 0.0, background)
-    return background.sum(axis=1), background.shape[1] - np.count_nonzero(undefined, axis=1)
+    totals = background.sum(axis=1)
+    defined = np.full(totals.shape, background.shape[1])
+    for y in np.flatnonzero(np.isnan(totals)):
+        undefined = np.isnan(background[y])
+        totals[y] = np.where(undefined, 0.0, background[y]).sum()
+        defined[y] -= np.count_nonzero(undefined)
+    return totals, defined
 
 
 def background_error(acceptance, estimate):
@@ -194,11 +212,13 @@ def background_error(acceptance, estimate):
 
 def _background(acceptance, counts_off, acceptance_off):
     """Background from off counts, NaN where there is no acceptance, on or off."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    if acceptance.all() and acceptance_off.min(initial=1) > 0:
         background = counts_off / acceptance_off
-        if acceptance.dtype != np.uint8:
-            background *= acceptance
-    background[(acceptance_off <= 0) | (acceptance <= 0)] = np.nan
+    else:
+        background = np.full(acceptance.shape, np.nan)
+        np.divide(counts_off, acceptance_off, out=background, where=(acceptance > 0) & (acceptance_off > 0))
+    if acceptance.dtype != np.uint8:
+        background *= acceptance
     return background
 
 

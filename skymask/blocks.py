@@ -6,7 +6,7 @@ import numpy as np
 BLOCK = 2**16
 
 #: Changes are looked for, and recomputed, in cells of so many pixels a side.
-CELL = 32
+CELL = 64
 
 
 def strips(shape, pixels=BLOCK):
@@ -92,10 +92,12 @@ def cover(boxes, shape):
 def _cells(marked):
     """Whether each cell holds a marked pixel."""
     n_y, n_x = (-(-n // CELL) for n in marked.shape)
-    by_rows = np.zeros((n_y, n_x * CELL), dtype=bool)
-    starts = np.arange(0, marked.shape[0], CELL)
-    np.logical_or.reduceat(marked, starts, axis=0, out=by_rows[:, : marked.shape[1]])
-    return by_rows.reshape(n_y, n_x, CELL).any(axis=2)
+    rows = np.zeros((n_y, n_x * CELL), dtype=bool)
+    whole = marked.shape[0] // CELL * CELL
+    rows[: whole // CELL, : marked.shape[1]] = marked[:whole].reshape(-1, CELL, marked.shape[1]).any(axis=1)
+    if whole < marked.shape[0]:
+        rows[-1, : marked.shape[1]] = marked[whole:].any(axis=0)
+    return rows.reshape(n_y, n_x, CELL).any(axis=2)
 
 
 def _pixels(cells, shape):

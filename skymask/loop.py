@@ -8,7 +8,7 @@ import numpy as np
 from skymask import convergence, kernels
 from skymask.background import background_error, estimate_background
 from skymask.errors import ConvergenceError
-from skymask.exclusion import exclude
+from skymask.exclusion import Dilation, exclude
 from skymask.inputs import prepare
 from skymask.running import running_estimate
 from skymask.significance import compute_significance
@@ -33,13 +33,14 @@ class Products:
     estimate : Background
     source_kernel : ndarray
     statistic : {"wstat", "cash"}
-    on : (ndarray, ndarray), optional
-        Of `skymask.significance.sums_on`, if known already.
+    on, significance : (ndarray, ndarray), ndarray, optional
+        Of `skymask.significance.sums_on`, and the map of the significance, if known already.
     """
 
-    def __init__(self, counts, acceptance, estimate, source_kernel, *, statistic, on=None):
+    def __init__(self, counts, acceptance, estimate, source_kernel, *, statistic, on=None, significance=None):
         self._counts, self._acceptance, self._estimate = counts, acceptance, estimate
         self._source_kernel, self._statistic, self._on = source_kernel, statistic, on
+        self._significance = significance
 
     @property
     def background(self):
@@ -64,7 +65,7 @@ class Products:
     @property
     def significance(self):
         """Significance in standard deviations."""
-        return self._result.significance
+        return self._result.significance if self._significance is None else self._significance
 
     @property
     def excess(self):
@@ -193,6 +194,7 @@ def iterate(
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
     estimate = running_estimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+    dilate = Dilation(dilation_kernel)
     masks = [np.packbits(mask)]
     records = [convergence.first_record(mask, coverage, user_mask)]
     state = convergence.RUNNING
@@ -202,7 +204,7 @@ def iterate(
             estimate.reached,
             estimate.starved,
             coverage=coverage,
-            dilation_kernel=dilation_kernel,
+            dilate=dilate,
             user_mask=user_mask,
             previous_mask=previous_mask,
             previous_decision=decision,
@@ -242,8 +244,15 @@ def iterate(
         union = np.bitwise_and.reduce([masks[i] for i in final])
         mask = np.unpackbits(union, count=mask.size).view(bool).reshape(mask.shape)
         estimate.update(mask)
-    final_estimate, on = estimate.estimate()
-    products = Products(inputs.counts, inputs.acceptance, final_estimate, source_kernel, statistic=statistic, on=on)
+    products = Products(
+        inputs.counts,
+        inputs.acceptance,
+        estimate.estimate(),
+        source_kernel,
+        statistic=statistic,
+        on=estimate.on,
+        significance=estimate.significance(),
+    )
     return Result(state.name, state.period, iterations, mask, products, records)
 
 

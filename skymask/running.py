@@ -30,7 +30,7 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     estimate : RunningEstimate or WholeEstimate
         `reached` and `starved`, maps of where the significance reaches the threshold and of covered pixels without
         one; `highest()`, the highest significance; `mean_background()`; `update(exclusion_mask)`, which takes all of
-        this for another mask; `products()`, the estimate and on sums that final products are made of.
+        this for another mask; the maps that products are made of, `on`, `estimate()` and `significance()`.
     """
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
@@ -45,7 +45,7 @@ class WholeEstimate:
     def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
-        self._on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
+        self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
         else:
@@ -64,8 +64,9 @@ class WholeEstimate:
             estimate,
             self._source_kernel,
             statistic=self._statistic,
-            on=self._on,
+            on=self.on,
         ).significance
+        self._significance = significance
         self.reached = significance >= self._threshold
         self.starved = self._inputs.coverage & np.isnan(significance)
         highest = np.fmax.reduce(significance, axis=None)
@@ -80,8 +81,12 @@ class WholeEstimate:
         return mean_background(self._estimate.background)
 
     def estimate(self):
-        """Return the background estimate and the sums under the source kernel."""
-        return self._estimate, self._on
+        """Return the background estimate."""
+        return self._estimate
+
+    def significance(self):
+        """Return the map of the significance."""
+        return self._significance
 
 
 class RunningEstimate:
@@ -90,7 +95,7 @@ class RunningEstimate:
     def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
-        self._on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
+        self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
         shape = inputs.counts.shape
         self._full = bool(inputs.acceptance.all())
         self._off = None
@@ -126,23 +131,25 @@ class RunningEstimate:
     def _measured(self, block):
         """Where the significance over a measured background reaches the threshold."""
         counts_off, acceptance_off = self._off.at(block)
-        reached = wstat_at_least(self._threshold, *(on[block] for on in self._on), counts_off, acceptance_off)
-        starved = acceptance_off == 0
-        if not self._full:
-            covered = self._inputs.acceptance[block] > 0
-            reached &= covered
-            starved &= covered
-        self.reached[block], self.starved[block] = reached, starved
+        n_on, acceptance_on = (on[block] for on in self.on)
+        reached = wstat_at_least(self._threshold, n_on, acceptance_on, counts_off, acceptance_off)
+        self._take(block, reached, acceptance_off == 0)
 
     def _known(self, block, half):
         """Where the significance over a known background reaches the threshold."""
         outer = blocks.grown(block, half, self.reached.shape)
         covered = self._inputs.acceptance[outer] > 0
         mu = correlated_background(self._off.background_at(outer), covered, self._source_kernel)
-        mu, covered = (image[blocks.inside(block, outer)] for image in (mu, covered))
+        mu = mu[blocks.inside(block, outer)]
         self._mu[block] = mu
-        self.reached[block] = cash_at_least(self._threshold, self._on[0][block], mu) & covered
-        self.starved[block] = covered & np.isnan(mu)
+        self._take(block, cash_at_least(self._threshold, self.on[0][block], mu), np.isnan(mu))
+
+    def _take(self, block, reached, undefined):
+        if not self._full:
+            covered = self._inputs.acceptance[block] > 0
+            reached &= covered
+            undefined &= covered
+        self.reached[block], self.starved[block] = reached, undefined
 
     def _sum_rows(self, touched):
         """Sum the background along the rows of these blocks, for its mean."""
@@ -154,21 +161,27 @@ class RunningEstimate:
         for first, last in zip(ends[::2], ends[1::2], strict=True):
             for y, x in blocks.strips((last - first, n_x)):
                 y = slice(first + y.start, first + y.stop)
-                background = self._off.background_at((y, x))
-                self._row_sums[y], self._row_defined[y] = row_sums(background)
+                self._row_sums[y], self._row_defined[y] = row_sums(self._off.background_at((y, x)))
 
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
-        where = np.unravel_index(np.flatnonzero(self.reached), self.reached.shape)
-        if where[0].size:
-            return float(self._significance(where).max())
-        highest = [np.fmax.reduce(self._significance(s), axis=None) for s in blocks.strips(self.reached.shape)]
-        highest = np.fmax.reduce(highest)
+        pixels = np.divmod(np.flatnonzero(self.reached), self.reached.shape[1])
+        if pixels[0].size:
+            return float(self._significance(pixels).max())
+        strips = blocks.strips(self.reached.shape)
+        highest = np.fmax.reduce([np.fmax.reduce(self._significance(strip), axis=None) for strip in strips])
         return None if np.isnan(highest) else float(highest)
+
+    def significance(self):
+        """Return the map of the significance."""
+        significance = np.empty(self.reached.shape)
+        for strip in blocks.strips(self.reached.shape):
+            significance[strip] = self._significance(strip)
+        return significance
 
     def _significance(self, where):
         """The significance of a block or of pixels of the map, NaN where it is undefined."""
-        n_on, acceptance_on = (on[where] for on in self._on)
+        n_on, acceptance_on = (on[where] for on in self.on)
         if self._statistic == "cash":
             significance = cash(n_on, self._mu[where])
         else:
@@ -185,5 +198,5 @@ class RunningEstimate:
         return float(self._row_sums.sum() / defined) if defined else None
 
     def estimate(self):
-        """Return the background estimate and the sums under the source kernel."""
-        return self._off.estimate(), self._on
+        """Return the background estimate."""
+        return self._off.estimate()

@@ -38,11 +38,11 @@ def cash(n_on, mu):
     """
     n_on, mu = np.broadcast_arrays(np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float))
     difference = n_on - mu
-    # The logarithm of a tiny number times no counts is zero, its limit.
-    ratio = np.maximum(n_on, TINY) / np.maximum(mu, TINY)
-    statistic = 2 * (n_on * np.log(ratio) - difference)
+    # A tiny number more changes no count, and makes the logarithm times no counts zero, its limit.
+    statistic = 2 * (n_on * np.log((n_on + TINY) / (mu + TINY)) - difference)
     significance = np.sign(difference) * np.sqrt(np.maximum(statistic, 0))
-    return np.where((n_on > 0) & (mu == 0), np.inf, significance)
+    without = mu == 0
+    return np.where(without & (n_on > 0), np.inf, significance) if without.any() else significance
 
 
 def wstat(n_on, n_off, alpha):
@@ -57,78 +57,95 @@ def wstat(n_on, n_off, alpha):
     """
     arrays = (np.asarray(value, dtype=float) for value in (n_on, n_off, alpha))
     n_on, n_off, alpha = np.broadcast_arrays(*arrays)
-    alpha = np.where((alpha > 0) & (alpha < np.inf), alpha, np.nan)
-    scale = (1 + alpha) / np.maximum(n_on + n_off, TINY)
-    # The logarithm of a tiny number times no counts is zero, its limit.
-    on_term = n_on * np.log(np.maximum(n_on * (scale / alpha), TINY))
-    off_term = n_off * np.log(np.maximum(n_off * scale, TINY))
+    if not (alpha.min(initial=1) > 0 and alpha.max(initial=1) < np.inf):
+        alpha = np.where((alpha > 0) & (alpha < np.inf), alpha, np.nan)
+    # A tiny number more changes no count, and makes the logarithm times no counts zero, its limit.
+    scale = (1 + alpha) / (n_on + n_off + TINY)
+    on_term = n_on * np.log((n_on + TINY) * (scale / alpha))
+    off_term = n_off * np.log((n_off + TINY) * scale)
     statistic = 2 * (on_term + off_term)
     return np.sign(n_on - alpha * n_off) * np.sqrt(np.maximum(statistic, 0))
 
 
 def wstat_at_least(threshold, n_on, acceptance_on, n_off, acceptance_off):
-    r"""Return where `wstat` reaches a positive threshold.
+    r"""Return where `wstat` reaches a positive threshold, with few logarithms.
 
-    The significance itself is computed only where a bound allows it to reach the threshold: with N = n_on + n_off,
+    For an excess :math:`d = n_{on} - \alpha n_{off} > 0`,
 
-    .. math:: S^2 \le \frac{2 (n_{on} - \alpha n_{off})^2}{\alpha N},
+    .. math:: \frac{d^2}{(1 + \alpha) n_{on}} \le S^2 \le \frac{d^2}{(1 + \alpha) \alpha n_{off}},
 
-    because :math:`S^2 / 2N` is the Kullback-Leibler divergence of two Bernoulli distributions, which does not exceed
-    their :math:`\chi^2` divergence (Gibbs & Su 2002, Int. Stat. Rev. 70, 419, doi:10.1111/j.1751-5823.2002.tb00178.x).
+    because :math:`S^2 / 2N`, N = n_on + n_off, is the Kullback-Leibler divergence of two Bernoulli distributions,
+    :math:`\int_q^p (p - t) / (t (1 - t)) \, dt` with p = n_on / N and q = alpha / (1 + alpha), and in it
+    :math:`q (1 - p) \le t (1 - t) \le p (1 - q)`. The significance itself is computed only where these bounds do not
+    decide.
 
     Parameters
     ----------
     threshold : float
-    n_on, acceptance_on, n_off, acceptance_off : ndarray of int or float, of one shape
+    n_on, acceptance_on, n_off, acceptance_off : ndarray of int or float, shape (ny, nx)
         Counts and acceptances, whose ratio is alpha.
 
     Returns
     -------
-    reached : ndarray of bool
+    reached : ndarray of bool, shape (ny, nx)
     """
     on = n_on.astype(np.float32)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         alpha = acceptance_on.astype(np.float32) / acceptance_off.astype(np.float32)
         mu = alpha * n_off.astype(np.float32)
-        possible = _may_reach(threshold, on - mu, mu, 0.5 * (on * alpha + mu))
+        alpha += 1
+        alpha *= threshold**2
 
-    def significance(where):
-        return wstat(n_on[where], n_off[where], acceptance_on[where] / acceptance_off[where])
+    def significance(pixels):
+        return wstat(n_on[pixels], n_off[pixels], acceptance_on[pixels] / acceptance_off[pixels])
 
-    return _reached(threshold, possible, significance)
+    return _reached(threshold, on, mu, alpha, significance)
 
 
 def cash_at_least(threshold, n_on, mu):
-    r"""Return where `cash` reaches a positive threshold; see `wstat_at_least`.
+    r"""Return where `cash` reaches a positive threshold, with few logarithms; see `wstat_at_least`.
 
-    For :math:`n \ge \mu`, :math:`S^2 \le (n - \mu)^2 / \mu`, because :math:`\ln x \le x - 1`.
+    For an excess :math:`d = n - \mu > 0`, :math:`d^2 / n \le S^2 \le d^2 / \mu`, because
+    :math:`S^2 = 2 \int_\mu^n (n - t) / t \, dt`.
     """
-    expected = mu.astype(np.float32)
+
+    def significance(pixels):
+        return cash(n_on[pixels], mu[pixels])
+
+    return _reached(threshold, n_on.astype(np.float32), mu.astype(np.float32), np.float32(threshold**2), significance)
+
+
+def _reached(threshold, n_on, mu, scale, significance):
+    """Where S >= threshold, if d^2 lies between scale * mu and scale * n_on wherever the bounds allow equality.
+
+    In single precision, with room for its rounding.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
-        possible = _may_reach(threshold, n_on.astype(np.float32) - expected, expected, expected)
-    return _reached(threshold, possible, lambda where: cash(n_on[where], mu[where]))
-
-
-def _may_reach(threshold, difference, mu, variance):
-    """Whether a positive difference may reach the threshold, in single precision and with room for its rounding."""
-    difference += 1e-6 * mu
-    variance *= 0.99 * threshold**2
-    possible = difference > 0
-    possible &= difference * difference >= variance
-    return possible
-
-
-def _reached(threshold, possible, significance):
-    """Where a significance reaches the threshold, looked at only where that is possible."""
-    # On two dimensions, `nonzero` takes several times as long.
-    where = np.unravel_index(np.flatnonzero(possible), possible.shape)
-    possible[where] = significance(where) >= threshold
-    return possible
+        difference = n_on - mu
+        difference += np.float32(1e-6) * mu
+        squared = difference * difference
+        mu *= scale
+        mu *= np.float32(0.99)
+        reached = difference > 0
+        reached &= squared >= mu
+        # On two dimensions, `nonzero` takes several times as long.
+        candidates = np.flatnonzero(reached)
+        if candidates.size:
+            at = np.divmod(candidates, reached.shape[1])
+            scale = scale[at] if np.ndim(scale) else scale
+            unsure = squared[at] < 1.02 * scale * n_on[at]
+            unsure |= ~(n_on[at] < 1e7)
+            unsure = tuple(y_or_x[unsure] for y_or_x in at)
+            reached[unsure] = significance(unsure) >= threshold
+    return reached
 
 
 def sums_on(counts, acceptance, source_kernel):
     """Return counts and acceptance summed under the source kernel: what no iteration changes."""
-    return sums.convolve(counts, source_kernel), sums.convolve(acceptance, source_kernel)
+    n_on = sums.convolve(counts, source_kernel)
+    if acceptance.dtype == np.uint8 and not kernels.is_weighted(source_kernel) and acceptance.all():
+        return n_on, sums.sums_of_ones(acceptance.shape, source_kernel)
+    return n_on, sums.convolve(acceptance, source_kernel)
 
 
 def compute_significance(counts, acceptance, estimate, source_kernel, *, statistic="wstat", on=None):

