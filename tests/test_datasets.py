@@ -81,14 +81,14 @@ def test_images_of_one_file_are_read_by_name(tmp_path):
     assert (inputs.acceptance == 0.5).all()
 
 
-@pytest.mark.parametrize("key", ["acceptance", "exclusion_mask", "background"])
+@pytest.mark.parametrize("key", ["acceptance", "coverage", "background"])
 def test_file_of_another_shape_is_refused_by_name(files, tmp_path, key):
     files[key] = write(tmp_path / "other.fits", np.ones((20, 29)))
     with pytest.raises(MapError, match=rf"{key} .*other\.fits has the shape \(20, 29\), counts \(20, 30\)"):
         read_dataset(**files)
 
 
-@pytest.mark.parametrize("key", ["acceptance", "exclusion_mask", "background"])
+@pytest.mark.parametrize("key", ["acceptance", "coverage", "background"])
 def test_file_of_another_place_is_refused_by_name(files, tmp_path, key):
     files[key] = write(tmp_path / "other.fits", np.ones(SHAPE), CRPIX1=16.5)
     with pytest.raises(MapError, match=rf"{key} .*other\.fits lies elsewhere on the sky"):
