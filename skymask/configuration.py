@@ -297,6 +297,8 @@ def _explain(error):
             yield f"{where} must be one of {', '.join(map(str, error.validator_value))}, got {value!r}"
         case "exclusiveMinimum":
             yield f"{where} must be more than {error.validator_value}, got {value}"
+        case "exclusiveMaximum":
+            yield f"{where} must be less than {error.validator_value}, got {value}"
         case "minimum" | "maximum":
             bound = "at least" if error.validator == "minimum" else "at most"
             yield f"{where} must be {bound} {error.validator_value}, got {value}"
