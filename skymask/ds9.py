@@ -55,12 +55,14 @@ def read_regions(path, directions_of):
         raise MapError(f"{path} cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise MapError(f"{path} is not a DS9 region file: it is no text") from error
-    # The first line without which all goes well.
-    number = bisect_left(range(1, len(lines) + 1), True, key=lambda end: _mistake(lines[:end]) is not None) + 1
-    if number <= len(lines):
-        raise MapError(f"{path}, line {number}: {_mistake(lines[:number])}")
+    try:
+        regions = _parse(lines)
+    except ValueError as error:
+        # The first line without which all goes well.
+        number = bisect_left(range(1, len(lines) + 1), True, key=lambda end: _mistake(lines[:end]) is not None) + 1
+        raise MapError(f"{path}, line {number}: {_mistake(lines[:number])}") from error
     shapes, names, left_out = ([], []), ([], []), []
-    for number, region in enumerate(_parse(lines), start=1):
+    for number, region in enumerate(regions, start=1):
         if (shape := _shape(region, directions_of)) is None:
             left_out.append(_kind(region))
             continue
