@@ -7,10 +7,10 @@ from skymask.geometry import pixel_size
 from skymask.jobs import job, write_json
 
 
-def check_dataset(*, dataset, files, kernels, output):
+def check_dataset(*, dataset, files, selection, kernels, output):
     inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
     try:
-        inputs, header = read_dataset(**files)[:2]
+        inputs, header = read_dataset(**files, **selection)[:2]
         inspection["warnings"] = inputs.warnings + check_kernels(inputs, pixel_size(header), **kernels)
         mask = inputs.exclusion_mask
         inspection["record"] = convergence.first_record(mask, inputs.coverage, mask)
@@ -24,6 +24,7 @@ if __name__ == "__main__":
         check_dataset(
             dataset=snakemake.wildcards.dataset,
             files=named_files(snakemake.input, snakemake.params.hdus),
+            selection=snakemake.params.selection,
             kernels=snakemake.params.kernels,
             output=snakemake.output.inspection,
         )

@@ -10,8 +10,8 @@ from skymask.jobs import job
 from skymask.pixel_kernels import background_kernel
 
 
-def estimate_initial_background(*, files, kernels, counts, acceptance, exclusion_mask, background):
-    dataset = read_dataset(**files)
+def estimate_initial_background(*, files, selection, kernels, counts, acceptance, exclusion_mask, background):
+    dataset = read_dataset(**files, **selection)
     inputs, header = dataset.inputs, dataset.header
     size = pixel_size(header)
     if inputs.background is not None:
@@ -33,6 +33,7 @@ if __name__ == "__main__":
     with job(snakemake):
         estimate_initial_background(
             files=named_files(snakemake.input, snakemake.params.hdus),
+            selection=snakemake.params.selection,
             kernels=snakemake.params.kernels,
             counts=snakemake.output.counts,
             acceptance=snakemake.output.acceptance,

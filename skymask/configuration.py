@@ -17,10 +17,13 @@ import yaml
 from skymask.errors import ConfigurationError
 
 #: Keys that say what a dataset is; all others say how it is analysed.
-DATA_KEYS = ("counts", "acceptance", "exclusion_mask", "background", "simulate")
+DATA_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "simulate")
 
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
+
+#: Keys of an exclusion region that name a file.
+REGION_FILES = ("file", "table")
 
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html")
@@ -30,6 +33,9 @@ MAX_SIDE = 20000
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<unit>[^\d\s]*)\s*")
+
+#: Units of angles in degrees.
+_ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
 
 
 def load_schema(path):
@@ -178,6 +184,22 @@ def kernel_names(entry):
     return {f"{key}.path": kernel["path"] for key, kernel in kernels.items() if "path" in kernel}
 
 
+def region_names(entry):
+    """Return the names of the files of a dataset's exclusion regions by key."""
+    regions = enumerate(entry.get("exclusion_regions", ()))
+    return {
+        f"exclusion_regions.{number}.{key}": region[key]
+        for number, region in regions
+        for key in REGION_FILES
+        if key in region
+    }
+
+
+def file_names(entry):
+    """Return the names of all files of a dataset by key."""
+    return data_names(entry) | kernel_names(entry) | region_names(entry)
+
+
 def split_name(name):
     """Return path and HDU name of "path.fits[HDU]"; the HDU name is None if there is none."""
     match = re.fullmatch(r"(?P<path>.+?)\[(?P<hdu>[^\[\]]+)\]", name)
@@ -201,6 +223,12 @@ def parse_length(text):
     """Return value and unit of a length such as "0.3 deg"."""
     match = _LENGTH.fullmatch(text)
     return float(match["value"]), match["unit"]
+
+
+def is_angle(text):
+    """Whether a text is an angle with its unit, and not the name of a column."""
+    match = _LENGTH.fullmatch(text)
+    return match is not None and match["unit"] in _ANGLES
 
 
 def _in_order(value):
@@ -269,6 +297,8 @@ def _explain(error):
             yield f"{where} must be one of {', '.join(map(str, error.validator_value))}, got {value!r}"
         case "exclusiveMinimum":
             yield f"{where} must be more than {error.validator_value}, got {value}"
+        case "exclusiveMaximum":
+            yield f"{where} must be less than {error.validator_value}, got {value}"
         case "minimum" | "maximum":
             bound = "at least" if error.validator == "minimum" else "at most"
             yield f"{where} must be {bound} {error.validator_value}, got {value}"
@@ -276,6 +306,9 @@ def _explain(error):
             yield f"{where} must not be empty"
         case "minItems" | "maxItems":
             yield f"{where} must have {error.validator_value} items, got {len(value)}"
+        case "anyOf":
+            keys = [option["required"][0] for option in error.validator_value]
+            yield f"{where} lacks one of the keys {', '.join(keys)}"
         case _:
             yield f"{where}: {error.message}"
 
@@ -320,7 +353,8 @@ def _content_errors(settings):
         errors += [
             f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry
         ]
-        for key, path in {**data_names(entry), **kernel_names(entry)}.items():
+        errors += _region_errors(where, entry.get("exclusion_regions", ()))
+        for key, path in file_names(entry).items():
             file, _ = split_name(path)
             if not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
@@ -352,10 +386,22 @@ def _simulation_errors(where, simulation):
     return []
 
 
+def _region_errors(where, regions):
+    """What a schema cannot say of exclusion regions: positions and sizes that are none."""
+    for number, region in enumerate(regions):
+        if "center" in region and abs(_degrees(region["center"][1])) > 90:
+            yield f"{where}.exclusion_regions.{number}.center.1 must be a latitude, got {region['center'][1]}"
+        sizes = {"radius": region["radius"]} if is_angle(region.get("radius", "")) else {}
+        sizes |= {f"semi_axes.{axis}": length for axis, length in enumerate(region.get("semi_axes", ()))}
+        for key, length in sizes.items():
+            if not 0 < _degrees(length) <= 180:
+                yield f"{where}.exclusion_regions.{number}.{key} must be more than 0 and at most 180 deg, got {length}"
+
+
 def _degrees(length):
     """A length in degrees, without the import of a library for it."""
     value, unit = parse_length(length)
-    return value * {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}[unit]
+    return value * _ANGLES[unit]
 
 
 def _cell_value(column, cell):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from astropy.io import fits
 
-from skymask import geometry, kernels, maps, pixel_kernels, sums
+from skymask import exclusion_regions as user_regions
+from skymask import geometry, kernels, maps, pixel_kernels, reprojection, sums
 from skymask.errors import MapError
 from skymask.inputs import Inputs, prepare
 
@@ -14,46 +15,109 @@ from skymask.inputs import Inputs, prepare
 MAX_REACH = 2.0
 
 
+#: So many files of exclusion regions have header cards of their own.
+MAX_REGION_FILES = 9
+
 #: Cards of the counts' header that say where it comes from.
 ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
 
+#: What header cards call the files of a dataset.
+FILE_WORDS = {
+    "counts": "CNTS",
+    "acceptance": "ACC",
+    "coverage": "COV",
+    "exclusion_mask": "EXCL",
+    "background": "BKG",
+}
+
 
 class Dataset(NamedTuple):
-    """Checked arrays of a dataset, the header of its counts, and names and SHA-256 of its files by key."""
+    """Checked arrays of a dataset, the header of its counts, names and SHA-256 of its files by key, its regions."""
 
     inputs: Inputs
     header: fits.Header
     names: dict
     digests: dict
+    exclusion_regions: list
 
 
-def read_dataset(counts, *, acceptance=None, exclusion_mask=None, background=None):
+def read_dataset(
+    counts,
+    *,
+    acceptance=None,
+    coverage=None,
+    exclusion_mask=None,
+    background=None,
+    exclusion_regions=(),
+    min_acceptance_fraction=0,
+):
     """Return the dataset in the given files.
 
     Parameters
     ----------
-    counts, acceptance, exclusion_mask, background : str
-        Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`.
+    counts, acceptance, coverage, exclusion_mask, background : str
+        Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`. All
+        but the exclusion mask must be on the grid of the counts.
+    exclusion_regions : list of dict
+        As in the configuration; see `skymask.exclusion_regions`.
+    min_acceptance_fraction : float
+        As for `skymask.inputs.prepare`.
 
     Raises
     ------
     MapError
         If a file cannot be read, the files do not belong together, or their content is not what it should be.
     """
-    names = {"counts": counts, "acceptance": acceptance, "exclusion_mask": exclusion_mask, "background": background}
+    names = {
+        "counts": counts,
+        "acceptance": acceptance,
+        "coverage": coverage,
+        "exclusion_mask": exclusion_mask,
+        "background": background,
+    }
     names = {key: name for key, name in names.items() if name}
     read = {key: maps.read(name) for key, name in names.items()}
     header = read["counts"].header
     geometry.sky_projection(header, names["counts"])
     shape = read["counts"].data.shape
     geometry.check_distortion(header, shape)
+    arrays, warnings = {}, []
+    if (gap := geometry.seam_gap(header, shape)) is not None:
+        warnings.append(
+            f"the map goes all around and its ends are {gap:.2g} deg apart: nothing is summed, and no excluded pixel "
+            "grows, across them; a source there is cut in two"
+        )
     for key, sky_map in read.items():
+        if key == "exclusion_mask":
+            arrays[key] = _on_grid(sky_map, header, shape, f"{key} {names[key]}", warnings)
+            continue
         if sky_map.data.shape != shape:
             raise MapError(f"{key} {names[key]} has the shape {sky_map.data.shape}, counts {shape}: they must agree")
         if key != "counts":
             geometry.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
-    inputs = prepare(**{key: sky_map.data for key, sky_map in read.items()})
-    return Dataset(inputs, header, names, {key: maps.file_digest(name) for key, name in names.items()})
+        arrays[key] = sky_map.data
+    if exclusion_regions:
+        arrays["region_mask"], missed = user_regions.region_mask(header, shape, exclusion_regions)
+        warnings += missed
+    inputs = prepare(**arrays, min_acceptance_fraction=min_acceptance_fraction)
+    inputs = inputs._replace(warnings=inputs.warnings + warnings)
+    digests = {key: maps.file_digest(name) for key, name in names.items()}
+    return Dataset(inputs, header, names, digests, list(exclusion_regions))
+
+
+def _on_grid(mask, header, shape, name, warnings):
+    """The user's mask on the grid of the counts; a warning is added if it does not cover that."""
+    geometry.sky_projection(mask.header, name)
+    if mask.data.shape == shape and not geometry.grid_difference(header, mask.header, shape, name):
+        return mask.data
+    values, within = reprojection.nearest(mask, header, shape, name=name, outside=1)
+    if not within.any():
+        warnings.append(f"{name} lies elsewhere on the sky than counts: it excludes nothing")
+    elif not within.all():
+        warnings.append(
+            f"{name} does not cover {np.count_nonzero(~within)} pixels of the map: it excludes none of them"
+        )
+    return values
 
 
 def named_files(files, hdus):
@@ -72,14 +136,26 @@ def named_files(files, hdus):
 def origin_cards(dataset):
     """Return the header cards by which products name what they were made of.
 
-    They are name and SHA-256 of every file, and what the counts' own header says of its origin.
+    They are name and SHA-256 of every file, and what the counts' own header says of its origin. Exclusion regions have
+    a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
     """
     cards = [(key, dataset.header[key], dataset.header.comments[key]) for key in ORIGIN_KEYS if key in dataset.header]
-    for key, word in {"counts": "CNTS", "acceptance": "ACC", "exclusion_mask": "EXCL", "background": "BKG"}.items():
+    for key, word in FILE_WORDS.items():
         if key in dataset.names:
-            cards.append((f"FIL{word}", Path(dataset.names[key]).name[:67], f"{key} file"))
+            cards.append((f"FIL{word}", _short_name(dataset.names[key]), f"{key} file"))
             cards.append((f"SHA{word}", dataset.digests[key], f"SHA-256 of the {key} file"))
+    if dataset.exclusion_regions:
+        cards.append(("SHAREGS", user_regions.digest(dataset.exclusion_regions), "SHA-256 of the exclusion regions"))
+        files = list(user_regions.file_digests(dataset.exclusion_regions).items())[:MAX_REGION_FILES]
+        for number, (path, digest) in enumerate(files, start=1):
+            cards.append((f"FILREG{number}", _short_name(path), "file of exclusion regions"))
+            cards.append((f"SHAREG{number}", digest, "SHA-256 of that file"))
     return cards
+
+
+def _short_name(path):
+    """A file's name as a header takes it: ASCII, on one card."""
+    return Path(path).name.encode("ascii", "backslashreplace").decode()[:67]
 
 
 def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic):

@@ -3,17 +3,26 @@
 import warnings
 
 import numpy as np
+from astropy import units
+from astropy.coordinates import UnitSphericalRepresentation
 from astropy.wcs import WCS, FITSFixedWarning
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from skymask.errors import MapError
 from skymask.maps import sky_cards
 
-#: Pixel sizes may differ by this fraction over a map; beyond it, one kernel for the whole map would be wrong.
+#: Pixel sizes may differ by this fraction over a map, and the cosine of the angle between the sides of a pixel from 0;
+#: beyond it, one kernel for the whole map would be wrong.
 MAX_DISTORTION = 0.1
 
 #: Two maps are on the same grid if their pixels agree to this fraction of a pixel.
 SAME_GRID = 0.01
+
+#: Opposite edges of a map touch if the gap between them is less than this fraction of the way around.
+SEAM = 0.01
+
+#: Projections in which longitude runs evenly along one pixel axis, for ever.
+CYLINDRICAL = ("CAR", "CEA", "CYP", "MER")
 
 
 def sky_projection(header, name="the map"):
@@ -32,7 +41,28 @@ def sky_projection(header, name="the map"):
             raise MapError(f"{name} has unusable sky coordinates: {str(error).strip().splitlines()[-1]}") from error
     if not wcs.has_celestial:
         raise MapError(f"{name} has no sky coordinates (no celestial CTYPE1, CTYPE2 in its header)")
+    if is_cylindrical(wcs):
+        # The reference point may be any number of turns away, as in a map from 0 to 360 degrees with CRVAL1 = 0.
+        wcs.wcs.bounds_check(pix2world=False, world2pix=True)
     return wcs
+
+
+def is_cylindrical(wcs):
+    """Whether longitude runs evenly along a pixel axis of a celestial WCS."""
+    return wcs.wcs.ctype[wcs.wcs.lng][5:8] in CYLINDRICAL
+
+
+def turn(wcs):
+    """Return the pixel axis along which longitude runs in a cylindrical projection, and the pixels of a full turn.
+
+    The axis is 0 for x and 1 for y; None if longitude runs along no pixel axis.
+    """
+    matrix = wcs.pixel_scale_matrix
+    across = np.abs(matrix[wcs.wcs.lng])
+    along = int(np.argmax(across))
+    if not is_cylindrical(wcs) or across[1 - along] > 1e-9 * across[along]:
+        return None
+    return along, 360 / across[along]
 
 
 def pixel_size(header):
@@ -44,23 +74,19 @@ def pixel_size(header):
 def check_distortion(header, shape):
     """Raise a MapError if pixels are skewed, or their sizes differ, by more than `MAX_DISTORTION` over the map.
 
-    Sizes are great-circle distances between neighbouring pixels on a coarse grid.
+    Sizes are great-circle distances between neighbouring pixels on a coarse grid; angles are those on the sky.
     """
     wcs = sky_projection(header)
     matrix = wcs.pixel_scale_matrix
-    skew = abs(matrix[:, 0] @ matrix[:, 1]) / np.prod(np.linalg.norm(matrix, axis=0))
-    if skew > MAX_DISTORTION:
-        angle = np.degrees(np.arccos(skew))
-        raise MapError(
-            f"pixels are skewed: their sides meet at {angle:.0f} degrees; reproject the map to square pixels"
-        )
-    nominal = pixel_size(header)
+    _check_skew(abs(matrix[:, 0] @ matrix[:, 1]) / np.prod(np.linalg.norm(matrix, axis=0)), "")
+    _check_single_turn(wcs, shape)
     y, x = (grid.ravel() for grid in np.meshgrid(*(np.linspace(0, n - 1, 9) for n in shape), indexing="ij"))
-    here = _positions(wcs, np.column_stack([x, y]))
-    for size, step in zip(nominal, ([0.0, 1.0], [1.0, 0.0]), strict=True):
-        there = _positions(wcs, np.column_stack([x, y]) + step)
-        distance = _separation(here, there)
-        deviation = np.abs(distance / size - 1)
+    pixels = np.column_stack([x, y])
+    here = directions(wcs, pixels)
+    steps = []
+    for size, step in zip(pixel_size(header), ([0.0, 1.0], [1.0, 0.0]), strict=True):
+        steps.append(directions(wcs, pixels + step) - here)
+        deviation = np.abs(_angle(np.linalg.norm(steps[-1], axis=1)) / size - 1)
         if np.isnan(deviation).any():
             raise MapError("the projection leaves parts of the map off the sky: cut the map to a smaller field")
         if deviation.max() > MAX_DISTORTION:
@@ -68,19 +94,106 @@ def check_distortion(header, shape):
                 f"pixel sizes differ by {deviation.max():.0%} over the map (at most {MAX_DISTORTION:.0%}): "
                 "cut it to smaller fields or project it with its centre as the reference point"
             )
+    skew = np.abs((steps[0] * steps[1]).sum(axis=1)) / np.prod(np.linalg.norm(steps, axis=2), axis=0)
+    _check_skew(skew.max(), " in a part of the map")
+
+
+def _check_skew(skew, where):
+    if skew > MAX_DISTORTION:
+        angle = np.degrees(np.arccos(skew))
+        raise MapError(
+            f"pixels are skewed: their sides meet at {angle:.0f} degrees{where}; reproject the map to square pixels"
+        )
+
+
+def _check_single_turn(wcs, shape):
+    """Raise a MapError if a map goes around more than once, and shows the same sky twice."""
+    if (around := turn(wcs)) is None:
+        return
+    axis, period = around
+    pixels = shape[1 - axis]
+    if pixels > period * (1 + 1e-6) + 0.5:
+        raise MapError(
+            f"the map is {pixels} pixels wide in longitude and a full turn has {period:.6g}: "
+            "counts would stand in it twice; cut it to one turn"
+        )
+
+
+def seam_gap(header, shape):
+    """Return how far apart the ends of a map are on the sky, in degrees, if it goes all around; None if it does not."""
+    wcs = sky_projection(header)
+    for axis, size in ((0, pixel_size(header)[1]), (1, pixel_size(header)[0])):
+        ends = np.array([[shape[1] - 1, shape[0] - 1]] * 2, dtype=float) / 2
+        ends[0, axis], ends[1, axis] = -0.5, shape[1 - axis] - 0.5
+        first, last = directions(wcs, ends)
+        gap, way = _angle(np.linalg.norm(first - last)), shape[1 - axis] * size
+        if way > 180 and gap < SEAM * way:
+            return float(gap)
+    return None
 
 
 def check_same_grid(header, other, shape, name):
     """Raise a MapError if the corners of two maps of the same shape lie at different places on the sky."""
+    if difference := grid_difference(header, other, shape, name):
+        raise MapError(difference)
+
+
+def grid_difference(header, other, shape, name):
+    """Return in what the grid of the map `name` differs from that of the counts, in one line; None if in nothing.
+
+    Raises
+    ------
+    MapError
+        If one of the headers has no sky coordinates.
+    """
     wcs, other_wcs = sky_projection(header), sky_projection(other, name)
     corners = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], [shape[1] - 1, shape[0] - 1]], dtype=float)
     if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
-        raise MapError(f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, counts {', '.join(wcs.wcs.ctype)}")
-    separation = _separation(_positions(wcs, corners), _positions(other_wcs, corners))
+        return f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, counts {', '.join(wcs.wcs.ctype)}"
+    separation = _angle(np.linalg.norm(directions(wcs, corners) - directions(other_wcs, corners), axis=1))
     if not separation.max() <= SAME_GRID * min(pixel_size(header)):
-        raise MapError(
-            f"{name} lies elsewhere on the sky than counts (by up to {separation.max():.3g} deg): reproject it first"
-        )
+        return f"{name} lies elsewhere on the sky than counts (by up to {separation.max():.3g} deg): reproject it first"
+    return None
+
+
+def celestial_frame(header, name="the map"):
+    """Return the astropy frame of a map's sky coordinates.
+
+    Raises
+    ------
+    MapError
+        If it is neither equatorial nor galactic.
+    """
+    wcs = sky_projection(header, name)
+    try:
+        # Some axes that it does not know, such as ELON, would be taken for right ascension.
+        if wcs.wcs.lngtyp not in ("RA", "GLON"):
+            raise ValueError
+        return wcs_to_celestial_frame(wcs)
+    except ValueError as error:
+        axes = ", ".join(wcs.wcs.ctype)
+        raise MapError(f"{name} has the axes {axes}: regions and masks need RA, DEC or GLON, GLAT") from error
+
+
+def directions(wcs, pixels):
+    """Return unit vectors towards pixels in the map's own frame.
+
+    Parameters
+    ----------
+    wcs : WCS
+        As from `sky_projection`.
+    pixels : ndarray, shape (n, 2)
+        Pixel coordinates x, y, counted from 0.
+
+    Returns
+    -------
+    directions : ndarray, shape (n, 3)
+        NaN off the sky.
+    """
+    longitude, latitude = np.radians(_positions(wcs, pixels)).T
+    return np.column_stack(
+        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    )
 
 
 def sky_position(header, x, y):
@@ -95,13 +208,39 @@ def axis_names(header):
     return [wcs.wcs.ctype[axis].split("-")[0] for axis in (wcs.wcs.lng, wcs.wcs.lat)]
 
 
+def directions_in(frame):
+    """Return a function that gives unit vectors, of shape (..., 3), in `frame` for astropy sky coordinates."""
+
+    def directions_of(coordinates):
+        there = coordinates.transform_to(frame).represent_as(UnitSphericalRepresentation)
+        return there.to_cartesian().get_xyz(xyz_axis=-1).value
+
+    return directions_of
+
+
+def direction_along(center, position_angle, directions_of):
+    """Return the direction 90 degrees away from a position, at a position angle in degrees from north through east.
+
+    Parameters
+    ----------
+    center : SkyCoord
+        Its frame says where north is.
+    position_angle : float
+    directions_of : callable
+        As from `directions_in`.
+    """
+    there = center.directional_offset_by(position_angle * units.deg, 90 * units.deg)
+    middle, away = directions_of(center), directions_of(there)
+    # Frames before FK5 are not quite turned spheres.
+    away = away - (away @ middle) * middle
+    return away / np.linalg.norm(away)
+
+
 def _positions(wcs, pixels):
     """Longitude and latitude of pixels in degrees, whichever axis is which."""
     return wcs.all_pix2world(pixels, 0)[:, [wcs.wcs.lng, wcs.wcs.lat]]
 
 
-def _separation(first, second):
-    """Great-circle distance in degrees between positions in degrees, by the haversine formula."""
-    (lon1, lat1), (lon2, lat2) = np.radians(first).T, np.radians(second).T
-    haversine = np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
-    return np.degrees(2 * np.arcsin(np.sqrt(haversine)))
+def _angle(chord):
+    """Great-circle distance in degrees between directions, from the length of their difference."""
+    return np.degrees(2 * np.arcsin(np.minimum(chord / 2, 1)))

@@ -24,7 +24,7 @@ class Inputs(NamedTuple):
     acceptance : ndarray of uint8 or float
         Zero where, and only where, there is no coverage; 1 elsewhere if none was given.
     exclusion_mask : ndarray of bool
-        The user's mask, True where the pixel may be used; True without coverage.
+        The user's mask and regions, True where the pixel may be used; True without coverage.
     background : ndarray of float or None
         The user's initial background, NaN where undefined.
     warnings : list of str
@@ -43,7 +43,16 @@ class Inputs(NamedTuple):
         return self.acceptance > 0
 
 
-def prepare(counts, *, acceptance=None, exclusion_mask=None, background=None):
+def prepare(
+    counts,
+    *,
+    acceptance=None,
+    coverage=None,
+    exclusion_mask=None,
+    region_mask=None,
+    background=None,
+    min_acceptance_fraction=0,
+):
     """Return the arrays of a dataset, checked and in the form that every step expects.
 
     Parameters
@@ -52,10 +61,16 @@ def prepare(counts, *, acceptance=None, exclusion_mask=None, background=None):
         Whole numbers, zero or more; NaN where there is no coverage.
     acceptance : array_like, shape (ny, nx), optional
         Zero or more; zero or NaN where there is no coverage. One everywhere if not given.
+    coverage : array_like, shape (ny, nx), optional
+        True or 1 where there is data, False or 0 where there is none, whatever counts and acceptance say.
     exclusion_mask : array_like, shape (ny, nx), optional
         True or 1 where the pixel may be used, False or 0 where it never is.
+    region_mask : array_like, shape (ny, nx), optional
+        The same for exclusion regions; a pixel is used where both masks say so.
     background : array_like, shape (ny, nx), optional
         Initial background in counts per pixel; NaN where undefined.
+    min_acceptance_fraction : float
+        Pixels whose acceptance is below this fraction of the largest one have no coverage.
 
     Returns
     -------
@@ -69,7 +84,13 @@ def prepare(counts, *, acceptance=None, exclusion_mask=None, background=None):
     counts = np.asarray(counts)
     if counts.ndim != 2 or 0 in counts.shape:
         raise MapError(f"counts must be a two-dimensional map, got the shape {counts.shape}")
-    given = {"acceptance": acceptance, "exclusion_mask": exclusion_mask, "background": background}
+    given = {
+        "acceptance": acceptance,
+        "coverage": coverage,
+        "exclusion_mask": exclusion_mask,
+        "region_mask": region_mask,
+        "background": background,
+    }
     given = {name: np.asarray(array) for name, array in given.items() if array is not None}
     for name, array in {"counts": counts, **given}.items():
         if array.dtype.kind not in "buif":
@@ -79,26 +100,43 @@ def prepare(counts, *, acceptance=None, exclusion_mask=None, background=None):
 
     covered = _check_counts(counts)
     warnings = []
+    if coverage is not None:
+        data = _check_mask(given["coverage"], "coverage", "data", "none")
+        if lost := int(counts[covered & ~data].sum()):
+            warnings.append(f"{lost} counts lie where the coverage is 0; they are left out")
+        covered &= data
     if acceptance is None:
         acceptance = covered.astype(np.uint8)
     else:
         acceptance, lost = _check_acceptance(given["acceptance"], counts, covered)
         if lost:
             warnings.append(f"{lost} counts lie where the acceptance is zero or undefined; they are left out")
+    if not (acceptance > 0).any():
+        where = "" if coverage is None else " where the coverage is 1"
+        raise MapError(f"no coverage at all: no pixel has both finite counts and an acceptance above zero{where}")
+    if min_acceptance_fraction:
+        acceptance = np.where(acceptance < min_acceptance_fraction * acceptance.max(), 0, acceptance)
     coverage = acceptance > 0
-    if not coverage.any():
-        raise MapError("no coverage at all: no pixel has both finite counts and an acceptance above zero")
 
     mask = np.ones(counts.shape, dtype=bool)
     if exclusion_mask is not None:
-        mask = _check_mask(given["exclusion_mask"]) | ~coverage
-        if not (mask & coverage).any():
+        mask = _check_mask(given["exclusion_mask"], "exclusion_mask", "used", "excluded")
+        excluded = _excluded_fraction(mask, coverage)
+        if excluded == 1:
             raise MapError("exclusion_mask excludes every covered pixel (1 means used, 0 means excluded)")
-        excluded = 1 - np.count_nonzero(mask & coverage) / np.count_nonzero(coverage)
         if excluded > MANY:
             warnings.append(
                 f"exclusion_mask excludes {excluded:.0%} of the map; 1 means used, 0 excluded: is it inverted?"
             )
+    if region_mask is not None:
+        regions = given["region_mask"].astype(bool)
+        mask = mask & regions
+        if _excluded_fraction(mask, coverage) == 1:
+            both = "exclusion_mask and exclusion_regions together exclude"
+            raise MapError(f"{both if exclusion_mask is not None else 'exclusion_regions exclude'} every covered pixel")
+        if (excluded := _excluded_fraction(regions, coverage)) > MANY:
+            warnings.append(f"exclusion_regions exclude {excluded:.0%} of the map")
+    mask |= ~coverage
     if background is not None:
         background = _check_background(given["background"], coverage)
     whole = np.where(coverage, counts, 0).astype(np.int64)
@@ -136,13 +174,18 @@ def _check_acceptance(acceptance, counts, covered):
     return acceptance.astype(float) if acceptance.dtype.kind == "f" else acceptance.astype(np.int64), lost
 
 
-def _check_mask(mask):
+def _check_mask(mask, name, one, zero):
+    """A mask as booleans, once it is known to hold nothing but 1 and 0."""
     bad = ~((mask == 0) | (mask == 1))
     if bad.any():
         raise MapError(
-            f"exclusion_mask must hold 1 (used) and 0 (excluded) only, not in {bad.sum()} pixels ({_first(bad, mask)})"
+            f"{name} must hold 1 ({one}) and 0 ({zero}) only, not in {bad.sum()} pixels ({_first(bad, mask)})"
         )
     return mask == 1
+
+
+def _excluded_fraction(mask, coverage):
+    return 1 - np.count_nonzero(mask & coverage) / np.count_nonzero(coverage)
 
 
 def _check_background(background, coverage):

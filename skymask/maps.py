@@ -90,6 +90,34 @@ def read(name, *, dimensions=2):
         return _image(wanted[0], path, dimensions)
 
 
+def read_table(name):
+    """Return a table of a FITS file as an astropy table.
+
+    Parameters
+    ----------
+    name : str
+        Path of the file, followed by [HDU name] if it holds several tables.
+
+    Raises
+    ------
+    MapError
+        If there is no such file, it is not FITS, is damaged, or holds no single table of that kind.
+    """
+    from astropy.table import Table
+
+    path, hdu_name = split_name(str(name))
+    with _open(path) as hdus:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        names = [_hdu_name(hdu) for hdu in tables]
+        wanted = [hdu for hdu in tables if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
+        if not wanted:
+            others = f", only {', '.join(names)}" if names else ""
+            raise MapError(f"{path} holds no table {hdu_name or ''}".rstrip() + others)
+        if len(wanted) > 1:
+            raise MapError(f"{path} holds several tables ({', '.join(names)}): name one, as in {path}[{names[0]}]")
+        return Table.read(wanted[0])
+
+
 def read_product(path):
     """Return the images of a file that skymask wrote, by name in lower case, after checking its checksums.
 

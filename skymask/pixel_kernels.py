@@ -58,6 +58,11 @@ def degrees(value, unit):
     return float(units.Quantity(value, unit).to_value("deg"))
 
 
+def angle_in_degrees(length):
+    """Return an angle of the configuration in degrees."""
+    return degrees(*parse_length(length))
+
+
 def describe(kernel):
     """Return a kernel of the configuration in a few words."""
     return " ".join([kernel["shape"], *(f"{key}={value}" for key, value in kernel.items() if key != "shape")])

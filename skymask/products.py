@@ -69,6 +69,7 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("DILATION", settings["dilation_radius"], "dilation radius"),
         ("MASKUPD", settings["mask_update"], "mask update"),
         ("STARVPIX", settings["starved_pixels"], "what starved pixels do"),
+        ("MINACC", settings["min_acceptance_fraction"], "least acceptance, as a fraction of the largest"),
         ("MAXITER", settings["max_iterations"], "largest number of iterations"),
         ("MAXCHANG", settings["changed_pixels"], "changed pixels that count as converged"),
         ("MAXEXCL", settings["max_excluded_fraction"], "excluded fraction that counts as runaway"),

@@ -22,6 +22,15 @@ CONFIG = {
 }
 
 
+CIRCLE = {"shape": "circle", "center": ["1 deg", "2 deg"], "radius": "0.1 deg"}
+ELLIPSE = {
+    "shape": "ellipse",
+    "center": ["1 deg", "2 deg"],
+    "semi_axes": ["2 deg", "1 deg"],
+    "position_angle": "-30 deg",
+}
+
+
 def settings_of(**changes):
     return dataset_settings({**copy.deepcopy(CONFIG), **changes}, SCHEMA)
 
@@ -158,6 +167,74 @@ MISTAKES = {
         {"source_kernel": {"shape": "array", "path": "none.fits"}},
         "datasets.crab.source_kernel.path: none.fits does not exist",
     ),
+    "missing coverage": ({"datasets": crab(coverage="none.fits")}, "datasets.crab.coverage: none.fits does not exist"),
+    "missing region file": (
+        {"exclusion_regions": [CIRCLE, {"file": "none.reg"}]},
+        "datasets.crab.exclusion_regions.1.file: none.reg does not exist",
+    ),
+    "missing catalogue": (
+        {"datasets": crab(exclusion_regions=[{"table": "none.fits[STARS]", "radius": "1 deg"}])},
+        "datasets.crab.exclusion_regions.0.table: none.fits does not exist",
+    ),
+    "region of no kind there is": (
+        {"exclusion_regions": [{"center": ["1 deg", "2 deg"]}]},
+        "exclusion_regions.0 lacks one of the keys shape, file, table",
+    ),
+    "region of no shape there is": (
+        {"exclusion_regions": [CIRCLE | {"shape": "square"}]},
+        "exclusion_regions.0.shape must be one of circle, ellipse, got 'square'",
+    ),
+    "region with an unknown key": (
+        {"exclusion_regions": [CIRCLE | {"radios": "1 deg"}]},
+        "exclusion_regions.0.radios is no known key (did you mean radius?)",
+    ),
+    "region without a radius": (
+        {"datasets": crab(exclusion_regions=[{"shape": "circle", "center": ["1 deg", "2 deg"]}])},
+        "datasets.crab.exclusion_regions.0 lacks the key radius",
+    ),
+    "region in pixels": (
+        {"exclusion_regions": [CIRCLE | {"radius": "2 px"}]},
+        "exclusion_regions.0.radius must be a len",
+    ),
+    "region of another frame": (
+        {"exclusion_regions": [CIRCLE | {"frame": "fk4"}]},
+        "exclusion_regions.0.frame must be one of icrs, galactic, got 'fk4'",
+    ),
+    "region with half a centre": (
+        {"exclusion_regions": [CIRCLE | {"center": ["1 deg"]}]},
+        "exclusion_regions.0.center must have 2 items, got 1",
+    ),
+    "region beyond the pole": (
+        {"exclusion_regions": [CIRCLE | {"center": ["1 deg", "91 deg"]}]},
+        "datasets.crab.exclusion_regions.0.center.1 must be a latitude, got 91 deg",
+    ),
+    "region without an extent": (
+        {"exclusion_regions": [CIRCLE | {"radius": "0 deg"}]},
+        "datasets.crab.exclusion_regions.0.radius must be more than 0 and at most 180 deg, got 0 deg",
+    ),
+    "ellipse without an extent": (
+        {"exclusion_regions": [ELLIPSE | {"semi_axes": ["1 deg", "0 deg"]}]},
+        "datasets.crab.exclusion_regions.0.semi_axes.1 must be more than 0",
+    ),
+    "ellipse without an angle": (
+        {"exclusion_regions": [{key: ELLIPSE[key] for key in ELLIPSE if key != "position_angle"}]},
+        "exclusion_regions.0 lacks the key position_angle",
+    ),
+    "region file with a frame of its own": (
+        {"exclusion_regions": [{"file": str(ROOT / "config.yaml"), "frame": "icrs"}]},
+        "exclusion_regions.0.frame is no known key (known here: file)",
+    ),
+    "catalogue without a radius": (
+        {"exclusion_regions": [{"table": str(ROOT / "config.yaml")}]},
+        "exclusion_regions.0 lacks the key radius",
+    ),
+    "catalogue with one radius of nothing": (
+        {"exclusion_regions": [{"table": str(ROOT / "config.yaml"), "radius": "0 deg"}]},
+        "datasets.crab.exclusion_regions.0.radius must be more than 0",
+    ),
+    "regions as a mapping": ({"exclusion_regions": CIRCLE}, "exclusion_regions must be a list, got {"),
+    "all of the acceptance": ({"min_acceptance_fraction": 1}, "min_acceptance_fraction must be less than 1, got 1"),
+    "negative acceptance": ({"min_acceptance_fraction": -0.1}, "min_acceptance_fraction must be at least 0, got -0.1"),
     "path that is empty": ({"datasets": {"crab": {"counts": ""}}}, "datasets.crab.counts must not be empty"),
     "simulation without a seed": (
         {"datasets": crab(simulate={key: SIMULATION[key] for key in SIMULATION if key != "seed"})},
@@ -225,7 +302,14 @@ def test_several_mistakes_are_a_line_each():
 
 @pytest.mark.parametrize(
     ("key", "default"),
-    [("statistic", "wstat"), ("threshold", 5), ("mask_update", "replace"), ("starved_pixels", "keep")],
+    [
+        ("statistic", "wstat"),
+        ("threshold", 5),
+        ("mask_update", "replace"),
+        ("starved_pixels", "keep"),
+        ("exclusion_regions", []),
+        ("min_acceptance_fraction", 0),
+    ],
 )
 def test_default_is_filled_in(key, default):
     assert settings_of()["crab"][key] == default
@@ -258,6 +342,31 @@ def test_setting_of_a_dataset_overrides_that_of_all():
 def test_kernel_of_a_dataset_replaces_the_global_one_as_a_whole():
     kernel = {"shape": "gaussian", "sigma": "0.2 deg"}
     assert settings_of(datasets=crab(background_kernel=kernel))["crab"]["background_kernel"] == kernel
+
+
+def test_regions_of_a_dataset_replace_the_global_ones_as_a_whole():
+    settings = settings_of(
+        exclusion_regions=[CIRCLE], datasets={**crab(exclusion_regions=[ELLIPSE]), "other": {"simulate": SIMULATION}}
+    )
+    assert settings["crab"]["exclusion_regions"] == [ELLIPSE]
+    assert settings["other"]["exclusion_regions"] == [CIRCLE]
+
+
+def test_files_of_regions_are_those_of_the_dataset():
+    regions = [CIRCLE, {"file": "a.reg"}, {"table": "b.fits[STARS]", "radius": "1 deg"}]
+    names = configuration.file_names({"counts": "c.fits", "exclusion_regions": regions})
+    assert names == {
+        "counts": "c.fits",
+        "exclusion_regions.1.file": "a.reg",
+        "exclusion_regions.2.table": "b.fits[STARS]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0.3 deg", True), ("5arcmin", True), ("0.3", False), ("5 px", False), ("Conf_95", False)]
+)
+def test_angle_is_told_from_a_column(text, expected):
+    assert configuration.is_angle(text) is expected
 
 
 def test_convergence_of_a_dataset_adds_to_the_global_one():
@@ -342,6 +451,11 @@ def test_table_gives_a_dataset_per_row(tmp_path):
     assert read_table(path) == {
         "a": {"counts": "a.fits", "threshold": 4.5, "source_kernel": {"shape": "disk", "radius": "2 px"}}
     }
+
+
+def test_regions_of_a_table_are_a_list(tmp_path):
+    path = table(tmp_path, 'dataset,counts,coverage,exclusion_regions\na,1,2,"[{file: a.reg}]"\n')
+    assert read_table(path) == {"a": {"counts": "1", "coverage": "2", "exclusion_regions": [{"file": "a.reg"}]}}
 
 
 def test_empty_cells_of_a_table_are_keys_not_given(tmp_path):

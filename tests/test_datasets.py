@@ -1,6 +1,7 @@
 """Datasets: files that belong together, and kernels that make sense on their pixels."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -81,18 +82,93 @@ def test_images_of_one_file_are_read_by_name(tmp_path):
     assert (inputs.acceptance == 0.5).all()
 
 
-@pytest.mark.parametrize("key", ["acceptance", "exclusion_mask", "background"])
+@pytest.mark.parametrize("key", ["acceptance", "coverage", "background"])
 def test_file_of_another_shape_is_refused_by_name(files, tmp_path, key):
     files[key] = write(tmp_path / "other.fits", np.ones((20, 29)))
     with pytest.raises(MapError, match=rf"{key} .*other\.fits has the shape \(20, 29\), counts \(20, 30\)"):
         read_dataset(**files)
 
 
-@pytest.mark.parametrize("key", ["acceptance", "exclusion_mask", "background"])
+@pytest.mark.parametrize("key", ["acceptance", "coverage", "background"])
 def test_file_of_another_place_is_refused_by_name(files, tmp_path, key):
     files[key] = write(tmp_path / "other.fits", np.ones(SHAPE), CRPIX1=16.5)
     with pytest.raises(MapError, match=rf"{key} .*other\.fits lies elsewhere on the sky"):
         read_dataset(**files)
+
+
+def test_mask_on_another_grid_is_brought_to_that_of_the_counts(files, tmp_path):
+    # Two rows and one column further: its first row lies on the third of the counts.
+    other = np.ones(SHAPE, dtype=np.uint8)
+    other[0, 3] = 0
+    files["exclusion_mask"] = write(tmp_path / "other.fits", other, CRPIX1=14.5, CRPIX2=8.5)
+    inputs = read_dataset(**files).inputs
+    assert np.argwhere(~inputs.exclusion_mask).tolist() == [[2, 4]]
+    (warning,) = inputs.warnings
+    # Two rows of 30 and one column of the 18 rows that are left.
+    assert warning.endswith("other.fits does not cover 78 pixels of the map: it excludes none of them")
+
+
+def test_mask_on_the_same_grid_in_other_words_is_taken_as_it_is(files, tmp_path):
+    mask = np.ones(SHAPE, dtype=np.uint8)
+    mask[5, 7] = 0
+    files["exclusion_mask"] = write(tmp_path / "turned.fits", mask, CRVAL1=83.6 - 360)
+    inputs = read_dataset(**files).inputs
+    assert np.argwhere(~inputs.exclusion_mask).tolist() == [[5, 7]]
+    assert inputs.warnings == []
+
+
+def test_mask_elsewhere_on_the_sky_excludes_nothing_with_a_warning(files, tmp_path):
+    files["exclusion_mask"] = write(tmp_path / "other.fits", np.zeros((5, 5)), CRVAL1=120)
+    inputs = read_dataset(**files).inputs
+    assert inputs.exclusion_mask.all()
+    (warning,) = inputs.warnings
+    assert warning.endswith("other.fits lies elsewhere on the sky than counts: it excludes nothing")
+
+
+def test_mask_without_sky_coordinates_is_refused_by_name(files, tmp_path):
+    fits.writeto(tmp_path / "plain.fits", np.ones((5, 5)))
+    with pytest.raises(MapError, match=r"exclusion_mask .*plain\.fits has no sky coordinates"):
+        read_dataset(files["counts"], exclusion_mask=str(tmp_path / "plain.fits"))
+
+
+def test_mask_on_another_grid_with_other_values_is_refused(files, tmp_path):
+    files["exclusion_mask"] = write(tmp_path / "other.fits", np.full((50, 50), 0.5))
+    with pytest.raises(MapError, match=r"exclusion_mask must hold 1 \(used\) and 0 \(excluded\) only"):
+        read_dataset(**files)
+
+
+REGION = {"shape": "circle", "center": ["83.6 deg", "22 deg"], "radius": "0.1 deg"}
+
+
+def test_regions_are_excluded_besides_the_mask(files):
+    plain, more = (read_dataset(**files, exclusion_regions=regions).inputs for regions in ([], [REGION]))
+    # The middle lies between pixels of 0.05 deg: 12 centres are within two pixels of it.
+    assert np.count_nonzero(plain.exclusion_mask & ~more.exclusion_mask) == 12
+    assert not (~plain.exclusion_mask & more.exclusion_mask).any()
+
+
+def test_regions_that_cover_no_pixel_are_a_warning(files):
+    away = REGION | {"center": ["90 deg", "22 deg"]}
+    inputs = read_dataset(**files, exclusion_regions=[REGION, away]).inputs
+    assert inputs.warnings == ["exclusion_regions.1 circle covers no pixel of the map"]
+
+
+def test_coverage_and_least_acceptance_are_read(files, tmp_path):
+    coverage = np.ones(SHAPE, dtype=np.uint8)
+    coverage[:, 0] = 0
+    acceptance = np.full(SHAPE, 2.0)
+    acceptance[:, 1] = 0.5
+    files["coverage"] = write(tmp_path / "coverage.fits", coverage)
+    files["acceptance"] = write(tmp_path / "falling.fits", acceptance)
+    inputs = read_dataset(**files, min_acceptance_fraction=0.3).inputs
+    assert np.array_equal(inputs.coverage, np.broadcast_to(np.arange(30) > 1, SHAPE))
+
+
+def test_map_that_goes_all_around_is_a_warning(tmp_path):
+    cards = {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL1": 0, "CRVAL2": 0, "CDELT1": -12.0, "CDELT2": 0.5}
+    (warning,) = read_dataset(write(tmp_path / "around.fits", np.ones(SHAPE), **cards)).inputs.warnings
+    assert "goes all around" in warning
+    assert "a source there is cut in two" in warning
 
 
 def test_counts_without_sky_coordinates_are_refused_by_name(tmp_path):
@@ -135,6 +211,29 @@ def test_origin_cards_name_every_file_and_what_the_counts_say_of_themselves(file
     expected = {f"FIL{words[key]}": Path(path).name for key, path in files.items()}
     expected |= {f"SHA{words[key]}": dataset.digests[key] for key in files}
     assert cards == expected
+
+
+def test_origin_cards_name_the_files_of_regions(files, tmp_path):
+    (tmp_path / "étoiles.csv").write_text("ra,dec\n83.6,22\n")
+    table = {"table": str(tmp_path / "étoiles.csv"), "radius": "0.1 deg"}
+    dataset = read_dataset(files["counts"], exclusion_regions=[REGION, table, table | {"radius": "0.2 deg"}])
+    cards = {key: value for key, value, _ in origin_cards(dataset) if "REG" in key}
+    sha256 = hashlib.sha256((tmp_path / "étoiles.csv").read_bytes()).hexdigest()
+    assert set(cards) == {"SHAREGS", "FILREG1", "SHAREG1"}
+    assert cards["FILREG1"] == r"\xe9toiles.csv"
+    assert cards["SHAREG1"] == sha256
+    # Without the file, whoever wants to check the number needs no more than the configuration.
+    content = [REGION, {"table": [sha256, None], "radius": "0.1 deg"}, {"table": [sha256, None], "radius": "0.2 deg"}]
+    assert cards["SHAREGS"] == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def test_origin_cards_are_bounded(files, tmp_path):
+    tables = [tmp_path / f"{number}.csv" for number in range(12)]
+    for path in tables:
+        path.write_text("ra,dec\n83.6,22\n")
+    regions = [{"table": str(path), "radius": "0.05 deg"} for path in tables]
+    keys = [key for key, *_ in origin_cards(read_dataset(files["counts"], exclusion_regions=regions))]
+    assert [key for key in keys if key.startswith("FILREG")] == [f"FILREG{number}" for number in range(1, 10)]
 
 
 KERNELS = {

@@ -50,6 +50,11 @@ def maps_folder(tmp_path_factory):
         folder / "distorted.fits", counts, sky_header(pixel_size=2, ctype=("RA---CAR", "DEC--CAR"), center=(0, 0))
     )
     write_map(folder / "even.fits", np.ones((4, 4)))
+    (folder / "pixels.reg").write_text("# Region file format: DS9\nimage\ncircle(10,10,3)\n")
+    (folder / "broken.reg").write_text("fk5\ncircle(83.6,22)\n")
+    (folder / "whole.reg").write_text("fk5\ncircle(83.6,22,20)\n")
+    (folder / "broken.csv").write_text("ra,dec\n83.6,22\n83.6,22,1\n")
+    (folder / "names.csv").write_text("x,y\n83.6,22\n")
     (folder / "not-fits.fits").write_text("counts, honestly\n" * 500)
     fits.PrimaryHDU().writeto(folder / "no-image.fits")
     second = fits.ImageHDU(counts, sky_header(), name="SECOND")
@@ -57,6 +62,11 @@ def maps_folder(tmp_path_factory):
     whole = (folder / "good.fits").read_bytes()
     (folder / "cut.fits").write_bytes(whole[: len(whole) // 2])
     return folder
+
+
+def with_region(region):
+    """Return a dataset that is good but for an exclusion region."""
+    return {"counts": "good.fits", "exclusion_regions": [region]}
 
 
 #: What is wrong with a dataset, and the reason that must be given.
@@ -79,6 +89,22 @@ BAD = {
     "nan": ({"counts": "nan.fits"}, "no coverage at all"),
     "all-excluded": ({"counts": "good.fits", "exclusion_mask": "nothing.fits"}, "excludes every covered pixel"),
     "cut": ({"counts": "cut.fits"}, "cut.fits is damaged"),
+    "half-coverage": ({"counts": "good.fits", "coverage": "fraction.fits"}, r"coverage must hold 1 \(data\) and 0"),
+    "other-coverage": ({"counts": "good.fits", "coverage": "elsewhere.fits"}, "coverage elsewhere.fits lies elsewhere"),
+    "pixels": (with_region({"file": "pixels.reg"}), "pixels.reg, line 3: its coordinates are pixels"),
+    "broken-regions": (with_region({"file": "broken.reg"}), "broken.reg, line 2: not understood"),
+    "fits-regions": (with_region({"file": "good.fits"}), "good.fits(, line 1:| is not a DS9 region file)"),
+    "everything": (with_region({"file": "whole.reg"}), "exclusion_regions exclude every covered pixel"),
+    "broken-table": (
+        with_region({"table": "broken.csv", "radius": "1 deg"}),
+        "broken.csv cannot be read as CSV.* line 3",
+    ),
+    "no-positions": (
+        with_region({"table": "names.csv", "radius": "1 deg"}),
+        "names.csv has no columns of icrs positions",
+    ),
+    "no-table": (with_region({"table": "good.fits", "radius": "1 deg"}), "good.fits holds no table"),
+    "table-kind": (with_region({"table": "pixels.reg", "radius": "1 deg"}), "pixels.reg: the name of a table must end"),
     "thin-ring": (
         {"counts": "good.fits", "background_kernel": RING | {"width": "0.01 deg"}},
         r"width 0.01 deg is 0.2 pixels",
@@ -189,6 +215,11 @@ def test_a_failed_dataset_fails_every_run_until_it_is_mended(mixed_run):
         ({"dilation_radius": 0.3}, "dilation_radius must be a length with its unit, .* got 0.3: no unit"),
         ({"datasets": {"../x": {"counts": "good.fits"}}}, r"datasets.../x: unsafe name '../x'"),
         ({"datasets": {"a": {"counts": "nowhere.fits"}}}, "datasets.a.counts: nowhere.fits does not exist"),
+        (
+            {"exclusion_regions": [{"file": "nowhere.reg"}]},
+            r"datasets.a.exclusion_regions.0.file: nowhere.reg does not exist",
+        ),
+        ({"exclusion_regions": [{"path": "a.reg"}]}, "exclusion_regions.0 lacks one of the keys shape, file, table"),
         ({"datasets": "nowhere.csv"}, "datasets: the table nowhere.csv cannot be read"),
         ({"source_kernel": None}, "source_kernel must be a mapping"),
     ],

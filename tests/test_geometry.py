@@ -1,10 +1,23 @@
 """Where pixels lie on the sky, how large they are, and when a map is refused for it."""
 
+import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from skymask.errors import MapError
-from skymask.geometry import check_distortion, check_same_grid, pixel_size, sky_position, sky_projection
+from skymask.geometry import (
+    celestial_frame,
+    check_distortion,
+    check_same_grid,
+    direction_along,
+    directions,
+    directions_in,
+    pixel_size,
+    seam_gap,
+    sky_position,
+    sky_projection,
+)
 
 SHAPE = (100, 120)
 
@@ -74,8 +87,25 @@ def test_header_with_broken_sky_coordinates_is_refused_by_name():
         header_of(center=(0.0, 89.9)),
         header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="AIT"),
         header_of(center=(22.0, 83.6), frame=("DEC-", "RA--")),
+        header_of(size=(0.02, 0.05)),
+        header_of(center=(130.0, 60.0), projection="CAR"),
+        header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="CAR", CRPIX1=-9939.5),
+        header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="CAR", size=(3.0, 0.1)),
+        header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="CAR", size=(-3.0, 0.1), CRPIX1=0.5),
     ],
-    ids=["TAN", "longitude to the right", "CAR at 360", "pole", "AIT near its centre", "latitude first"],
+    ids=[
+        "TAN",
+        "longitude to the right",
+        "CAR at 360",
+        "pole",
+        "AIT near its centre",
+        "latitude first",
+        "oblong",
+        "oblique CAR",
+        "CAR 200 degrees from its reference",
+        "all around",
+        "from 0 to 360",
+    ],
 )
 def test_small_field_at_its_reference_point_is_not_distorted(header):
     check_distortion(header, SHAPE)
@@ -88,12 +118,89 @@ def test_small_field_at_its_reference_point_is_not_distorted(header):
         (header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="CAR", CRPIX2=-3000.0), SHAPE),
         # A tangent plane stretches by 1 / cos(theta)^2: by a third at 30 degrees from its centre.
         (header_of(size=(0.5, 0.5)), SHAPE),
+        # An oblique plate carree has its equator through the reference point, and shrinks 60 degrees above it.
+        (header_of(center=(130.0, 60.0), projection="CAR", CRPIX2=-3000.0), SHAPE),
+        # At latitude 0, x is proportional to sin(longitude / 4): its steps shrink by cos(30 deg) at 120 degrees.
+        (header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="AIT", CRPIX1=5500.0), SHAPE),
+        # Half of the whole sky.
+        (header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="CAR", size=(1.0, 1.0)), SHAPE),
     ],
-    ids=["CAR far from its equator", "wide TAN"],
+    ids=["CAR far from its equator", "wide TAN", "oblique CAR far from its equator", "AIT far out", "wide CAR"],
 )
 def test_map_whose_pixels_differ_in_size_is_refused(header, shape):
     with pytest.raises(MapError, match=r"pixel sizes differ by \d+% over the map \(at most 10%\)"):
         check_distortion(header, shape)
+
+
+def test_map_that_is_skewed_by_its_projection_is_refused():
+    # In a sinusoidal projection x = l cos(b): at l = 90 and b = 15 degrees meridians lean by l sin(b) = 0.41 in x per
+    # step in y, and the sides meet at arctan(1 / 0.41) = 68 degrees, while a step along y is no longer than 1.08.
+    header = header_of(
+        center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="SFL", CRPIX1=4397.0, CRPIX2=-699.5, size=(0.02, 0.02)
+    )
+    with pytest.raises(MapError, match=r"their sides meet at \d\d degrees in a part of the map"):
+        check_distortion(header, (100, 120))
+
+
+def test_map_that_goes_around_more_than_once_is_refused():
+    header = header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="CAR", size=(3.0, 0.1))
+    with pytest.raises(MapError, match="the map is 124 pixels wide in longitude and a full turn has 120"):
+        check_distortion(header, (100, 124))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "gap"),
+    [(120, 0.0), (119, 3.0), (118, None), (60, None)],
+    ids=["full", "a pixel less", "two less", "half"],
+)
+def test_ends_of_a_map_that_goes_all_around_are_near_each_other(pixels, gap):
+    header = header_of(center=(0.0, 0.0), frame=("GLON", "GLAT"), projection="CAR", size=(3.0, 0.1))
+    assert seam_gap(header, (100, pixels)) == (None if gap is None else pytest.approx(gap, rel=1e-3, abs=1e-6))
+
+
+def test_ends_are_found_along_the_axis_of_longitude():
+    header = header_of(center=(0.0, 0.0), frame=("GLAT", "GLON"), projection="CAR", size=(0.1, 3.0))
+    assert seam_gap(header, (120, 100)) == pytest.approx(0, abs=1e-6)
+
+
+def test_small_map_has_no_ends_that_meet():
+    assert seam_gap(header_of(), SHAPE) is None
+
+
+def test_directions_are_unit_vectors_in_the_maps_frame():
+    (towards,) = directions(sky_projection(header_of(center=(90.0, 30.0))), np.array([[59.5, 49.5]]))
+    assert towards == pytest.approx([0, np.sqrt(3) / 2, 0.5], abs=1e-12)
+
+
+def test_directions_of_sky_coordinates_are_in_the_frame_asked_for():
+    pole = SkyCoord(0, 90, unit="deg", frame="galactic")
+    assert directions_in("galactic")(pole) == pytest.approx([0, 0, 1], abs=1e-12)
+    # The north galactic pole of the IAU (1958), for J2000: 12h 51m 26.28s, +27d 07m 41.7s.
+    ra, dec = np.radians([192.8595, 27.1283])
+    expected = [np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]
+    assert directions_in("icrs")(pole) == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.parametrize(("angle", "expected"), [(0, [0, 0, 1]), (90, [0, 1, 0]), (180, [0, 0, -1])])
+def test_direction_along_a_position_angle_is_a_quarter_turn_away(angle, expected):
+    center = SkyCoord(0, 0, unit="deg", frame="icrs")
+    assert direction_along(center, angle, directions_in("icrs")) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("axes", "frame"), [(("RA--", "DEC-"), "icrs"), (("GLON", "GLAT"), "galactic")])
+def test_frame_is_that_of_the_axes(axes, frame):
+    assert celestial_frame(header_of(frame=axes)).name == frame
+
+
+def test_equinox_makes_the_frame_fk5():
+    assert celestial_frame(header_of(RADESYS="FK5", EQUINOX=2000.0)).name == "fk5"
+
+
+def test_frame_that_is_neither_equatorial_nor_galactic_is_refused():
+    with pytest.raises(
+        MapError, match="the map has the axes ELON-TAN, ELAT-TAN: regions and masks need RA, DEC or GLON"
+    ):
+        celestial_frame(header_of(frame=("ELON", "ELAT")))
 
 
 def test_map_with_corners_off_the_sky_is_refused():

@@ -159,3 +159,83 @@ def test_a_mask_that_excludes_most_of_the_map_may_be_inverted():
 
 def test_a_map_without_counts_is_warned_of():
     assert prepare(np.zeros((4, 5), dtype=int)).warnings == ["there is not a single count in the map"]
+
+
+# Coverage, least acceptance and regions.
+
+
+def test_pixels_where_the_coverage_is_zero_are_without_coverage():
+    inputs = prepare([[1.0, 0.0, NAN]], coverage=[[1, 0, 1]], exclusion_mask=[[1, 0, 0]])
+    assert inputs.coverage.tolist() == [[True, False, False]]
+    assert inputs.exclusion_mask.all()
+    assert inputs.warnings == []
+
+
+def test_coverage_and_acceptance_must_both_be_there():
+    inputs = prepare([[1, 0, 0]], coverage=[[1, 1, 0]], acceptance=[[2.0, 0.0, 2.0]])
+    assert inputs.acceptance.tolist() == [[2, 0, 0]]
+
+
+def test_counts_without_coverage_are_left_out_with_a_warning():
+    inputs = prepare(COUNTS, coverage=[[1, 0, 1], [1, 0, 1]])
+    assert inputs.warnings == ["7 counts lie where the coverage is 0; they are left out"]
+    assert inputs.counts.sum() == 14
+
+
+@pytest.mark.parametrize(
+    ("coverage", "message"),
+    [
+        (
+            [[1, 2, 1], [1, 1, 1]],
+            r"coverage must hold 1 \(data\) and 0 \(none\) only, not in 1 pixels \(first at x = 1",
+        ),
+        ([[1.0, NAN, 1], [1, 1, 1]], "coverage must hold 1"),
+        ([[1, 1, 1]], "coverage has the shape"),
+        (np.zeros((2, 3)), "no coverage at all: .* above zero where the coverage is 1"),
+    ],
+)
+def test_coverage_that_is_none_is_refused(coverage, message):
+    with pytest.raises(MapError, match=message):
+        prepare(COUNTS, coverage=coverage)
+
+
+def test_pixels_below_the_least_acceptance_are_without_coverage():
+    acceptance = [[10.0, 1.0, 0.99], [5.0, 0.0, NAN]]
+    inputs = prepare(np.ones((2, 3)), acceptance=acceptance, min_acceptance_fraction=0.1)
+    assert inputs.coverage.tolist() == [[True, True, False], [True, False, False]]
+    assert inputs.counts.tolist() == [[1, 1, 0], [1, 0, 0]]
+
+
+def test_largest_acceptance_is_that_of_pixels_with_coverage():
+    inputs = prepare([[NAN, 1.0, 1.0]], acceptance=[[1000.0, 10.0, 2.0]], min_acceptance_fraction=0.15)
+    assert inputs.coverage.tolist() == [[False, True, True]]
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8])
+def test_acceptance_cut_keeps_whole_numbers(dtype):
+    inputs = prepare([[1, 1]], acceptance=np.array([[9, 1]], dtype=dtype), min_acceptance_fraction=0.5)
+    assert inputs.acceptance.tolist() == [[9, 0]]
+    assert inputs.acceptance.dtype == np.int64
+
+
+def test_pixels_of_regions_are_excluded_besides_those_of_the_mask():
+    inputs = prepare([[1.0, 1.0, 1.0, NAN]], exclusion_mask=[[0, 1, 1, 1]], region_mask=[[True, False, True, False]])
+    assert inputs.exclusion_mask.tolist() == [[False, False, True, True]]
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (None, "^exclusion_regions exclude every covered pixel"),
+        ([[0, 1]], "^exclusion_mask and exclusion_regions together exclude every covered pixel"),
+    ],
+)
+def test_regions_that_leave_nothing_are_refused(mask, message):
+    regions = [[False, False]] if mask is None else [[True, False]]
+    with pytest.raises(MapError, match=message):
+        prepare([[1, 1]], exclusion_mask=mask, region_mask=regions)
+
+
+def test_regions_that_leave_little_are_a_warning():
+    inputs = prepare([[1, 1, 1]], region_mask=[[False, False, True]])
+    assert inputs.warnings == ["exclusion_regions exclude 67% of the map"]

@@ -11,6 +11,7 @@ import tomllib
 import numpy as np
 import pytest
 import yaml
+from astropy.table import Table
 from conftest import REPOSITORY, field_with_source, snakemake, write_map
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -110,8 +111,13 @@ def test_readme_python_example_prints_what_it_says():
 
 
 def test_readme_configuration_and_commands_work(tmp_path):
-    (config,) = code_blocks("yaml")
-    (tmp_path / "mine.yaml").write_text(config)
+    config, regions = code_blocks("yaml")
+    (tmp_path / "mine.yaml").write_text(config + regions)
+    (tmp_path / "sources.reg").write_text("fk5\ncircle(83.1,22.3,0.1)\n")
+    positions = Table({"ra": [84.1], "dec": [21.8]})
+    positions.write(tmp_path / "stars.ecsv")
+    positions = Table({"GLON": [184.0], "GLAT": [-5.0], "Conf_95_SemiMajor": [0.1]}, meta={"EXTNAME": "SOURCES"})
+    positions.write(tmp_path / "catalogue.fits")
     write_map(tmp_path / "exposure.fits", np.ones((80, 80)))
     write_map(tmp_path / "bright-stars.fits", np.ones((80, 80), dtype=np.uint8))
     write_map(tmp_path / "counts.fits.gz", field_with_source(shape=(80, 80)))

@@ -106,8 +106,7 @@ def file_identity(wildcards):
 
     No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
     """
-    entry = SETTINGS[wildcards.dataset]
-    names = configuration.data_names(entry) | configuration.kernel_names(entry)
+    names = configuration.file_names(SETTINGS[wildcards.dataset])
     stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items()}
     return {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
 
@@ -115,6 +114,12 @@ def file_identity(wildcards):
 def kernel_files(wildcards):
     """Return the files of kernels that are given as arrays."""
     names = configuration.kernel_names(SETTINGS[wildcards.dataset])
+    return [configuration.split_name(name)[0] for name in names.values()]
+
+
+def region_files(wildcards):
+    """Return the files of exclusion regions."""
+    names = configuration.region_names(SETTINGS[wildcards.dataset])
     return [configuration.split_name(name)[0] for name in names.values()]
 
 

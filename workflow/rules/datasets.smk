@@ -27,6 +27,7 @@ rule check_dataset:
     input:
         unpack(data_files),
         kernel_files=kernel_files,
+        region_files=region_files,
     output:
         inspection="<results>/{dataset}/inspection.json",
     log:
@@ -37,6 +38,7 @@ rule check_dataset:
         "../../environment.yml"
     params:
         hdus=data_hdus,
+        selection=settings("exclusion_regions", "min_acceptance_fraction"),
         kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic"),
         identity=file_identity,
         library=LIBRARY,

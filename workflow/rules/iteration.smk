@@ -9,6 +9,7 @@ rule estimate_initial_background:
     input:
         unpack(data_files),
         kernel_files=kernel_files,
+        region_files=region_files,
     output:
         counts="<results>/{dataset}/iteration-0/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
@@ -22,6 +23,7 @@ rule estimate_initial_background:
         "../../environment.yml"
     params:
         hdus=data_hdus,
+        selection=settings("exclusion_regions", "min_acceptance_fraction"),
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         identity=file_identity,
         library=LIBRARY,
