@@ -191,7 +191,7 @@ def test_maps_of_a_union_belong_to_the_union():
     expected = compute_products(
         counts, np.ones(counts.shape), result.exclusion_mask, disk(1), ring(3, 2), statistic="wstat"
     )
-    for image, other in zip(result.products, expected, strict=True):
+    for image, other in zip(result.products.maps().values(), expected.maps().values(), strict=True):
         np.testing.assert_allclose(image, other, rtol=1e-12)
 
 
@@ -253,7 +253,7 @@ def test_given_background_does_not_enter_the_final_maps():
     counts, kernels = hidden_source()
     plain = iterate(counts, **kernels)
     given = iterate(counts, **kernels, background=np.full(counts.shape, 3.0))
-    for image, other in zip(given.products, plain.products, strict=True):
+    for image, other in zip(given.products.maps().values(), plain.products.maps().values(), strict=True):
         assert np.array_equal(image, other)
 
 
@@ -279,7 +279,7 @@ def test_moving_the_counts_moves_mask_and_maps(move, seed):
     plain, moved = iterate(counts, **CROWDED), iterate(move(counts), **CROWDED)
     assert (moved.state, moved.period, moved.iterations) == (plain.state, plain.period, plain.iterations)
     assert np.array_equal(moved.exclusion_mask, move(plain.exclusion_mask))
-    for image, other in zip(moved.products, plain.products, strict=True):
+    for image, other in zip(moved.products.maps().values(), plain.products.maps().values(), strict=True):
         assert np.array_equal(image, move(other), equal_nan=True)
 
 
@@ -298,7 +298,7 @@ def test_undefined_counts_do_not_spread():
     with_hole[3:5, 18:22] = np.nan
     result = iterate(with_hole, **kernels)
     hole = np.isnan(with_hole)
-    for image in result.products:
+    for image in result.products.maps().values():
         assert np.array_equal(np.isnan(image), hole)
     np.testing.assert_allclose(result.products.background[~hole], 4, rtol=1e-12)
     assert result.exclusion_mask[hole].all()
@@ -380,7 +380,7 @@ def test_products_of_pixels_without_coverage_are_undefined():
     products = compute_products(
         3 * coverage, coverage.astype(float), everywhere((12, 12)), disk(1), ring(3, 1), statistic="cash"
     )
-    for image in products:
+    for image in products.maps().values():
         assert np.isnan(image[:, :2]).all()
         assert not np.isnan(image[:, 2:]).any()
 
