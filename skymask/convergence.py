@@ -18,8 +18,10 @@ RUNNING = State("running")
 
 
 def digest(mask):
-    """Return the SHA-256 of a mask as C-ordered bytes, 1 where True."""
-    return hashlib.sha256(mask.astype("uint8", order="C", copy=False)).hexdigest()
+    """Return the SHA-256 of a mask's pixels as bits, eight to a byte, the first one highest (`numpy.packbits`)."""
+    from numpy import packbits
+
+    return hashlib.sha256(packbits(mask)).hexdigest()
 
 
 def figures(significance, coverage):
@@ -72,7 +74,7 @@ def record(
         and of those that the user left (`loop_excluded_fraction`), the highest significance, and the digests of the
         mask and of the decision.
     """
-    from numpy import count_nonzero, packbits
+    from numpy import count_nonzero
 
     excluded = exclusion_mask.size - count_nonzero(exclusion_mask)
     covered = count_nonzero(coverage)
@@ -94,7 +96,7 @@ def record(
         "starved": int(starved),
         "highest_significance": highest_significance,
         "digest": previous_record["digest"] if same else digest(exclusion_mask),
-        "decision_digest": hashlib.sha256(packbits(decision)).hexdigest(),
+        "decision_digest": digest(decision),
     }
 
 
