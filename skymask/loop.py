@@ -7,7 +7,7 @@ import numpy as np
 from skymask import convergence, kernels
 from skymask.background import Background, background_error, estimate_background
 from skymask.errors import ConvergenceError
-from skymask.exclusion import update_exclusion_mask
+from skymask.exclusion import check_shaping, update_exclusion_mask
 from skymask.inputs import prepare
 from skymask.significance import compute_significance, sums_on
 
@@ -82,6 +82,10 @@ def iterate(
     background=None,
     statistic="wstat",
     threshold=5.0,
+    threshold_low=None,
+    min_pixels=1,
+    max_hole_pixels=0,
+    region_growth=None,
     mask_update="replace",
     starved_pixels="keep",
     max_iterations=50,
@@ -109,6 +113,11 @@ def iterate(
         Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
     threshold : float
         Significance at and above which a pixel is excluded.
+    threshold_low, min_pixels, max_hole_pixels : float or None, int, int
+        Hysteresis, smallest region, and largest hole that is filled; see `skymask.exclusion`.
+    region_growth : dict, optional
+        By how much a region grows, depending on its peak or its size: `law` and parameters of
+        `skymask.exclusion.grow_regions`, as in {"law": "size", "factor": 0.5, "max_radius": 20}.
     mask_update : {"replace", "grow"}
         Whether a pixel once excluded may be used again.
     starved_pixels : {"keep", "use"}
@@ -142,6 +151,13 @@ def iterate(
     )
     if not threshold > 0:
         raise ValueError(f"threshold must be positive, got {threshold}")
+    shaping = check_shaping(
+        threshold=threshold,
+        threshold_low=threshold_low,
+        min_pixels=min_pixels,
+        max_hole_pixels=max_hole_pixels,
+        region_growth=region_growth,
+    )
     source_kernel, background_kernel = kernels.from_array(source_kernel), kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
@@ -161,11 +177,11 @@ def iterate(
         mask, decision = update_exclusion_mask(
             significance,
             coverage,
-            threshold=threshold,
             dilation_kernel=dilation_kernel,
             user_mask=user_mask,
             previous_mask=masks[-1],
             previous_decision=decision,
+            **shaping,
             mask_update=mask_update,
             starved_pixels=starved_pixels,
         )
