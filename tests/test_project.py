@@ -11,7 +11,8 @@ import tomllib
 import numpy as np
 import pytest
 import yaml
-from conftest import REPOSITORY, code_blocks, field_with_source, snakemake, write_map
+from astropy.io import fits
+from conftest import REPOSITORY, code_blocks, field_with_source, sky_header, snakemake, write_map
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -133,8 +134,9 @@ def test_readme_make_commands_are_those_of_the_makefile():
 def test_configuration_for_users_of_ctskymap_works(tmp_path):
     (config,) = code_blocks("docs/coming-from.md", "yaml")
     (tmp_path / "mine.yaml").write_text(config)
-    write_map(tmp_path / "counts.fits", field_with_source(shape=(80, 80)))
-    write_map(tmp_path / "acceptance.fits", np.ones((80, 80)))
+    counts = fits.ImageHDU(field_with_source(shape=(80, 80)), sky_header((80, 80)), name="COUNTS")
+    acceptance = fits.ImageHDU(np.ones((80, 80)), sky_header((80, 80)), name="ACCEPTANCE")
+    fits.HDUList([fits.PrimaryHDU(np.zeros((80, 80))), counts, acceptance]).writeto(tmp_path / "skymap.fits")
     write_map(tmp_path / "known-used.fits", np.ones((80, 80), dtype=np.uint8))
     process = snakemake("--configfile", "mine.yaml", "--", "results/crab/status.json", folder=tmp_path)
     assert process.returncode == 0, process.stdout
