@@ -3,8 +3,9 @@
 import numpy as np
 
 from skymask import convergence, maps, products
+from skymask.background import mean_background
 from skymask.jobs import job, read_json, write_json
-from skymask.loop import compute_products, mean_background
+from skymask.loop import compute_products
 from skymask.pixel_kernels import background_kernel, to_pixels
 from skymask.quality import assess_quality
 
@@ -42,7 +43,7 @@ def write_products(
         result.significance, mask, coverage, result.counts_off, threshold=exclusion["threshold"]
     ) | {"mask_sha256": convergence.digest(mask)}
     cards = products.cards(counts.header, dataset, loop, figures, {**kernels, **exclusion, **limits})
-    for name, image in products.images(counts.data, coverage, mask, result).items():
+    for name, image in products.images(counts.data, coverage, mask, result.maps()).items():
         maps.write(output[name], {name: image}, sky=counts.header, cards=cards)
 
     rows = [read_json(path)["record"] for path in records]

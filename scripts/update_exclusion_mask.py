@@ -26,7 +26,13 @@ def write_exclusion_mask(
     )
     maps.write(output, {"exclusion_mask": mask, "decision": decision}, sky=significance.header)
     entry = convergence.record(
-        iteration, significance.data, mask, previous["exclusion_mask"], decision, coverage, user_mask
+        iteration,
+        mask,
+        previous["exclusion_mask"],
+        decision,
+        coverage,
+        user_mask,
+        **convergence.figures(significance.data, coverage),
     )
     write_json(record, {"dataset": dataset, "record": entry})
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import kernels, sums
+from skymask import blocks, kernels, sums
 
 #: A weighted kernel needs at least this fraction of its weight on usable pixels; rounding in the Fourier transform
 #: would show below it.
@@ -18,8 +18,8 @@ class Background(NamedTuple):
     ----------
     background : ndarray of float, shape (ny, nx)
         Expected background counts per pixel; NaN where undefined or without coverage.
-    counts_off, acceptance_off : ndarray of float, shape (ny, nx), or None
-        Off counts and their acceptance, effective ones for kernels with weights.
+    counts_off, acceptance_off : ndarray, shape (ny, nx), or None
+        Off counts and their acceptance; effective ones, not integer, for kernels with weights.
     """
 
     background: np.ndarray
@@ -29,6 +29,112 @@ class Background(NamedTuple):
     def maps(self):
         """Return the maps that there are, by name."""
         return {name: image for name, image in self._asdict().items() if image is not None}
+
+
+class OffSums:
+    """Counts and acceptance under a boolean background kernel, for one exclusion mask after another.
+
+    All sums are kept as integers, so what is added and taken away again leaves no trace: the sums are the same whatever
+    masks came before.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (ny, nx)
+        Zero where there is no coverage.
+    acceptance : ndarray, shape (ny, nx)
+        Zero where there is no coverage. Floating-point values are taken as multiples of a power of two, about
+        2**-50 of the largest for a kernel of 4000 pixels.
+    kernel : ndarray of bool
+    exclusion_mask : ndarray of bool, shape (ny, nx)
+        True where the pixel is used.
+    """
+
+    def __init__(self, counts, acceptance, kernel, exclusion_mask):
+        self._counts, self._acceptance = counts, acceptance
+        self._sums = sums.BlockSums(kernel)
+        self._mask = exclusion_mask
+        # Coverage alone is summed together with the counts, in the low bits of the same integers.
+        self._low_bits = int(kernel.sum()).bit_length() + 1 if acceptance.dtype == np.uint8 else 0
+        self._exponent = 0
+        if acceptance.dtype.kind == "f":
+            self._exponent = sums.fixed_point_bits(kernel) - int(np.frexp(acceptance.max())[1])
+        self._counts_off = np.zeros(counts.shape, dtype=np.int32 if int(counts.sum()) < 2**31 else np.int64)
+        few = acceptance.dtype == np.uint8 and kernel.sum() < 2**31
+        self._acceptance_off = np.zeros(counts.shape, dtype=np.int32 if few else np.int64)
+        self._sum_whole_map()
+
+    def update(self, exclusion_mask):
+        """Take the sums for another mask, and return the blocks of the map where they may have changed.
+
+        Parameters
+        ----------
+        exclusion_mask : ndarray of bool, shape (ny, nx)
+
+        Returns
+        -------
+        blocks : list of (slice, slice)
+        """
+        shape, half = exclusion_mask.shape, self._sums.half
+        before, self._mask = self._mask, exclusion_mask
+        changed = before != exclusion_mask
+        boxes = blocks.around(changed, side=max(256, *half))
+        touched = [blocks.grown(box, half, shape) for box in boxes]
+        # Sums around small boxes are costlier per pixel than those of whole tiles.
+        if 1.5 * blocks.area(touched) > exclusion_mask.size:
+            self._sum_whole_map()
+            return blocks.strips(shape)
+        for box, around in zip(boxes, touched, strict=True):
+            change = (exclusion_mask[box].astype(np.int8) - before[box]) * changed[box]
+            # Boxes may overlap; a change counts once.
+            changed[box] = False
+            counts_off, acceptance_off = self._sums_of(box, change, blocks.inside(around, box))
+            self._counts_off[around] += counts_off
+            self._acceptance_off[around] += acceptance_off
+        return blocks.cover(touched, shape)
+
+    def at(self, block):
+        """Return off counts and acceptance of a block of the map, as in `Background`."""
+        acceptance_off = self._acceptance_off[block]
+        if self._exponent:
+            acceptance_off = np.ldexp(acceptance_off.astype(float), -self._exponent)
+        return self._counts_off[block], acceptance_off
+
+    def background_at(self, block):
+        """Return the background of a block of the map, NaN where it is undefined or without coverage."""
+        counts_off, acceptance_off = self.at(block)
+        return _background(self._acceptance[block], counts_off, acceptance_off)
+
+    def estimate(self):
+        """Return the background estimate of the whole map."""
+        whole = tuple(slice(0, n) for n in self._counts.shape)
+        background = np.empty(self._counts.shape)
+        for strip in blocks.strips(self._counts.shape):
+            background[strip] = self.background_at(strip)
+        return Background(background, *self.at(whole))
+
+    def _sum_whole_map(self):
+        for tile in self._sums.tiles(self._counts.shape):
+            outer = blocks.grown(tile, self._sums.half, self._counts.shape)
+            counts_off, acceptance_off = self._sums_of(outer, self._mask[outer], blocks.inside(tile, outer))
+            self._counts_off[tile] = counts_off
+            self._acceptance_off[tile] = acceptance_off
+
+    def _sums_of(self, block, weight, out):
+        """Integer sums of counts and acceptance of a block times a small integer weight."""
+        if self._low_bits:
+            packed = self._counts[block].astype(np.int64) << self._low_bits
+            packed += self._acceptance[block]
+            packed *= weight
+            total = self._sums.sums(packed, out).astype(np.int64)
+            counts_off = (total + (1 << (self._low_bits - 1))) >> self._low_bits
+            total -= counts_off << self._low_bits
+            return counts_off, total
+        # A sum may lie in a buffer that the next one uses.
+        counts_off = self._sums.sums(self._counts[block] * weight, out).astype(np.int64)
+        acceptance = self._acceptance[block]
+        if self._exponent:
+            acceptance = np.rint(np.ldexp(acceptance, self._exponent)).astype(np.int64)
+        return counts_off, self._sums.sums(acceptance * weight, out).astype(np.int64)
 
 
 def estimate_background(counts, acceptance, exclusion_mask, kernel):
@@ -56,17 +162,24 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel):
     estimate : Background
         NaN background, and zero `acceptance_off`, where the kernel finds no usable pixel.
     """
-    usable_counts = counts * exclusion_mask
-    usable_acceptance = acceptance * exclusion_mask
-    if kernels.is_weighted(kernel):
-        counts_off, acceptance_off = _effective_off(usable_counts, usable_acceptance, kernel)
-    else:
-        counts_off = sums.convolve(usable_counts, kernel).astype(float)
-        acceptance_off = sums.convolve(usable_acceptance, kernel).astype(float)
-    defined = (acceptance_off > 0) & (acceptance > 0)
-    background = np.full(counts.shape, np.nan)
-    np.divide(acceptance * counts_off, acceptance_off, out=background, where=defined)
-    return Background(background, counts_off, acceptance_off)
+    if not kernels.is_weighted(kernel):
+        return OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
+    counts_off, acceptance_off = _effective_off(counts * exclusion_mask, acceptance * exclusion_mask, kernel)
+    return Background(_background(acceptance, counts_off, acceptance_off), counts_off, acceptance_off)
+
+
+def mean_background(background):
+    """Return the mean of a background map where it is defined, or None where it is nowhere."""
+    sums_of_rows, defined = row_sums(background)
+    return float(sums_of_rows.sum() / defined.sum()) if defined.any() else None
+
+
+def row_sums(background):
+    """Return sum and number of the defined pixels in every row of a background map: its mean in pieces."""
+    undefined = np.isnan(background)
+    if undefined.any():
+        background = np.where(undefined, 0.0, background)
+    return background.sum(axis=1), background.shape[1] - np.count_nonzero(undefined, axis=1)
 
 
 def background_error(acceptance, estimate):
@@ -77,6 +190,16 @@ def background_error(acceptance, estimate):
     error = np.full(acceptance.shape, np.nan)
     defined = (estimate.acceptance_off > 0) & (acceptance > 0)
     return np.divide(acceptance * np.sqrt(estimate.counts_off), estimate.acceptance_off, out=error, where=defined)
+
+
+def _background(acceptance, counts_off, acceptance_off):
+    """Background from off counts, NaN where there is no acceptance, on or off."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        background = counts_off / acceptance_off
+        if acceptance.dtype != np.uint8:
+            background *= acceptance
+    background[(acceptance_off <= 0) | (acceptance <= 0)] = np.nan
+    return background
 
 
 def _effective_off(counts, acceptance, kernel):

@@ -19,27 +19,51 @@ RUNNING = State("running")
 
 def digest(mask):
     """Return the SHA-256 of a mask as C-ordered bytes, 1 where True."""
-    return hashlib.sha256(mask.astype("uint8").tobytes()).hexdigest()
+    return hashlib.sha256(mask.astype("uint8", order="C", copy=False)).hexdigest()
+
+
+def figures(significance, coverage):
+    """Return the highest significance of a map, None if it is nowhere defined, and its number of `starved` pixels."""
+    from numpy import count_nonzero, fmax, isnan
+
+    highest = fmax.reduce(significance, axis=None)
+    return {
+        "starved": int(count_nonzero(coverage & isnan(significance))),
+        "highest_significance": None if isnan(highest) else float(highest),
+    }
 
 
 def first_record(exclusion_mask, coverage, user_mask):
     """Return the record of iteration 0, whose mask is the user's and whose decision uses every pixel."""
     decision = exclusion_mask | True
-    return _masks_record(0, exclusion_mask, exclusion_mask, decision, coverage, user_mask)
+    return record(0, exclusion_mask, exclusion_mask, decision, coverage, user_mask)
 
 
-def record(iteration, significance, exclusion_mask, previous_mask, decision, coverage, user_mask):
+def record(
+    iteration,
+    exclusion_mask,
+    previous_mask,
+    decision,
+    coverage,
+    user_mask,
+    *,
+    starved=0,
+    highest_significance=None,
+    previous_record=None,
+):
     """Return what there is to know of an iteration, as numbers and digests.
 
     Parameters
     ----------
     iteration : int
         1 for the first.
-    significance : ndarray of float, shape (ny, nx)
-        Significance that led to the mask.
     exclusion_mask, previous_mask, decision, coverage, user_mask : ndarray of bool, shape (ny, nx)
         This iteration's mask, the last one, the decision that this one grew from, where there is data, and the user's
         mask: True where the pixel is used, or covered.
+    starved, highest_significance : int, float or None
+        The `figures` of the significance that led to the mask.
+    previous_record : dict, optional
+        The last iteration's record, whose digest an unchanged mask has.
 
     Returns
     -------
@@ -48,32 +72,29 @@ def record(iteration, significance, exclusion_mask, previous_mask, decision, cov
         and of those that the user left (`loop_excluded_fraction`), the highest significance, and the digests of the
         mask and of the decision.
     """
-    defined = significance[significance == significance]
-    return _masks_record(iteration, exclusion_mask, previous_mask, decision, coverage, user_mask) | {
-        "starved": int(coverage.sum()) - defined.size,
-        "highest_significance": float(defined.max()) if defined.size else None,
-    }
+    from numpy import count_nonzero, packbits
 
-
-def _masks_record(iteration, exclusion_mask, previous_mask, decision, coverage, user_mask):
-    left = int((coverage & user_mask).sum())
-    excluded = int((~exclusion_mask).sum())
-    added = int((previous_mask & ~exclusion_mask).sum())
-    released = int((exclusion_mask & ~previous_mask).sum())
-    covered = int(coverage.sum())
+    excluded = exclusion_mask.size - count_nonzero(exclusion_mask)
+    covered = count_nonzero(coverage)
+    changed_mask = exclusion_mask ^ previous_mask
+    changed = count_nonzero(changed_mask)
+    released = count_nonzero(changed_mask & exclusion_mask) if changed else 0
+    left_mask = coverage & user_mask
+    left = count_nonzero(left_mask)
+    same = previous_record is not None and not changed
     return {
         "iteration": iteration,
-        "covered": covered,
-        "excluded": excluded,
-        "excluded_fraction": excluded / covered,
-        "loop_excluded_fraction": int((coverage & user_mask & ~exclusion_mask).sum()) / max(left, 1),
-        "added": added,
-        "released": released,
-        "changed": added + released,
-        "starved": 0,
-        "highest_significance": None,
-        "digest": digest(exclusion_mask),
-        "decision_digest": digest(decision),
+        "covered": int(covered),
+        "excluded": int(excluded),
+        "excluded_fraction": float(excluded / covered),
+        "loop_excluded_fraction": float((left - count_nonzero(left_mask & exclusion_mask)) / max(left, 1)),
+        "added": int(changed - released),
+        "released": int(released),
+        "changed": int(changed),
+        "starved": int(starved),
+        "highest_significance": highest_significance,
+        "digest": previous_record["digest"] if same else digest(exclusion_mask),
+        "decision_digest": hashlib.sha256(packbits(decision)).hexdigest(),
     }
 
 

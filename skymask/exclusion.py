@@ -12,10 +12,34 @@ from skymask import kernels, sums
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
-def update_exclusion_mask(
-    significance,
-    coverage,
+def update_exclusion_mask(significance, coverage, *, threshold, **options):
+    """Return the exclusion mask that a significance map asks for, and the decision that it was shaped from.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+        NaN where there is no coverage and where the background is undefined.
+    coverage : ndarray of bool, shape (ny, nx)
+        True where there is data.
+    threshold : float
+        Pixels at or above it are excluded.
+    **options
+        Of `exclude`.
+
+    Returns
+    -------
+    exclusion_mask, decision : ndarray of bool, shape (ny, nx)
+    """
+    reached, starved = significance >= threshold, coverage & np.isnan(significance)
+    return exclude(reached, starved, significance, coverage=coverage, threshold=threshold, **options)
+
+
+def exclude(
+    reached,
+    starved,
+    significance=None,
     *,
+    coverage,
     threshold,
     dilation_kernel,
     user_mask,
@@ -28,7 +52,7 @@ def update_exclusion_mask(
     mask_update="replace",
     starved_pixels="keep",
 ):
-    """Return the exclusion mask that a significance map asks for, and the decision that it was shaped from.
+    """Return the exclusion mask for the pixels that reach the threshold, and the decision that it was shaped from.
 
     The decision is what threshold, hysteresis and minimum size exclude, and what starved pixels keep. Holes, growth and
     dilation are made from it anew each time, and never from the last mask: what starved pixels keep does not grow.
@@ -36,8 +60,10 @@ def update_exclusion_mask(
 
     Parameters
     ----------
-    significance : ndarray of float, shape (ny, nx)
-        NaN where there is no coverage and where the background is undefined.
+    reached, starved : ndarray of bool, shape (ny, nx)
+        True where the significance is at or above the threshold, and where it is undefined though there is data.
+    significance : ndarray of float, shape (ny, nx), optional
+        Needed only where `needs_significance` says so.
     coverage : ndarray of bool, shape (ny, nx)
         True where there is data.
     threshold, threshold_low, min_pixels : float, float or None, int
@@ -62,9 +88,9 @@ def update_exclusion_mask(
         True where the pixel is used, after and before holes, growth and dilation. Pixels without coverage are not
         excluded: that is what coverage is for.
     """
-    decision = ~excluded_pixels(significance, threshold=threshold, threshold_low=threshold_low, min_pixels=min_pixels)
-    if starved_pixels == "keep":
-        starved = coverage & np.isnan(significance)
+    low = None if threshold_low is None else significance >= threshold_low
+    decision = ~connected_pixels(reached, low, min_pixels=min_pixels)
+    if starved_pixels == "keep" and starved.any():
         decision[starved] = previous_decision[starved]
     excluded = ~decision
     if max_hole_pixels:
@@ -72,10 +98,17 @@ def update_exclusion_mask(
     if region_growth:
         edge = threshold if threshold_low is None else threshold_low
         excluded = grow_regions(excluded, significance, threshold=threshold, edge=edge, **region_growth)
-    exclusion_mask = ~dilate(excluded, dilation_kernel) & user_mask
+    exclusion_mask = ~dilate(excluded, dilation_kernel)
+    exclusion_mask &= user_mask
     if mask_update == "grow":
         exclusion_mask &= previous_mask
-    return exclusion_mask | ~coverage, decision
+    exclusion_mask |= ~coverage
+    return exclusion_mask, decision
+
+
+def needs_significance(*, threshold_low=None, region_growth=None, **options):
+    """Whether a mask is made from more than where the significance reaches the threshold."""
+    return threshold_low is not None or (region_growth is not None and region_growth["law"] == "king")
 
 
 def excluded_pixels(significance, *, threshold, threshold_low=None, min_pixels=1):
@@ -97,16 +130,29 @@ def excluded_pixels(significance, *, threshold, threshold_low=None, min_pixels=1
     -------
     excluded : ndarray of bool, shape (ny, nx)
     """
-    excluded = significance >= threshold
-    if threshold_low is not None and threshold_low < threshold:
-        regions, number = _label(significance >= threshold_low)
-        is_excluded = np.zeros(number + 1, dtype=bool)
-        is_excluded[regions[excluded]] = True
-        excluded = is_excluded[regions]
+    low = None if threshold_low is None else significance >= threshold_low
+    return connected_pixels(significance >= threshold, low, min_pixels=min_pixels)
+
+
+def connected_pixels(reached, reached_low=None, *, min_pixels=1):
+    """Return the pixels that reach a threshold and those of the lower one connected with them, in regions large enough.
+
+    Parameters
+    ----------
+    reached, reached_low : ndarray of bool, shape (ny, nx)
+        True where the significance reaches the threshold, and the lower one, if there is one.
+    min_pixels : int
+        Regions of fewer pixels are left out.
+    """
+    if reached_low is not None:
+        regions, number = _label(reached_low | reached)
+        has_seed = np.zeros(number + 1, dtype=bool)
+        has_seed[regions[reached]] = True
+        reached = has_seed[regions]
     if min_pixels > 1:
-        regions, _ = _label(excluded)
-        excluded &= np.bincount(regions.ravel())[regions] >= min_pixels
-    return excluded
+        regions, _ = _label(reached)
+        reached = reached & (np.bincount(regions.ravel()) >= min_pixels)[regions]
+    return reached
 
 
 def fill_holes(excluded, coverage, *, max_hole_pixels):
@@ -139,8 +185,9 @@ def grow_regions(excluded, significance, *, law, threshold, edge, max_radius, pi
     ----------
     excluded : ndarray of bool, shape (ny, nx)
         True where the pixel is excluded.
-    significance : ndarray of float, shape (ny, nx)
-        A region's peak is the highest significance in it, and `threshold` at least: starved pixels have none.
+    significance : ndarray of float, shape (ny, nx), or None
+        A region's peak is the highest significance in it, and `threshold` at least: starved pixels have none. The size
+        needs none.
     law : {"king", "size"}
         By the peak: `king_radius` with `sigma`, `gamma` and `level`. By the size: the radius of the disk of the
         region's area times `factor`.
@@ -212,7 +259,7 @@ def king_radius(peak, *, edge, sigma, gamma, level):
 
 def dilate(region, kernel):
     """Return the pixels that have a pixel of `region` under `kernel`; nothing comes in across the border."""
-    return sums.convolve(region, kernel) > 0
+    return sums.spread(region, kernel)
 
 
 def check_shaping(*, threshold, threshold_low, min_pixels, max_hole_pixels, region_growth):

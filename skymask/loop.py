@@ -1,15 +1,17 @@
 """The loop in memory: the same steps as the workflow's jobs, in the same order, with the same results."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from skymask import convergence, kernels
-from skymask.background import Background, background_error, estimate_background
+from skymask.background import background_error, estimate_background
 from skymask.errors import ConvergenceError
-from skymask.exclusion import check_shaping, update_exclusion_mask
+from skymask.exclusion import check_shaping, exclude, needs_significance
 from skymask.inputs import prepare
-from skymask.significance import compute_significance, sums_on
+from skymask.running import running_estimate
+from skymask.significance import compute_significance
 
 #: Values of the options that are words.
 OPTIONS = {
@@ -21,27 +23,69 @@ OPTIONS = {
 }
 
 
-class Products(NamedTuple):
-    """Maps that belong to one exclusion mask, all of shape (ny, nx), NaN where undefined.
+class Products:
+    """Maps that belong to one exclusion mask, all of shape (ny, nx), NaN where undefined; each made when asked for.
 
-    Attributes
+    Parameters
     ----------
-    background, background_error : ndarray of float
-        Counts per pixel.
-    counts_off, alpha : ndarray of float
-        Off counts (effective ones for kernels with weights) and the ratio of on to off acceptance.
-    significance : ndarray of float
-        In standard deviations.
-    excess : ndarray of float
-        Counts above background under the source kernel.
+    counts, acceptance : ndarray, shape (ny, nx)
+        Those of `skymask.inputs.Inputs`.
+    estimate : Background
+    source_kernel : ndarray
+    statistic : {"wstat", "cash"}
+    on : (ndarray, ndarray), optional
+        Of `skymask.significance.sums_on`, if known already.
     """
 
-    background: np.ndarray
-    background_error: np.ndarray
-    counts_off: np.ndarray
-    alpha: np.ndarray
-    significance: np.ndarray
-    excess: np.ndarray
+    def __init__(self, counts, acceptance, estimate, source_kernel, *, statistic, on=None):
+        self._counts, self._acceptance, self._estimate = counts, acceptance, estimate
+        self._source_kernel, self._statistic, self._on = source_kernel, statistic, on
+
+    @property
+    def background(self):
+        """Background in counts per pixel."""
+        return self._estimate.background
+
+    @cached_property
+    def background_error(self):
+        """Standard error of the background, in counts per pixel."""
+        return background_error(self._acceptance, self._estimate)
+
+    @cached_property
+    def counts_off(self):
+        """Off counts, effective ones for kernels with weights."""
+        return np.where(self._acceptance > 0, self._estimate.counts_off, np.nan)
+
+    @property
+    def alpha(self):
+        """Ratio of on to off acceptance."""
+        return self._result.alpha
+
+    @property
+    def significance(self):
+        """Significance in standard deviations."""
+        return self._result.significance
+
+    @property
+    def excess(self):
+        """Counts above background under the source kernel."""
+        return self._result.excess
+
+    @cached_property
+    def _result(self):
+        return compute_significance(
+            self._counts,
+            self._acceptance,
+            self._estimate,
+            self._source_kernel,
+            statistic=self._statistic,
+            on=self._on,
+        )
+
+    def maps(self):
+        """Return all maps by name."""
+        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
+        return {name: getattr(self, name) for name in names}
 
 
 class Result(NamedTuple):
@@ -164,49 +208,68 @@ def iterate(
     inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
-    given = inputs.background is not None
-    estimate = Background(inputs.background) if given else _estimate(inputs, mask, background_kernel)
-    on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
-    masks = [mask]
+    estimate = running_estimate(
+        inputs,
+        source_kernel,
+        background_kernel,
+        statistic=statistic,
+        threshold=threshold,
+        whole=needs_significance(**shaping),
+    )
+    masks = [np.packbits(mask)]
     records = [convergence.first_record(mask, coverage, user_mask)]
     state = convergence.RUNNING
     while state == convergence.RUNNING:
-        significance = compute_significance(
-            inputs.counts, inputs.acceptance, estimate, source_kernel, statistic=statistic, on=on
-        ).significance
-        mask, decision = update_exclusion_mask(
-            significance,
-            coverage,
+        previous_mask, starved, highest = mask, np.count_nonzero(estimate.starved), estimate.highest()
+        mask, decision = exclude(
+            estimate.reached,
+            estimate.starved,
+            estimate.significance,
+            coverage=coverage,
+            **shaping,
             dilation_kernel=dilation_kernel,
             user_mask=user_mask,
-            previous_mask=masks[-1],
+            previous_mask=previous_mask,
             previous_decision=decision,
-            **shaping,
             mask_update=mask_update,
             starved_pixels=starved_pixels,
         )
-        records.append(convergence.record(len(masks), significance, mask, masks[-1], decision, coverage, user_mask))
-        masks.append(mask)
-        estimate = _estimate(inputs, mask, background_kernel)
-        records[-1]["mean_background"] = mean_background(estimate.background)
+        records.append(
+            convergence.record(
+                len(masks),
+                mask,
+                previous_mask,
+                decision,
+                coverage,
+                user_mask,
+                starved=starved,
+                highest_significance=highest,
+                previous_record=records[-1],
+            )
+        )
+        masks.append(np.packbits(mask))
+        estimate.update(mask)
+        records[-1]["mean_background"] = estimate.mean_background()
         state = convergence.assess(
             records,
             max_iterations=max_iterations,
             changed_pixels=changed_pixels,
             max_excluded_fraction=max_excluded_fraction,
             starved_pixels=starved_pixels,
-            background_given=given,
+            background_given=inputs.background is not None,
         )
     iterations = len(records) - 1
     reason = convergence.failure(state, iterations, on_cycle=on_cycle, on_max_iterations=on_max_iterations)
     if reason:
         raise ConvergenceError(reason)
     final = convergence.iterations_of_final_mask(state, iterations, on_cycle=on_cycle)
-    final_mask = np.logical_and.reduce([masks[i] for i in final])
-    products = compute_products(
-        inputs.counts, inputs.acceptance, final_mask, source_kernel, background_kernel, statistic=statistic
-    )
-    return Result(state.name, state.period, iterations, final_mask, products, records)
+    if len(final) > 1:
+        union = np.bitwise_and.reduce([masks[i] for i in final])
+        mask = np.unpackbits(union, count=mask.size).view(bool).reshape(mask.shape)
+        estimate.update(mask)
+    final_estimate, on = estimate.estimate()
+    products = Products(inputs.counts, inputs.acceptance, final_estimate, source_kernel, statistic=statistic, on=on)
+    return Result(state.name, state.period, iterations, mask, products, records)
 
 
 def compute_products(counts, acceptance, exclusion_mask, source_kernel, background_kernel, *, statistic):
@@ -216,29 +279,10 @@ def compute_products(counts, acceptance, exclusion_mask, source_kernel, backgrou
     """
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel)
-    result = compute_significance(counts, acceptance, estimate, source_kernel, statistic=statistic)
-    outside = ~(acceptance > 0)
-    return Products(
-        background=estimate.background,
-        background_error=background_error(acceptance, estimate),
-        counts_off=np.where(outside, np.nan, estimate.counts_off),
-        alpha=result.alpha,
-        significance=result.significance,
-        excess=result.excess,
-    )
-
-
-def mean_background(background):
-    """Return the mean of a background map where it is defined, or None where it is nowhere."""
-    defined = background[~np.isnan(background)]
-    return float(defined.mean()) if defined.size else None
+    return Products(counts, acceptance, estimate, source_kernel, statistic=statistic)
 
 
 def _check_options(**options):
     for name, value in options.items():
         if value not in OPTIONS[name]:
             raise ValueError(f"{name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")
-
-
-def _estimate(inputs, mask, background_kernel):
-    return estimate_background(inputs.counts, inputs.acceptance, mask, background_kernel)

@@ -26,12 +26,12 @@ CONVERGENCE_COLUMNS = (
 
 
 def images(counts, coverage, exclusion_mask, result):
-    """Return the product images by name, from the final mask and the `skymask.loop.Products` that belong to it."""
+    """Return the product images by name, from the final mask and the maps of `skymask.loop.Products` for it."""
     return {
         "counts": counts.astype(np.int32) if coverage.all() else np.where(coverage, counts, np.nan),
         "coverage": coverage,
         "exclusion_mask": exclusion_mask,
-        **result._asdict(),
+        **result,
     }
 
 

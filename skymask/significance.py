@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import kernels, sums
+from skymask import blocks, kernels, sums
+
+#: The smallest number whose logarithm is taken, or by which is divided.
+TINY = 1e-100
 
 
 class Significance(NamedTuple):
@@ -34,10 +37,11 @@ def cash(n_on, mu):
     infinity; both zero give 0; an undefined `mu` gives NaN.
     """
     n_on, mu = np.broadcast_arrays(np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float))
-    seen = (n_on > 0) & (mu > 0)
-    log_term = n_on * np.log(_ratio(n_on, mu, seen))
-    statistic = 2 * (log_term - n_on + mu)
-    significance = np.sign(n_on - mu) * np.sqrt(np.maximum(statistic, 0))
+    difference = n_on - mu
+    # The logarithm of a tiny number times no counts is zero, its limit.
+    ratio = np.maximum(n_on, TINY) / np.maximum(mu, TINY)
+    statistic = 2 * (n_on * np.log(ratio) - difference)
+    significance = np.sign(difference) * np.sqrt(np.maximum(statistic, 0))
     return np.where((n_on > 0) & (mu == 0), np.inf, significance)
 
 
@@ -53,15 +57,73 @@ def wstat(n_on, n_off, alpha):
     """
     arrays = (np.asarray(value, dtype=float) for value in (n_on, n_off, alpha))
     n_on, n_off, alpha = np.broadcast_arrays(*arrays)
-    defined = np.isfinite(alpha) & (alpha > 0)
-    ratio = np.where(defined, alpha, 1.0)
-    total = n_on + n_off
-    on_term = n_on * np.log((1 + ratio) / ratio * _ratio(n_on, total, n_on > 0))
-    off_term = n_off * np.log((1 + ratio) * _ratio(n_off, total, n_off > 0))
-    # Without counts a term's limit is zero, which multiplying the logarithm of 1 + ratio by zero gives.
+    alpha = np.where((alpha > 0) & (alpha < np.inf), alpha, np.nan)
+    scale = (1 + alpha) / np.maximum(n_on + n_off, TINY)
+    # The logarithm of a tiny number times no counts is zero, its limit.
+    on_term = n_on * np.log(np.maximum(n_on * (scale / alpha), TINY))
+    off_term = n_off * np.log(np.maximum(n_off * scale, TINY))
     statistic = 2 * (on_term + off_term)
-    significance = np.sign(n_on - ratio * n_off) * np.sqrt(np.maximum(statistic, 0))
-    return np.where(defined, significance, np.nan)
+    return np.sign(n_on - alpha * n_off) * np.sqrt(np.maximum(statistic, 0))
+
+
+def wstat_at_least(threshold, n_on, acceptance_on, n_off, acceptance_off):
+    r"""Return where `wstat` reaches a positive threshold.
+
+    The significance itself is computed only where a bound allows it to reach the threshold: with N = n_on + n_off,
+
+    .. math:: S^2 \le \frac{2 (n_{on} - \alpha n_{off})^2}{\alpha N},
+
+    because :math:`S^2 / 2N` is the Kullback-Leibler divergence of two Bernoulli distributions, which does not exceed
+    their :math:`\chi^2` divergence (Gibbs & Su 2002, Int. Stat. Rev. 70, 419, doi:10.1111/j.1751-5823.2002.tb00178.x).
+
+    Parameters
+    ----------
+    threshold : float
+    n_on, acceptance_on, n_off, acceptance_off : ndarray of int or float, of one shape
+        Counts and acceptances, whose ratio is alpha.
+
+    Returns
+    -------
+    reached : ndarray of bool
+    """
+    on = n_on.astype(np.float32)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        alpha = acceptance_on.astype(np.float32) / acceptance_off.astype(np.float32)
+        mu = alpha * n_off.astype(np.float32)
+        possible = _may_reach(threshold, on - mu, mu, 0.5 * (on * alpha + mu))
+
+    def significance(where):
+        return wstat(n_on[where], n_off[where], acceptance_on[where] / acceptance_off[where])
+
+    return _reached(threshold, possible, significance)
+
+
+def cash_at_least(threshold, n_on, mu):
+    r"""Return where `cash` reaches a positive threshold; see `wstat_at_least`.
+
+    For :math:`n \ge \mu`, :math:`S^2 \le (n - \mu)^2 / \mu`, because :math:`\ln x \le x - 1`.
+    """
+    expected = mu.astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        possible = _may_reach(threshold, n_on.astype(np.float32) - expected, expected, expected)
+    return _reached(threshold, possible, lambda where: cash(n_on[where], mu[where]))
+
+
+def _may_reach(threshold, difference, mu, variance):
+    """Whether a positive difference may reach the threshold, in single precision and with room for its rounding."""
+    difference += 1e-6 * mu
+    variance *= 0.99 * threshold**2
+    possible = difference > 0
+    possible &= difference * difference >= variance
+    return possible
+
+
+def _reached(threshold, possible, significance):
+    """Where a significance reaches the threshold, looked at only where that is possible."""
+    # On two dimensions, `nonzero` takes several times as long.
+    where = np.unravel_index(np.flatnonzero(possible), possible.shape)
+    possible[where] = significance(where) >= threshold
+    return possible
 
 
 def sums_on(counts, acceptance, source_kernel):
@@ -96,36 +158,58 @@ def compute_significance(counts, acceptance, estimate, source_kernel, *, statist
     n_on, acceptance_on = on or sums_on(counts, acceptance, source_kernel)
     alpha = None
     if estimate.acceptance_off is not None:
-        alpha = np.full(counts.shape, np.nan)
-        np.divide(acceptance_on, estimate.acceptance_off, out=alpha, where=estimate.acceptance_off > 0)
-    if statistic == "wstat" and alpha is not None:
+        alpha = ratio_of_acceptances(acceptance_on, estimate.acceptance_off)
+    measured = statistic == "wstat" and alpha is not None
+    if measured:
         mu = alpha * estimate.counts_off
     else:
-        mu = _correlated_background(estimate.background, coverage, source_kernel)
-
+        mu = correlated_background(estimate.background, coverage, source_kernel)
     scale = 1.0
     if kernels.is_weighted(source_kernel):
         scale = _poisson_scale(estimate.background, acceptance, source_kernel)
         n_on = np.maximum(n_on, 0)
-    if statistic == "wstat" and alpha is not None:
-        significance = wstat(n_on / scale, estimate.counts_off, alpha / scale)
-    else:
-        significance = cash(n_on / scale, mu / scale)
-    outside = ~coverage
+    significance = np.empty(counts.shape)
+    for strip in blocks.strips(counts.shape):
+        part = scale if np.isscalar(scale) else scale[strip]
+        if measured:
+            significance[strip] = wstat(n_on[strip] / part, estimate.counts_off[strip], alpha[strip] / part)
+        else:
+            significance[strip] = cash(n_on[strip] / part, mu[strip] / part)
     excess = n_on - mu
-    for image in (significance, excess, alpha):
-        if image is not None:
-            image[outside] = np.nan
+    outside = ~coverage
+    if outside.any():
+        for image in (significance, excess, alpha):
+            if image is not None:
+                image[outside] = np.nan
     return Significance(significance, excess, alpha)
 
 
-def _correlated_background(background, coverage, source_kernel):
-    """Background under the source kernel; NaN where any covered pixel under it has none."""
-    undefined = coverage & np.isnan(background)
-    known = np.where(coverage & ~undefined, background, 0.0)
-    mu = sums.convolve(known, source_kernel).astype(float)
-    mu = np.maximum(mu, 0)
-    mu[sums.convolve(undefined, source_kernel > 0) > 0] = np.nan
+def ratio_of_acceptances(acceptance_on, acceptance_off):
+    """Return alpha, the ratio of on to off acceptance, NaN where there is no off acceptance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alpha = acceptance_on / acceptance_off
+    alpha[acceptance_off <= 0] = np.nan
+    return alpha
+
+
+def correlated_background(background, coverage, source_kernel):
+    """Return the background under the source kernel; NaN where any covered pixel under it has none.
+
+    Parameters
+    ----------
+    background : ndarray of float, shape (ny, nx)
+    coverage : ndarray of bool, shape (ny, nx)
+        True where there is data; pixels without are left out.
+    source_kernel : ndarray
+    """
+    known = background
+    undefined = np.isnan(background)
+    if undefined.any():
+        known = np.where(undefined, 0.0, background)
+        undefined &= coverage
+    mu = np.maximum(sums.convolve(known, source_kernel), 0)
+    if undefined.any():
+        mu[sums.spread(undefined, source_kernel > 0)] = np.nan
     return mu
 
 

@@ -1,15 +1,17 @@
 """Sums of an image under a kernel, exact wherever the numbers allow it.
 
-Under a kernel of zeros and ones every sum is a sum of integers, so an empty ring is exactly empty and the order of
-additions cannot matter. Small kernels are summed from running totals along the rows, large ones by Fourier transform,
-rounded to integers, whenever the error of the transform is known to be too small to matter: both give the same numbers.
-Floating-point images are split into integers first, which makes their sums exact to the last rounding. Kernels with
-weights need a Fourier transform without rounding.
+Under a kernel of zeros and ones every sum of integers is an integer: an empty ring is exactly empty, and neither the
+order of additions nor the size of the blocks in which a map is worked on can matter. Small disks are summed by adding
+shifted rows, everything else by Fourier transforms of blocks, rounded to integers because the error of the transform
+is known to be too small to matter. Floating-point images are split into integers for that. Kernels with weights need a
+Fourier transform without rounding.
 """
 
 from functools import lru_cache
 
 import numpy as np
+
+from skymask import blocks
 
 #: Bits of a 64-bit integer that a sum may use, sign and one bit of safety apart.
 SUM_BITS = 62
@@ -17,11 +19,17 @@ SUM_BITS = 62
 #: Parts into which a floating-point image is split at most; what is left then is below 2**-100 of its maximum.
 MAX_PARTS = 8
 
-#: Up to so many ends of runs of ones in its rows, a kernel is faster with running totals than with a transform.
-FEW_EDGES = 48
+#: Up to so many additions of shifted rows, they are faster than a transform.
+FEW_ADDITIONS = 64
+
+#: Side of the tiles in which shifted rows are added.
+SHIFTED_SIDE = 512
 
 #: A transform's result is rounded to integers if its error is known to stay below this.
-ROUNDING_MARGIN = 0.25
+ROUNDING_MARGIN = 0.45
+
+#: Tiles for transforms have about so many pixels a side.
+TRANSFORM_SIDES = (256, 1024)
 
 
 def convolve(image, kernel):
@@ -37,8 +45,9 @@ def convolve(image, kernel):
     Returns
     -------
     sums : ndarray, shape (ny, nx)
-        int64 and exact for integers under a boolean kernel; float64 otherwise, correctly rounded to about one unit in
-        the last place under a boolean kernel, and to about 1e-15 of the largest sum under one with weights.
+        int32 or int64, and exact, for integers under a boolean kernel; float64 otherwise, to about one unit in the
+        last place (one per addition for small disks) under a boolean kernel, and to about 1e-15 of the largest sum
+        under one with weights.
 
     Raises
     ------
@@ -47,62 +56,214 @@ def convolve(image, kernel):
     """
     if kernel.dtype != bool:
         return _weighted_sums(image, np.asarray(kernel, dtype=float))
+    if is_local(kernel):
+        return _shifted_sums(image, _centred_rows(kernel), _sum_type(image, kernel))
     if image.dtype.kind in "bui":
-        largest = int(np.abs(image).max()) * int(kernel.sum()) if image.dtype.kind != "b" else 0
-        if largest >= 2**SUM_BITS:
-            raise ValueError("the image's values are too large to be summed exactly")
         return _integer_sums(image, kernel)
     return _split_float(image, kernel)
 
 
-def _integer_sums(image, kernel):
-    """Sum integers under a boolean kernel, exactly, in the faster of two ways."""
-    if _is_large(kernel) and _transform_error(image, kernel) < ROUNDING_MARGIN:
-        return np.rint(_fourier(image, kernel)).astype(np.int64)
-    return _running_totals(image, kernel)
+def is_local(kernel):
+    """Return whether sums of floating-point numbers under a boolean kernel are the same in every part of a map."""
+    rows = _centred_rows(kernel)
+    return rows is not None and _additions(rows) <= FEW_ADDITIONS
 
 
-def _is_large(kernel):
-    """Whether a kernel's rows have so many runs of ones that a transform is faster than running totals."""
-    return np.count_nonzero(np.diff(kernel, axis=1, prepend=False, append=False)) > FEW_EDGES
+def spread(region, kernel):
+    """Return the pixels that have a pixel of `region` under `kernel`: where the convolution is above zero.
 
-
-def _transform_error(image, kernel):
-    """Bound on the error of a convolution by Fourier transform in double precision.
-
-    Each of the three transforms has a relative error in the 2-norm of at most about log2(size) times a few rounding
-    units (Higham 2002, Accuracy and Stability of Numerical Algorithms, sect. 24.1), and no element of the result
-    exceeds the product of the 2-norms of image and kernel.
+    Parameters
+    ----------
+    region : ndarray of bool, shape (ny, nx)
+    kernel : ndarray of bool, shape (2 my + 1, 2 mx + 1)
     """
-    size = np.prod(_padded_shape(image.shape, kernel.shape), dtype=float)
-    norms = np.linalg.norm(image.astype(float)) * np.sqrt(np.count_nonzero(kernel))
-    return 16 * np.finfo(float).eps * np.log2(size) * norms
+    rows = _centred_rows(kernel)
+    if rows is None:
+        return convolve(region, kernel) > 0
+    return _shifted_sums(region, rows, bool)
 
 
-def _running_totals(image, kernel):
-    """Sum integers row by row: each run of ones in a kernel row is a difference of two running totals."""
-    n_y, n_x = image.shape
-    half_y, half_x = kernel.shape[0] // 2, kernel.shape[1] // 2
-    reach = min(half_x, n_x)
-    totals = np.zeros((n_y, n_x + 2 * reach + 1), dtype=np.int64)
-    np.cumsum(image, axis=1, dtype=np.int64, out=totals[:, reach + 1 : reach + 1 + n_x])
-    totals[:, reach + 1 + n_x :] = totals[:, reach + n_x, None]
+def sums_of_ones(shape, kernel):
+    """Return the convolution of an image of ones with a boolean kernel: the part of it that lies on the map."""
+    corners = np.zeros((kernel.shape[0] + 1, kernel.shape[1] + 1), dtype=_integer_type(int(kernel.sum())))
+    corners[1:, 1:] = kernel.cumsum(axis=0).cumsum(axis=1)
 
-    sums = np.zeros((n_y, n_x), dtype=np.int64)
-    for row, dy in enumerate(range(-half_y, half_y + 1)):
-        y_out = slice(max(0, dy), min(n_y, n_y + dy))
-        y_in = slice(max(0, -dy), min(n_y, n_y - dy))
-        if y_out.start >= y_out.stop:
+    def ends(n, m):
+        # Pixel i takes the kernel's pixels k with 0 <= i - (k - m // 2) < n.
+        i = np.arange(n) + m // 2
+        return np.clip(i - n + 1, 0, m), np.clip(i + 1, 0, m)
+
+    (top, bottom), (left, right) = (ends(n, m) for n, m in zip(shape, kernel.shape, strict=True))
+    rows = corners[bottom] - corners[top]
+    return rows.take(right, axis=1) - rows.take(left, axis=1)
+
+
+class BlockSums:
+    """Exact sums of blocks of integers under one boolean kernel, with buffers that blocks of one size share.
+
+    Parameters
+    ----------
+    kernel : ndarray of bool, shape (2 my + 1, 2 mx + 1)
+    """
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+        self.half = (kernel.shape[0] // 2, kernel.shape[1] // 2)
+        self._norm = float(np.sqrt(np.count_nonzero(kernel)))
+        self._transforms = {}
+        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0)]
+
+    def tiles(self, shape):
+        """Return the tiles in which the sums of a whole map are cheapest, as pairs of slices."""
+        return blocks.tiles(shape, [_cheapest_side(n, half) for n, half in zip(shape, self.half, strict=True)])
+
+    def sums(self, block, out):
+        """Return the sums to which a block of integers contributes, in a buffer that the next call may use again.
+
+        Parameters
+        ----------
+        block : ndarray of int, shape (by, bx)
+        out : (slice, slice)
+            The sums wanted, counted from the block's first pixel; half the kernel more than the block on every side
+            are not zero.
+
+        Returns
+        -------
+        sums : ndarray of float or int64
+            Integers.
+        """
+        shape = tuple(
+            # What wraps around must fall beyond what is wanted.
+            _fast_length(max(n + half - min(part.start, n - part.stop, half), 2 * half + 1, part.stop + half))
+            for n, half, part in zip(block.shape, self.half, out, strict=True)
+        )
+        # Each of three transforms has a relative error in the 2-norm of at most 3.4 rounding units times log2(size)
+        # (Higham 2002, Accuracy and Stability of Numerical Algorithms, theorem 24.2), and no element of the result
+        # exceeds the product of the 2-norms.
+        unit = (10.2 * np.log2(shape[0] * shape[1]) + 4) * np.finfo(float).eps * self._norm
+        rows = out[0].stop - out[0].start
+        values, transform, result = (
+            self._buffer(number, size)
+            for number, size in enumerate([(block.shape[0], shape[1]), (shape[0], shape[1] // 2 + 1), (rows, shape[1])])
+        )
+        values[:, : block.shape[1]] = block
+        values[:, block.shape[1] :] = 0
+        if unit * np.sqrt(np.einsum("ij,ij->", values, values)) < ROUNDING_MARGIN:
+            return self._convolved(values, transform, result, shape, out)
+        low_bits = int(np.log2(ROUNDING_MARGIN / (unit * np.sqrt(block.size))))
+        high = self.sums(block >> low_bits, out).astype(np.int64) << low_bits
+        return high + self.sums(block & ((1 << low_bits) - 1), out).astype(np.int64)
+
+    def _convolved(self, values, transform, result, shape, out):
+        rows = values.shape[0]
+        np.fft.rfft(values, axis=1, out=transform[:rows])
+        transform[rows:] = 0
+        np.fft.fft(transform, axis=0, out=transform)
+        transform *= self._kernel_transform(shape)
+        np.fft.ifft(transform, axis=0, out=transform)
+        first = out[0].start + self.half[0]
+        np.fft.irfft(transform[first : first + result.shape[0]], shape[1], axis=1, out=result)
+        wanted = result[:, out[1].start + self.half[1] : out[1].stop + self.half[1]]
+        return np.rint(wanted, out=wanted)
+
+    def _kernel_transform(self, shape):
+        if shape not in self._transforms:
+            transform = np.zeros((shape[0], shape[1] // 2 + 1), dtype=complex)
+            np.fft.rfft(self.kernel, shape[1], axis=1, out=transform[: self.kernel.shape[0]])
+            self._transforms[shape] = np.fft.fft(transform, axis=0, out=transform)
+        return self._transforms[shape]
+
+    def _buffer(self, number, shape):
+        """An array of this shape in memory used before: fresh memory costs as much as the arithmetic."""
+        size = shape[0] * shape[1]
+        if self._buffers[number].size < size:
+            self._buffers[number] = np.empty(size, dtype=self._buffers[number].dtype)
+        return self._buffers[number][:size].reshape(shape)
+
+
+def _integer_sums(image, kernel):
+    """Sum integers under a boolean kernel, exactly, tile by tile."""
+    sums = np.empty(image.shape, dtype=_sum_type(image, kernel))
+    work = BlockSums(kernel)
+    for tile in work.tiles(image.shape):
+        outer = blocks.grown(tile, work.half, image.shape)
+        sums[tile] = work.sums(image[outer], blocks.inside(tile, outer))
+    return sums
+
+
+def _sum_type(image, kernel):
+    """The type that holds the sums of an image under a boolean kernel."""
+    if image.dtype.kind == "f":
+        return np.float64
+    if image.dtype.kind == "b":
+        return _integer_type(int(kernel.sum()))
+    largest = max(-int(image.min(initial=0)), int(image.max(initial=0))) * int(kernel.sum())
+    if largest >= 2**SUM_BITS:
+        raise ValueError("the image's values are too large to be summed exactly")
+    return _integer_type(largest)
+
+
+def _integer_type(largest):
+    return np.int32 if largest < 2**31 else np.int64
+
+
+@lru_cache(maxsize=16)
+def _rows_of(content, shape):
+    kernel = np.frombuffer(content, dtype=bool).reshape(shape)
+    if not np.array_equal(kernel, kernel[::-1, ::-1]):
+        return None
+    widths = kernel.sum(axis=1)
+    centred = np.abs(np.arange(shape[1]) - shape[1] // 2)
+    if not np.array_equal(kernel, 2 * centred[None, :] < widths[:, None]) or (widths[shape[0] // 2 :] == 0).any():
+        return None
+    return tuple(int(width) // 2 for width in widths[shape[0] // 2 :])
+
+
+def _centred_rows(kernel):
+    """Half the width of every row of a kernel from its middle up, or None if its rows are no centred runs of ones."""
+    return _rows_of(kernel.tobytes(), kernel.shape)
+
+
+def _additions(rows):
+    return 2 * max(rows) + 2 * len(rows)
+
+
+def _shifted_sums(image, rows, dtype):
+    """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width."""
+    sums = np.zeros(image.shape, dtype=dtype)
+    add = np.logical_or if dtype is bool else np.add
+    half_y, half_x = len(rows) - 1, max(rows)
+    pixels = 2 * sum(2 * row + 1 for row in rows)
+    buffers = {}
+    for tile in blocks.tiles(image.shape, (SHIFTED_SIDE, SHIFTED_SIDE)):
+        outer = blocks.grown(tile, (half_y, half_x), image.shape)
+        part = image[outer]
+        if dtype is bool and not part.any():
             continue
-        # Convolution mirrors the kernel: the column at +dx takes the pixel at -dx.
-        mirrored = np.concatenate([[0], kernel[row, ::-1].astype(np.int8), [0]])
-        for edge in np.flatnonzero(np.diff(mirrored)):
-            start = int(np.clip(edge - half_x + reach, 0, 2 * reach + 1))
-            part = totals[y_in, start : start + n_x]
-            if mirrored[edge + 1]:
-                sums[y_out] -= part
-            else:
-                sums[y_out] += part
+        n_y, n_x = (edge.stop - edge.start for edge in tile)
+        # Half the bytes are twice the speed.
+        narrow = dtype in (np.int32, np.int64) and max(-int(part.min()), int(part.max())) * pixels < 2**15
+        kind = np.int16 if narrow else dtype
+        if (n_y, n_x, kind) not in buffers:
+            outside = (n_y + 2 * half_y, n_x + 2 * half_x)
+            buffers[n_y, n_x, kind] = [np.empty(shape, kind) for shape in (outside, (outside[0], n_x), (n_y, n_x))]
+        padded, wide, total = buffers[n_y, n_x, kind]
+        place = blocks.inside(outer, (slice(tile[0].start - half_y, None), slice(tile[1].start - half_x, None)))
+        if part.shape != padded.shape:
+            padded[...] = 0
+        padded[place] = part
+        wide[...] = padded[:, half_x : half_x + n_x]
+        total[...] = 0
+        for width in range(half_x + 1):
+            if width:
+                left, right = half_x - width, half_x + width
+                add(wide, padded[:, left : left + n_x], out=wide)
+                add(wide, padded[:, right : right + n_x], out=wide)
+            for dy, row in enumerate(rows):
+                if row == width:
+                    for start in {half_y - dy, half_y + dy}:
+                        add(total, wide[start : start + n_y], out=total)
+        sums[tile] = total
     return sums
 
 
@@ -112,11 +273,7 @@ def _split_float(image, kernel):
     sums = np.zeros(image.shape)
     if largest == 0:
         return sums
-    if _is_large(kernel):
-        # Parts small enough for the rounded transform.
-        bits = int(np.log2(ROUNDING_MARGIN / _transform_error(np.ones(image.shape, dtype=bool), kernel)))
-    else:
-        bits = SUM_BITS - int(np.ceil(np.log2(min(int(kernel.sum()), image.size) + 1)))
+    bits = fixed_point_bits(kernel)
     exponent = int(np.frexp(largest)[1])
     rest = np.asarray(image, dtype=float)
     parts = []
@@ -133,32 +290,31 @@ def _split_float(image, kernel):
     return sums
 
 
-def _fourier(image, kernel):
-    """Convolve by Fourier transform, padded so that nothing wraps around."""
-    shape = _padded_shape(image.shape, kernel.shape)
-    transform = _kernel_transform(kernel.tobytes(), kernel.dtype.str, kernel.shape, shape)
-    full = np.fft.irfft2(np.fft.rfft2(image, shape) * transform, shape)
-    half_y, half_x = kernel.shape[0] // 2, kernel.shape[1] // 2
-    return full[half_y : half_y + image.shape[0], half_x : half_x + image.shape[1]]
+def fixed_point_bits(kernel):
+    """Return how many bits an image's values may have so that their sums under a boolean kernel fit."""
+    return SUM_BITS - int(kernel.sum()).bit_length()
 
 
 def _weighted_sums(image, kernel):
     """Convolve with weights; where no pixel of the image lies under the kernel the sum is exactly zero."""
-    return np.where(_integer_sums(image != 0, kernel != 0) > 0, _fourier(image, kernel), 0.0)
+    shape = tuple(_fast_length(max(n + m // 2, m)) for n, m in zip(image.shape, kernel.shape, strict=True))
+    transform = np.fft.rfft2(kernel, shape)
+    full = np.fft.irfft2(np.fft.rfft2(image, shape) * transform, shape)
+    cut = tuple(slice(m // 2, m // 2 + n) for n, m in zip(image.shape, kernel.shape, strict=True))
+    return np.where(convolve(image != 0, kernel != 0) > 0, full[cut], 0.0)
 
 
-@lru_cache(maxsize=4)
-def _kernel_transform(content, dtype, kernel_shape, shape):
-    """The Fourier transform of a kernel, which the iterations of a loop share."""
-    return np.fft.rfft2(np.frombuffer(content, dtype).reshape(kernel_shape), shape)
+@lru_cache
+def _cheapest_side(n, half):
+    """The side of equal tiles of `n` pixels for which their transforms, `half` more on either side, are cheapest."""
+    smallest, largest = TRANSFORM_SIDES
+    counts = range(-(-n // max(largest, 8 * half)), -(-n // smallest) + 1)
 
+    def cost(count):
+        # Every tile, and the kernel, is transformed; longer transforms cost a little more, and leave the cache.
+        return (count + 0.5) * _fast_length(-(-n // count) + 2 * half) ** 1.15
 
-def _padded_shape(image_shape, kernel_shape):
-    """A fast size for transforms of an image with room for half a kernel beside it.
-
-    What wraps around then falls on the other half kernel's margin, which is cut off.
-    """
-    return tuple(_fast_length(max(n + m // 2, m)) for n, m in zip(image_shape, kernel_shape, strict=True))
+    return -(-n // min(counts, key=cost))
 
 
 @lru_cache

@@ -37,7 +37,15 @@ def history(*masks, decisions=None, starved=None, user_mask=COVERAGE, coverage=C
         decision = decisions[iteration] if decisions else masks[iteration]
         previous = masks[iteration - 1]
         records.append(
-            convergence.record(iteration, significance, masks[iteration], previous, decision, coverage, user_mask)
+            convergence.record(
+                iteration,
+                masks[iteration],
+                previous,
+                decision,
+                coverage,
+                user_mask,
+                **convergence.figures(significance, coverage),
+            )
         )
     return records
 
@@ -74,14 +82,20 @@ def test_record_counts_fractions_of_the_covered_pixels_and_of_those_the_user_lef
 def test_record_holds_starved_pixels_and_the_highest_significance():
     significance = np.arange(24.0).reshape(SHAPE)
     significance[0, :5] = np.nan
-    record = convergence.record(1, significance, A, A, A, COVERAGE, COVERAGE)
+    figures = convergence.figures(significance, COVERAGE)
+    record = convergence.record(1, A, A, A, COVERAGE, COVERAGE, **figures)
     assert record["starved"] == 5
     assert record["highest_significance"] == 23
 
 
 def test_record_of_undefined_significance_has_no_highest():
-    record = convergence.record(1, np.full(SHAPE, np.nan), A, A, A, COVERAGE, COVERAGE)
-    assert record["highest_significance"] is None
+    assert convergence.figures(np.full(SHAPE, np.nan), COVERAGE) == {"starved": 24, "highest_significance": None}
+
+
+def test_record_of_an_unchanged_mask_has_the_digest_that_its_pixels_have():
+    first = convergence.record(1, B, A, B, COVERAGE, COVERAGE)
+    second = convergence.record(2, B, B, B, COVERAGE, COVERAGE, previous_record=first)
+    assert second["digest"] == convergence.digest(B)
 
 
 def test_loop_runs_before_its_first_iteration():

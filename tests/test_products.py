@@ -5,10 +5,10 @@ import pytest
 from astropy.io import fits
 
 from skymask import maps, products
-from skymask.loop import Products
 
 SHAPE = (3, 4)
-RESULT = Products(*(np.full(SHAPE, float(number)) for number in range(6)))
+NAMES = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
+RESULT = {name: np.full(SHAPE, float(number)) for number, name in enumerate(NAMES)}
 COUNTS = np.arange(12).reshape(SHAPE)
 MASK = COUNTS < 9
 LOOP = {"state": "cycle", "period": 2, "iteration": 7}
@@ -49,9 +49,9 @@ HEADER = fits.Header(
 
 def test_images_are_those_of_the_result_and_of_what_they_belong_to():
     images = products.images(COUNTS, COUNTS >= 0, MASK, RESULT)
-    assert set(images) == {"counts", "coverage", "exclusion_mask", *Products._fields}
+    assert set(images) == {"counts", "coverage", "exclusion_mask", *NAMES}
     assert images["exclusion_mask"] is MASK
-    assert images["excess"] is RESULT.excess
+    assert images["excess"] is RESULT["excess"]
 
 
 def test_every_image_has_a_unit_and_a_meaning():

@@ -148,7 +148,7 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
     }
     for dataset, options in more.items():
         result = skymask.iterate(counts[dataset], **kernels, **options)
-        for name, image in {"exclusion_mask": result.exclusion_mask, **result.products._asdict()}.items():
+        for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
             written = maps.read_product(run / f"results/{dataset}/{name}.fits")[name].data
             np.testing.assert_array_equal(written, image, err_msg=f"{dataset} {name}")
         rows = rows_of(run / f"results/{dataset}/convergence.csv")

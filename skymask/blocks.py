@@ -1,0 +1,103 @@
+"""Rectangles of a map: blocks that fit into a processor's cache, and the parts that a change touches."""
+
+import numpy as np
+
+#: Pixels worked on at a time, so that intermediate results stay in the cache.
+BLOCK = 2**16
+
+#: Changes are looked for, and recomputed, in cells of so many pixels a side.
+CELL = 32
+
+
+def strips(shape, pixels=BLOCK):
+    """Return the map cut into strips of whole rows, about `pixels` each, as pairs of slices."""
+    rows = max(1, pixels // max(shape[1], 1))
+    return [(slice(y, min(y + rows, shape[0])), slice(0, shape[1])) for y in range(0, shape[0], rows)]
+
+
+def tiles(shape, sides):
+    """Return the map cut into equal tiles of at most `sides` = (rows, columns), as pairs of slices."""
+    edges = [np.linspace(0, n, -(-n // side) + 1).astype(int) for n, side in zip(shape, sides, strict=True)]
+    return [
+        (slice(int(y0), int(y1)), slice(int(x0), int(x1)))
+        for y0, y1 in zip(edges[0][:-1], edges[0][1:], strict=True)
+        for x0, x1 in zip(edges[1][:-1], edges[1][1:], strict=True)
+    ]
+
+
+def grown(block, half, shape):
+    """Return a block with `half` = (rows, columns) more on every side, as far as the map goes."""
+    return tuple(
+        slice(max(0, part.start - more), min(n, part.stop + more))
+        for part, more, n in zip(block, half, shape, strict=True)
+    )
+
+
+def inside(block, outer):
+    """Return a block's slices within the array that `outer` cuts out."""
+    return tuple(
+        slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(block, outer, strict=True)
+    )
+
+
+def area(blocks):
+    """Return the number of pixels in all blocks together."""
+    return sum((y.stop - y.start) * (x.stop - x.start) for y, x in blocks)
+
+
+def around(marked, side):
+    """Return boxes that hold all marked pixels: one for each group of touching cells, cut where larger than `side`.
+
+    Parameters
+    ----------
+    marked : ndarray of bool, shape (ny, nx)
+    side : int
+        Largest side of a box, in pixels.
+    """
+    if not marked.any():
+        return []
+    from scipy import ndimage
+
+    groups, _ = ndimage.label(_cells(marked), structure=np.ones((3, 3)))
+    boxes = []
+    for group in ndimage.find_objects(groups):
+        box = _pixels(group, marked.shape)
+        y, x = (slice(part.start, part.stop) for part in box)
+        rows = np.flatnonzero(marked[box].any(axis=1))
+        columns = np.flatnonzero(marked[box].any(axis=0))
+        top, left = y.start + int(rows[0]), x.start + int(columns[0])
+        extent = (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
+        boxes += [
+            (slice(top + part_y.start, top + part_y.stop), slice(left + part_x.start, left + part_x.stop))
+            for part_y, part_x in tiles(extent, (side, side))
+        ]
+    return boxes
+
+
+def cover(boxes, shape):
+    """Return blocks without overlap, made of whole cells, that cover the boxes."""
+    cells = np.zeros([-(-n // CELL) for n in shape], dtype=bool)
+    for y, x in boxes:
+        cells[y.start // CELL : -(-y.stop // CELL), x.start // CELL : -(-x.stop // CELL)] = True
+    blocks = []
+    for row, marked in enumerate(cells):
+        ends = np.flatnonzero(np.diff(marked, prepend=False, append=False))
+        blocks += [
+            _pixels((slice(row, row + 1), slice(int(first), int(last))), shape)
+            for first, last in zip(ends[::2], ends[1::2], strict=True)
+        ]
+    return blocks
+
+
+def _cells(marked):
+    """Whether each cell holds a marked pixel."""
+    n_y, n_x = (-(-n // CELL) for n in marked.shape)
+    by_rows = np.zeros((n_y, n_x * CELL), dtype=bool)
+    starts = np.arange(0, marked.shape[0], CELL)
+    np.logical_or.reduceat(marked, starts, axis=0, out=by_rows[:, : marked.shape[1]])
+    return by_rows.reshape(n_y, n_x, CELL).any(axis=2)
+
+
+def _pixels(cells, shape):
+    """The pixels of a rectangle of cells."""
+    return tuple(slice(part.start * CELL, min(part.stop * CELL, n)) for part, n in zip(cells, shape, strict=True))

@@ -1,0 +1,194 @@
+"""Background and significance of a loop, computed again only where a changed exclusion mask touches them."""
+
+import numpy as np
+
+from skymask import blocks, kernels, sums
+from skymask.background import Background, OffSums, estimate_background, mean_background, row_sums
+from skymask.significance import (
+    cash,
+    cash_at_least,
+    compute_significance,
+    correlated_background,
+    sums_on,
+    wstat,
+    wstat_at_least,
+)
+
+
+def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold, whole=False):
+    """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
+
+    Parameters
+    ----------
+    inputs : skymask.inputs.Inputs
+    source_kernel, background_kernel : ndarray
+    statistic : {"wstat", "cash"}
+    threshold : float
+    whole : bool
+        Whether the significance of the whole map is wanted for every mask, and not only where it reaches the threshold.
+
+    Returns
+    -------
+    estimate : RunningEstimate or WholeEstimate
+        `significance`, None unless the whole map has it; `reached` and `starved`, maps of where the significance
+        reaches the threshold and of covered pixels without one; `highest()`, the highest significance;
+        `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask; `estimate()`, the
+        estimate and on sums that final products are made of.
+    """
+    weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
+    # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
+    by_blocks = not whole and not weighted and (statistic == "wstat" or sums.is_local(source_kernel))
+    kind = RunningEstimate if by_blocks else WholeEstimate
+    return kind(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+
+
+class WholeEstimate:
+    """The whole map computed again for every mask, as the workflow's jobs do; see `running_estimate`."""
+
+    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
+        self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
+        self._statistic, self._threshold = statistic, threshold
+        self._on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
+        if inputs.background is None:
+            self.update(inputs.exclusion_mask)
+        else:
+            self._take(Background(inputs.background))
+
+    def update(self, exclusion_mask):
+        """Estimate the background from the pixels that another mask leaves."""
+        inputs = self._inputs
+        self._take(estimate_background(inputs.counts, inputs.acceptance, exclusion_mask, self._background_kernel))
+
+    def _take(self, estimate):
+        self._estimate = estimate
+        self.significance = significance = compute_significance(
+            self._inputs.counts,
+            self._inputs.acceptance,
+            estimate,
+            self._source_kernel,
+            statistic=self._statistic,
+            on=self._on,
+        ).significance
+        self.reached = significance >= self._threshold
+        self.starved = self._inputs.coverage & np.isnan(significance)
+        highest = np.fmax.reduce(significance, axis=None)
+        self._highest = None if np.isnan(highest) else float(highest)
+
+    def highest(self):
+        """Return the highest significance of the map, or None if it is nowhere defined."""
+        return self._highest
+
+    def mean_background(self):
+        """Return the mean background, or None if it is nowhere defined."""
+        return mean_background(self._estimate.background)
+
+    def estimate(self):
+        """Return the background estimate and the sums under the source kernel."""
+        return self._estimate, self._on
+
+
+class RunningEstimate:
+    """Sums kept as integers and brought up to date where a mask changed; see `running_estimate`."""
+
+    significance = None
+
+    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
+        self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
+        self._statistic, self._threshold = statistic, threshold
+        self._on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
+        shape = inputs.counts.shape
+        self._full = bool(inputs.acceptance.all())
+        self._off = None
+        self._mu = np.empty(shape) if statistic == "cash" else None
+        self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
+        self.reached, self.starved = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        if inputs.background is None:
+            self.update(inputs.exclusion_mask)
+        else:
+            first = WholeEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+            self.reached, self.starved, self.highest = first.reached, first.starved, first.highest
+
+    def update(self, exclusion_mask):
+        """Estimate the background from the pixels that another mask leaves."""
+        if self._off is None:
+            inputs = self._inputs
+            self.__dict__.pop("highest", None)
+            self._off = OffSums(inputs.counts, inputs.acceptance, self._background_kernel, exclusion_mask)
+            touched = blocks.strips(exclusion_mask.shape)
+        else:
+            touched = self._off.update(exclusion_mask)
+        self._sum_rows(touched)
+        if self._statistic == "wstat":
+            for block in touched:
+                self._measured(block)
+        else:
+            half = tuple(n // 2 for n in self._source_kernel.shape)
+            for block in blocks.cover(
+                [blocks.grown(b, half, exclusion_mask.shape) for b in touched], exclusion_mask.shape
+            ):
+                self._known(block, half)
+
+    def _measured(self, block):
+        """Where the significance over a measured background reaches the threshold."""
+        counts_off, acceptance_off = self._off.at(block)
+        reached = wstat_at_least(self._threshold, *(on[block] for on in self._on), counts_off, acceptance_off)
+        starved = acceptance_off == 0
+        if not self._full:
+            covered = self._inputs.acceptance[block] > 0
+            reached &= covered
+            starved &= covered
+        self.reached[block], self.starved[block] = reached, starved
+
+    def _known(self, block, half):
+        """Where the significance over a known background reaches the threshold."""
+        outer = blocks.grown(block, half, self.reached.shape)
+        covered = self._inputs.acceptance[outer] > 0
+        mu = correlated_background(self._off.background_at(outer), covered, self._source_kernel)
+        mu, covered = (image[blocks.inside(block, outer)] for image in (mu, covered))
+        self._mu[block] = mu
+        self.reached[block] = cash_at_least(self._threshold, self._on[0][block], mu) & covered
+        self.starved[block] = covered & np.isnan(mu)
+
+    def _sum_rows(self, touched):
+        """Sum the background along the rows of these blocks, for its mean."""
+        rows = np.zeros(self.reached.shape[0], dtype=bool)
+        for y, _ in touched:
+            rows[y] = True
+        ends = np.flatnonzero(np.diff(rows, prepend=False, append=False))
+        n_x = self.reached.shape[1]
+        for first, last in zip(ends[::2], ends[1::2], strict=True):
+            for y, x in blocks.strips((last - first, n_x)):
+                y = slice(first + y.start, first + y.stop)
+                background = self._off.background_at((y, x))
+                self._row_sums[y], self._row_defined[y] = row_sums(background)
+
+    def highest(self):
+        """Return the highest significance of the map, or None if it is nowhere defined."""
+        where = np.unravel_index(np.flatnonzero(self.reached), self.reached.shape)
+        if where[0].size:
+            return float(self._significance(where).max())
+        highest = [np.fmax.reduce(self._significance(s), axis=None) for s in blocks.strips(self.reached.shape)]
+        highest = np.fmax.reduce(highest)
+        return None if np.isnan(highest) else float(highest)
+
+    def _significance(self, where):
+        """The significance of a block or of pixels of the map, NaN where it is undefined."""
+        n_on, acceptance_on = (on[where] for on in self._on)
+        if self._statistic == "cash":
+            significance = cash(n_on, self._mu[where])
+        else:
+            counts_off, acceptance_off = self._off.at(where)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                significance = wstat(n_on, counts_off, acceptance_on / acceptance_off)
+        if not self._full:
+            significance[~(self._inputs.acceptance[where] > 0)] = np.nan
+        return significance
+
+    def mean_background(self):
+        """Return the mean background, or None if it is nowhere defined."""
+        defined = self._row_defined.sum()
+        return float(self._row_sums.sum() / defined) if defined else None
+
+    def estimate(self):
+        """Return the background estimate and the sums under the source kernel."""
+        return self._off.estimate(), self._on
