@@ -19,7 +19,7 @@ from skymask.significance import (
 NO_LIMIT = 1e30
 
 
-def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold):
+def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold, whole=False):
     """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
 
     Parameters
@@ -28,6 +28,8 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     source_kernel, background_kernel : ndarray
     statistic : {"wstat", "cash"}
     threshold : float
+    whole : bool
+        Whether the significance of the whole map is wanted for every mask, and not only where it reaches the threshold.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     """
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
-    by_blocks = not weighted and (statistic == "wstat" or sums.is_local(source_kernel))
+    by_blocks = not whole and not weighted and (statistic == "wstat" or sums.is_local(source_kernel))
     kind = RunningEstimate if by_blocks else WholeEstimate
     return kind(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
 

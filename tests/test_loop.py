@@ -390,3 +390,47 @@ def test_given_background_leaves_the_final_maps_their_errors():
     result = iterate(counts, **kernels, background=np.full(counts.shape, 4.0))
     n = ring(2, 2).sum()
     assert result.products.background_error[10, 10] == pytest.approx(np.sqrt(4 * (n - 1)) / (n - 1), rel=1e-12)
+
+
+SHAPING = {
+    "threshold_low": 1.5,
+    "min_pixels": 3,
+    "max_hole_pixels": 5,
+    "region_growth": {"law": "king", "sigma": 2, "gamma": 2, "level": 1, "max_radius": 3},
+}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_converged_mask_is_a_fixed_point_with_regions_shaped(seed):
+    # A source wider than the ring, so that starved pixels keep their decision.
+    y, x = np.mgrid[-20:21, -24:25]
+    counts = np.random.default_rng(seed).poisson(3 + 30 * np.exp(-(y**2 + x**2) / (2 * 4**2)))
+    options = {"source_kernel": disk(1), "background_kernel": ring(4, 2), "dilation_kernel": disk(1), "threshold": 3}
+    result = iterate(counts, **options, **SHAPING)
+    longer = iterate(counts, **options, **SHAPING, max_iterations=result.iterations + 3, changed_pixels=-1)
+    assert result.state == "converged"
+    assert result.records[-1]["starved"] > 0
+    assert {record["digest"] for record in longer.records[result.iterations :]} == {result.records[-1]["digest"]}
+
+
+@pytest.mark.parametrize("name", SHAPING)
+def test_every_option_that_shapes_regions_is_used(name):
+    counts = crowded()
+    # A square frame, whose middle the source kernel leaves alone.
+    counts[5:10, 5:10] += 40
+    counts[6:9, 6:9] = 3
+    options = CROWDED | {"dilation_kernel": POINT, "max_iterations": 1}
+    changed = iterate(counts, **options, **{name: SHAPING[name]}).exclusion_mask
+    assert not np.array_equal(changed, iterate(counts, **options).exclusion_mask)
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_moving_the_counts_moves_a_mask_of_shaped_regions(move):
+    counts = crowded()
+    plain, moved = iterate(counts, **CROWDED, **SHAPING), iterate(move(counts), **CROWDED, **SHAPING)
+    assert np.array_equal(moved.exclusion_mask, move(plain.exclusion_mask))
+
+
+def test_regions_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="threshold_low must be more than 0, and at most the threshold"):
+        iterate(crowded(), **CROWDED, threshold_low=3)
