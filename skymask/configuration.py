@@ -22,6 +22,9 @@ DATA_KEYS = ("counts", "acceptance", "exclusion_mask", "background", "simulate")
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 
+#: Analysis keys whose own keys are options: those of a dataset add to the global ones.
+OPTION_KEYS = ("convergence", "limits", "null_simulations", "quality")
+
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html")
 
@@ -69,7 +72,7 @@ def dataset_settings(config, schema):
     for name, entry in config["datasets"].items():
         # A kernel replaces a kernel as a whole; the other nested keys are options, which add up.
         merged = {**shared, **entry}
-        merged["convergence"] = {**shared.get("convergence", {}), **entry.get("convergence", {})}
+        merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
         settings[name] = _in_order(with_defaults(merged, schema["$defs"]["dataset"], schema))
     _raise_if_any(_content_errors(settings))
     return settings
@@ -269,6 +272,8 @@ def _explain(error):
             yield f"{where} must be one of {', '.join(map(str, error.validator_value))}, got {value!r}"
         case "exclusiveMinimum":
             yield f"{where} must be more than {error.validator_value}, got {value}"
+        case "exclusiveMaximum":
+            yield f"{where} must be less than {error.validator_value}, got {value}"
         case "minimum" | "maximum":
             bound = "at least" if error.validator == "minimum" else "at most"
             yield f"{where} must be {bound} {error.validator_value}, got {value}"

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 from astropy.wcs import WCS, FITSFixedWarning
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from skymask.errors import MapError
 from skymask.maps import sky_cards
@@ -87,6 +87,19 @@ def sky_position(header, x, y):
     """Return longitude and latitude of a pixel, in degrees, in the map's own frame."""
     longitude, latitude = _positions(sky_projection(header), [[x, y]])[0]
     return float(longitude), float(latitude)
+
+
+def sky_positions(header, x, y):
+    """Return longitudes and latitudes of n pixels, shape (n, 2), in degrees in the map's own frame."""
+    return _positions(sky_projection(header), np.column_stack([x, y]).astype(float))
+
+
+def frame_name(header):
+    """Return astropy's name of the map's own frame, as in "icrs", or "unknown" where astropy knows none."""
+    try:
+        return wcs_to_celestial_frame(sky_projection(header)).name
+    except ValueError:
+        return "unknown"
 
 
 def axis_names(header):

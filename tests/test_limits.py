@@ -39,7 +39,7 @@ def test_confidence_level_is_one_sided(level, expected):
 
 @pytest.mark.parametrize("level", [0.5, 1, 95, NAN])
 def test_confidence_level_that_is_none_is_refused(level):
-    with pytest.raises(ValueError, match="confidence_level must be between 0.5 and 1"):
+    with pytest.raises(ValueError, match=r"confidence_level must be between 0\.5 and 1"):
         wstat_limits(1, 1, 1, confidence_level=level)
 
 
@@ -118,8 +118,8 @@ def test_fit_statistic_rises_by_what_defines_the_limits(n_on, n_off, alpha):
     best = 2 * (n_on - xlogy(n_on, n_on) + n_off - xlogy(n_off, n_off))
     places = (excess - limits.excess_errn, excess + limits.excess_errp, limits.excess_upper_limit)
     risen = [on_off_statistic(n_on, n_off, alpha, place) - best for place in places]
-    # The search inside bounds ends a fraction of 1.5e-8 beside a minimum on the bound, where the slope is 2 + 2 / alpha:
-    # 2e-5 for backgrounds of up to 600.
+    # The search inside bounds ends a fraction of 1.5e-8 beside a minimum on the bound, where the slope is
+    # 2 + 2 / alpha: 2e-5 for backgrounds of up to 600.
     np.testing.assert_allclose(risen, [1, 1, 4], rtol=0, atol=1e-4)
 
 
