@@ -32,10 +32,19 @@ def render_report(statuses, figures, path):
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["state_text"] = lambda status: state_text(status["state"], status["period"])
     environment.filters["setting_text"] = _setting_text
+    environment.filters["number"] = _number
     template = environment.from_string(resources.files("skymask").joinpath("report.html").read_text(encoding="utf-8"))
     with written_whole(path) as temporary:
         page = template.render(statuses=statuses, figures=shown, version=__version__)
         temporary.write_text(page, encoding="utf-8")
+
+
+def _number(value, form, error=None):
+    """A number of a status file, with its error if it has one; "undefined" where there is none, "inf" as it stands."""
+    if value is None:
+        return "undefined"
+    text = value if isinstance(value, str) else form % value
+    return text if error is None else f"{text} ± {form.replace('+', '') % error}"
 
 
 def _setting_text(value):
