@@ -186,7 +186,7 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     if mean is not None:
         below = grid[grid <= threshold]
         mean_text, width_text = (_with_error(quality, key) for key in ("off_source_mean", "off_source_width"))
-        label = f"fit below threshold: mean {mean_text}, width {width_text}"
+        label = f"fit below threshold:\nmean {mean_text}, width {width_text}"
         fit = scale / width * np.exp(-0.5 * ((below - mean) / width) ** 2)
         axes.plot(below, fit, color=ORANGE, linewidth=1.6, label=label)
     axes.axvline(threshold, color=GREY, linestyle=":", label=f"threshold {threshold:g}")
