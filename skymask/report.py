@@ -40,11 +40,12 @@ def render_report(statuses, figures, path):
 
 
 def _number(value, form, error=None):
-    """A number of a status file, with its error if it has one; "undefined" where there is none, "inf" as it stands."""
+    """A number of a status file, with its error unless that rounds to nothing; "undefined" where there is none."""
     if value is None:
         return "undefined"
     text = value if isinstance(value, str) else form % value
-    return text if error is None else f"{text} ± {form.replace('+', '') % error}"
+    error_text = form.replace("+", "") % (error or 0.0)
+    return f"{text} ± {error_text}" if float(error_text) else text
 
 
 def _setting_text(value):

@@ -72,6 +72,7 @@ def test_figures_are_linked_relative_to_the_page(tmp_path):
         ({"off_source_mean": -0.01234, "off_source_mean_error": 0.0081}, "<td>-0.012 ± 0.008</td>"),
         ({"off_source_width": 1.0449}, "<td>1.045</td>"),
         ({"post_trial_significance": 5.678, "post_trial_significance_error": 0.0312}, "<td>5.68 ± 0.03</td>"),
+        ({"post_trial_significance": 44.7147, "post_trial_significance_error": 0.0032}, "<td>44.71</td>"),
         ({"trials": 14012.3, "trials_error": 1401.2, "null_simulations": 100}, "14012 ± 1401, from 100 simulations"),
         ({}, "between 3 source kernels and 10 pixels"),
         ({"clipped_mean": -0.0612, "clipped_width": 0.9333}, "-0.0612 and 0.9333"),
