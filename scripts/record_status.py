@@ -3,14 +3,17 @@
 from pathlib import Path
 
 from skymask.jobs import job, read_json, write_json
-from skymask.quality import doubts
+from skymask.quality import doubts, verdict
 
 
-def record_status(*, dataset, inspection, quality, loop, analysis, stale, output):
+def record_status(*, dataset, inspection, quality, null, loop, analysis, stale, output):
     for path in stale:
         Path(path).unlink(missing_ok=True)
-    figures = read_json(quality) if quality else {}
-    warnings = read_json(inspection)["warnings"] + (doubts(figures, loop["state"]) if figures else [])
+    warnings, figures = read_json(inspection)["warnings"], {}
+    if quality:
+        figures = read_json(quality) | read_json(null)
+        raised = doubts(figures, loop["state"], analysis["quality"])
+        warnings, figures = warnings + raised, {"verdict": verdict(raised), **figures}
     write_json(output, {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": analysis})
 
 
@@ -20,6 +23,7 @@ if __name__ == "__main__":
             dataset=snakemake.wildcards.dataset,
             inspection=snakemake.input.inspection,
             quality=snakemake.input.get("quality"),
+            null=snakemake.input.get("null"),
             loop=snakemake.params.loop,
             analysis=snakemake.params.analysis,
             stale=snakemake.params.stale,

@@ -24,6 +24,8 @@ REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 
 #: Keys of an exclusion region that name a file.
 REGION_FILES = ("file", "table")
+#: Analysis keys whose own keys are options: those of a dataset add to the global ones.
+OPTION_KEYS = ("convergence", "limits", "null_simulations", "quality")
 
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html")
@@ -75,7 +77,7 @@ def dataset_settings(config, schema):
     for name, entry in config["datasets"].items():
         # A kernel replaces a kernel as a whole; the other nested keys are options, which add up.
         merged = {**shared, **entry}
-        merged["convergence"] = {**shared.get("convergence", {}), **entry.get("convergence", {})}
+        merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
         settings[name] = _in_order(with_defaults(merged, schema["$defs"]["dataset"], schema))
     _raise_if_any(_content_errors(settings))
     return settings

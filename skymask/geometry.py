@@ -202,6 +202,19 @@ def sky_position(header, x, y):
     return float(longitude), float(latitude)
 
 
+def sky_positions(header, x, y):
+    """Return longitudes and latitudes of n pixels, shape (n, 2), in degrees in the map's own frame."""
+    return _positions(sky_projection(header), np.column_stack([x, y]).astype(float))
+
+
+def frame_name(header):
+    """Return astropy's name of the map's own frame, as in "icrs", or "unknown" where astropy knows none."""
+    try:
+        return wcs_to_celestial_frame(sky_projection(header)).name
+    except ValueError:
+        return "unknown"
+
+
 def axis_names(header):
     """Return the names of longitude and latitude in the map's own frame, as in ["GLON", "GLAT"]."""
     wcs = sky_projection(header)

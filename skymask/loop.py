@@ -37,6 +37,8 @@ class Products:
         Of `skymask.significance.sums_on`, and the map of the significance, if known already.
     """
 
+    NAMES = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
+
     def __init__(self, counts, acceptance, estimate, source_kernel, *, statistic, on=None, significance=None):
         self._counts, self._acceptance, self._estimate = counts, acceptance, estimate
         self._source_kernel, self._statistic, self._on = source_kernel, statistic, on
@@ -85,8 +87,7 @@ class Products:
 
     def maps(self):
         """Return all maps by name."""
-        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self.NAMES}
 
 
 class Result(NamedTuple):

@@ -164,7 +164,7 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     exclusion_mask : ndarray of bool, shape (ny, nx)
         True where the pixel is used.
     quality : dict
-        Of `skymask.quality.assess_quality`.
+        Of `skymask.quality.assess_quality`; with the errors of `skymask.null_simulations.summarize`, if known.
     threshold : float
     """
     everything = significance[np.isfinite(significance)]
@@ -185,7 +185,8 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     mean, width = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None:
         below = grid[grid <= threshold]
-        label = f"fit below threshold: mean {mean:.3f}, width {width:.3f}"
+        mean_text, width_text = (_with_error(quality, key) for key in ("off_source_mean", "off_source_width"))
+        label = f"fit below threshold:\nmean {mean_text}, width {width_text}"
         fit = scale / width * np.exp(-0.5 * ((below - mean) / width) ** 2)
         axes.plot(below, fit, color=ORANGE, linewidth=1.6, label=label)
     axes.axvline(threshold, color=GREY, linestyle=":", label=f"threshold {threshold:g}")
@@ -198,6 +199,12 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     axes.set_title(f"{dataset}: off-source significance", fontsize=10)
     figure.legend(fontsize=7.5, loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def _with_error(quality, key):
+    """A quality figure with its error, if that is known."""
+    error = quality.get(f"{key}_error")
+    return f"{quality[key]:.3f}" if error is None else f"{quality[key]:.3f} ± {error:.3f}"
 
 
 def truth(background, error, expected_background, expected_sources, exclusion_mask, header, source_kernel):

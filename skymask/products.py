@@ -84,6 +84,22 @@ def cards(counts_header, dataset, loop, quality, settings):
     ]
 
 
+def counts_of(image):
+    """Return the counts of the product as whole numbers, zero where there is no coverage."""
+    return np.nan_to_num(image).astype(np.int64)
+
+
+def inherited_cards(header):
+    """Return the cards by which a product says what was done, for maps that are made of it."""
+    cards = list(header.cards)
+    begin = list(header).index("DATASET")
+    return [
+        (card.keyword, card.value, card.comment)
+        for card in cards[begin:]
+        if card.keyword not in ("CHECKSUM", "DATASUM")
+    ]
+
+
 def with_position(quality, header):
     """Return quality figures with the sky position of the hottest pixel, in degrees in the map's own frame.
 

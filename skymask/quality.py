@@ -1,12 +1,8 @@
 """How good a result is: the off-source significance distribution, the hottest pixel, what was left out."""
 
+import math
+
 import numpy as np
-
-#: Larger fractions of starved pixels, or of pixels with few off counts, are worth a warning.
-DOUBTFUL_FRACTION = 0.1
-
-#: Larger deviations of the off-source mean from 0 and of its width from 1 are worth a warning.
-DOUBTFUL_MEAN, DOUBTFUL_WIDTH = 0.2, 0.2
 
 #: Below this many off counts, the on/off significance is a poor approximation.
 MIN_COUNTS_OFF = 10
@@ -51,6 +47,26 @@ def fit_off_source(significance, threshold):
     return float(best.x[0]), float(np.exp(best.x[1]))
 
 
+def expected_after_cut(threshold):
+    r"""Return mean and width of a standard normal distribution cut at `threshold`.
+
+    .. math:: \bar x = -\frac{\varphi(T)}{\Phi(T)}, \quad w^2 = 1 + T \bar x - \bar x^2
+
+    (Johnson, Kotz & Balakrishnan 1994, Continuous Univariate Distributions, vol. 1, sect. 13.10.1.) It is what plain
+    moments of the used pixels would be without sources, if pixels above the threshold alone were excluded; dilation
+    takes out more.
+    """
+    # The density and its integral up to the threshold, without the import of a library for them.
+    density = math.exp(-0.5 * threshold**2) / math.sqrt(2 * math.pi)
+    mean = -density / (0.5 * math.erfc(-threshold / math.sqrt(2)))
+    return mean, math.sqrt(1 + threshold * mean - mean**2)
+
+
+def off_source_values(significance, used):
+    """Return the defined significances of the used pixels."""
+    return significance[used & np.isfinite(significance)]
+
+
 def assess_quality(significance, exclusion_mask, coverage, counts_off, *, threshold):
     """Return the quality figures of a result.
 
@@ -68,15 +84,19 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
     Returns
     -------
     quality : dict
-        `off_source_mean` and `off_source_width` (fitted), `off_source_pixels`, `highest_significance` and its pixel
+        `off_source_mean` and `off_source_width` (fitted), the plain mean and width of the same values
+        (`clipped_mean`, `clipped_width`) and what the cut alone makes of a standard normal distribution
+        (`expected_clipped_mean`, `expected_clipped_width`), `off_source_pixels`, `highest_significance` and its pixel
         (`highest_x`, `highest_y`, counted from 0), `excluded` and `excluded_fraction`, `starved` pixels,
         `few_counts_off` (pixels with fewer than `MIN_COUNTS_OFF` off counts), and `unexcluded_above_threshold`:
         used pixels that reach the threshold, zero for a fixed point.
     """
     used = exclusion_mask & coverage
     defined = ~np.isnan(significance)
-    off_source = significance[used & np.isfinite(significance)]
+    off_source = off_source_values(significance, used)
     mean, width = fit_off_source(off_source, threshold)
+    clipped = off_source[off_source < threshold]
+    expected_mean, expected_width = expected_after_cut(threshold)
     highest, highest_x, highest_y = None, None, None
     if defined.any():
         highest_y, highest_x = (int(i) for i in np.unravel_index(np.nanargmax(significance), significance.shape))
@@ -95,10 +115,19 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         "off_source_pixels": int(off_source.size),
         "off_source_mean": None if np.isnan(mean) else mean,
         "off_source_width": None if np.isnan(width) else width,
+        "clipped_mean": float(clipped.mean()) if clipped.size else None,
+        "clipped_width": float(clipped.std()) if clipped.size else None,
+        "expected_clipped_mean": expected_mean,
+        "expected_clipped_width": expected_width,
     }
 
 
-def doubts(quality, state):
+def verdict(doubts):
+    """Return "warn" for a result that raises doubts, "pass" for one that does not."""
+    return "warn" if doubts else "pass"
+
+
+def doubts(quality, state, thresholds):
     """Return warnings about a result: what a careful reader of its quality figures would object to.
 
     Parameters
@@ -107,6 +136,10 @@ def doubts(quality, state):
         Of `assess_quality`.
     state : str
         How the loop ended.
+    thresholds : dict
+        Largest values that raise no doubt: of the off-source mean's distance from 0 (`off_source_mean`) and of its
+        width's from 1 (`off_source_width`), and of the fractions of covered pixels that are starved
+        (`starved_fraction`) or have few off counts (`few_counts_off_fraction`).
     """
     warnings = []
     if state == "runaway":
@@ -116,12 +149,14 @@ def doubts(quality, state):
         ("few_counts_off", f"have fewer than {MIN_COUNTS_OFF} off counts"),
     ):
         fraction = quality[key] / quality["covered"]
-        if fraction > DOUBTFUL_FRACTION:
+        if fraction > thresholds[f"{key}_fraction"]:
             warnings.append(
                 f"{fraction:.0%} of the pixels {what}: the background kernel is too small, or too much is excluded"
             )
     mean, width = quality["off_source_mean"], quality["off_source_width"]
-    if mean is not None and (abs(mean) > DOUBTFUL_MEAN or abs(width - 1) > DOUBTFUL_WIDTH):
+    if mean is not None and (
+        abs(mean) > thresholds["off_source_mean"] or abs(width - 1) > thresholds["off_source_width"]
+    ):
         warnings.append(
             f"off-source mean {mean:+.3f} and width {width:.3f} are far from 0 and 1: "
             "an acceptance may be missing, or sources may be left in the background"

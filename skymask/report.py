@@ -32,10 +32,20 @@ def render_report(statuses, figures, path):
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["state_text"] = lambda status: state_text(status["state"], status["period"])
     environment.filters["setting_text"] = _setting_text
+    environment.filters["number"] = _number
     template = environment.from_string(resources.files("skymask").joinpath("report.html").read_text(encoding="utf-8"))
     with written_whole(path) as temporary:
         page = template.render(statuses=statuses, figures=shown, version=__version__)
         temporary.write_text(page, encoding="utf-8")
+
+
+def _number(value, form, error=None):
+    """A number of a status file, with its error unless that rounds to nothing; "undefined" where there is none."""
+    if value is None:
+        return "undefined"
+    text = value if isinstance(value, str) else form % value
+    error_text = form.replace("+", "") % (error or 0.0)
+    return f"{text} ± {error_text}" if float(error_text) else text
 
 
 def _setting_text(value):

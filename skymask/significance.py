@@ -161,7 +161,7 @@ def compute_significance(counts, acceptance, estimate, source_kernel, *, statist
         mu = correlated_background(estimate.background, coverage, source_kernel)
     scale = 1.0
     if kernels.is_weighted(source_kernel):
-        scale = _poisson_scale(estimate.background, acceptance, source_kernel)
+        scale = poisson_scale(estimate.background, acceptance, source_kernel)
         n_on = np.maximum(n_on, 0)
     significance = np.empty(counts.shape)
     for strip in blocks.strips(counts.shape):
@@ -209,8 +209,8 @@ def correlated_background(background, coverage, source_kernel):
     return mu
 
 
-def _poisson_scale(background, acceptance, source_kernel):
-    """Variance over mean of a weighted background sum, from the acceptance where there is no background."""
+def poisson_scale(background, acceptance, source_kernel):
+    """Return variance over mean of a weighted background sum, from the acceptance where there is no background."""
 
     def ratio(image):
         squared = sums.convolve(image, source_kernel**2)

@@ -177,6 +177,22 @@ MISTAKES = {
         {"background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "2 px"}},
         "datasets.crab: inner_radius and width of a ring must both be angles or both px",
     ),
+    "confidence level in percent": (
+        {"limits": {"confidence_level": 95}},
+        "limits.confidence_level must be less than 1, got 95",
+    ),
+    "confidence level of a coin": (
+        {"limits": {"confidence_level": 0.5}},
+        "limits.confidence_level must be more than 0.5, got 0.5",
+    ),
+    "fewer simulations than none": (
+        {"null_simulations": {"number": -1}},
+        "null_simulations.number must be at least 0, got -1",
+    ),
+    "quality key that is none": (
+        {"quality": {"off_source_men": 0.1}},
+        "quality.off_source_men is no known key (did you mean off_source_mean?)",
+    ),
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
     "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate"),
     "counts and a simulation": (

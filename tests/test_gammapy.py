@@ -60,16 +60,24 @@ def test_one_step_is_that_of_gammapy(gammapy, shared):
 
 def test_gammapy_reads_our_products(gammapy, tmp_path):
     from gammapy.maps import Map
+    from regions import Regions
 
     write_map(tmp_path / "counts.fits", field_with_source())
     write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
-    process = snakemake("results/field/status.json", folder=tmp_path)
+    names = ("counts", "background", "significance", "excess", "exclusion_mask", "coverage", "alpha")
+    names = (*names, "excess_errn", "excess_errp", "excess_upper_limit", "exclusion_mask_inverse")
+    targets = [f"results/field/{name}.fits" for name in names]
+    process = snakemake(*targets, "results/field/regions.reg", folder=tmp_path)
     assert process.returncode == 0, process.stdout
-    for name in ("counts", "background", "significance", "excess", "exclusion_mask", "coverage", "alpha"):
+    for name in names:
         path = tmp_path / f"results/field/{name}.fits"
         sky_map = Map.read(path)
         np.testing.assert_array_equal(sky_map.data, maps.read_product(path)[name].data)
         assert sky_map.geom.center_skydir.separation(Map.read(tmp_path / "counts.fits").geom.center_skydir).deg < 1e-9
+    regions = Regions.read(tmp_path / "results/field/regions.reg")
+    mask = Map.read(tmp_path / "results/field/exclusion_mask.fits")
+    np.testing.assert_array_equal(mask.geom.region_mask(regions, inside=False).data, mask.data == 1)
+    assert not mask.data.all()
 
 
 def as_map(array, **options):

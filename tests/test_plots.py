@@ -63,6 +63,18 @@ def test_an_off_source_distribution_can_be_drawn(quality, value, tmp_path):
     assert drawn(plots.off_source("field", np.full(SHAPE, value), HALF, quality, 5.0), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("errors", "text"),
+    [
+        ({}, "mean 0.100, width 1.200"),
+        ({"off_source_mean_error": 0.01, "off_source_width_error": 0.02}, "mean 0.100 ± 0.010, width 1.200 ± 0.020"),
+    ],
+)
+def test_an_off_source_distribution_says_its_errors_if_they_are_known(errors, text):
+    figure = plots.off_source("field", np.zeros(SHAPE), HALF, QUALITY | errors, 5.0)
+    assert any(text in line.get_label() for line in figure.axes[0].lines)
+
+
 def test_truth_can_be_drawn_where_nothing_is_defined(tmp_path):
     nothing = np.full(SHAPE, np.nan)
     zero = np.zeros(SHAPE)

@@ -116,6 +116,19 @@ def test_cards_come_back_from_a_file(tmp_path):
     assert {card[0]: header[card[0]] for card in cards} == {card[0]: card[1] for card in cards}
 
 
+def test_maps_made_of_a_product_inherit_what_was_done(tmp_path):
+    cards = products.cards(HEADER, "crab", LOOP, QUALITY, SETTINGS)
+    maps.write(tmp_path / "a.fits", {"excess": RESULT["excess"]}, sky=HEADER, cards=cards)
+    header = maps.read_product(tmp_path / "a.fits")["excess"].header
+    assert [card[:2] for card in products.inherited_cards(header)] == [card[:2] for card in cards]
+
+
+def test_counts_of_a_product_are_whole_numbers_and_zero_without_coverage():
+    counts = products.counts_of(np.array([[3.0, np.nan]]))
+    assert counts.dtype.kind == "i"
+    assert counts.tolist() == [[3, 0]]
+
+
 def test_hottest_pixel_has_its_place_on_the_sky():
     quality = products.with_position({"highest_x": 2, "highest_y": 3}, HEADER)
     # Two pixels of 0.1 degrees from 20 degrees towards smaller longitude, three up from the equator.

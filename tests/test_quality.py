@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from skymask.quality import assess_quality, doubts, fit_off_source
+from skymask.quality import assess_quality, doubts, expected_after_cut, fit_off_source, verdict
 
 
 def cut_normal(mean, width, threshold, n=20001):
@@ -25,6 +25,25 @@ def test_plain_moments_are_biased_where_the_fit_is_not():
     # Mean and width of a standard normal distribution cut at 2 are -0.0552 and 0.9415 (design/method.md).
     values = cut_normal(0, 1, 2)
     assert (values.mean(), values.std()) == pytest.approx((-0.0552, 0.9415), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "mean", "width"), [(2, -0.0552, 0.9415), (3, -0.0044, 0.9933), (5, -1.5e-6, 1.0)]
+)
+def test_expectation_after_the_cut_has_the_published_value(threshold, mean, width):
+    # design/method.md, to the digits printed.
+    assert expected_after_cut(threshold) == pytest.approx((mean, width), abs=5e-5)
+
+
+def test_expectation_after_a_cut_at_zero_is_that_of_half_a_normal_distribution():
+    # Mean -sqrt(2 / pi), variance 1 - 2 / pi.
+    assert expected_after_cut(0) == pytest.approx((-np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi)), rel=1e-12)
+
+
+def test_expectation_after_the_cut_is_the_integral_of_the_cut_distribution():
+    assert expected_after_cut(1.3) == pytest.approx(
+        (cut_normal(0, 1, 1.3).mean(), cut_normal(0, 1, 1.3).std()), abs=1e-3
+    )
 
 
 def test_fit_recovers_a_random_sample_within_its_error():
@@ -71,10 +90,13 @@ COUNTS_OFF = np.array([[3.0, 10.0, 9.9, 50.0], [0.0, 20.0, 30.0, NAN]])
         ("highest_x", 1),
         ("highest_y", 1),
         ("off_source_pixels", 4),
+        ("clipped_mean", 0.0),
+        ("clipped_width", np.sqrt(2 / 3)),
     ],
 )
 def test_figure_of_a_small_map_is_the_one_counted_by_eye(figure, expected):
-    assert assess_quality(SIGNIFICANCE, MASK, COVERAGE, COUNTS_OFF, threshold=5)[figure] == expected
+    figures = assess_quality(SIGNIFICANCE, MASK, COVERAGE, COUNTS_OFF, threshold=5)
+    assert figures[figure] == pytest.approx(expected, rel=1e-12)
 
 
 def test_off_source_fit_is_of_the_used_pixels_below_the_threshold():
@@ -95,6 +117,7 @@ def test_undefined_significance_has_no_highest_pixel_and_no_fit():
     figures = assess_quality(np.full((2, 4), NAN), MASK, COVERAGE, COUNTS_OFF, threshold=5)
     for key in ("highest_significance", "highest_x", "highest_y", "off_source_mean", "off_source_width"):
         assert figures[key] is None
+    assert (figures["clipped_mean"], figures["clipped_width"]) == (None, None)
 
 
 GOOD = {
@@ -105,9 +128,39 @@ GOOD = {
     "off_source_width": 1.04,
 }
 
+THRESHOLDS = {
+    "off_source_mean": 0.2,
+    "off_source_width": 0.2,
+    "starved_fraction": 0.1,
+    "few_counts_off_fraction": 0.1,
+}
+
 
 def test_a_good_result_raises_no_doubts():
-    assert doubts(GOOD, "converged") == []
+    assert doubts(GOOD, "converged", THRESHOLDS) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changes"),
+    [
+        ("off_source_mean", 0.01, {}),
+        ("off_source_width", 0.03, {}),
+        ("starved_fraction", 0.0, {"starved": 1}),
+        ("few_counts_off_fraction", 0.02, {"few_counts_off": 3}),
+    ],
+)
+def test_a_stricter_threshold_raises_a_doubt(key, value, changes):
+    assert doubts(GOOD | changes, "converged", THRESHOLDS) == []
+    assert len(doubts(GOOD | changes, "converged", THRESHOLDS | {key: value})) == 1
+
+
+def test_a_threshold_that_is_just_met_raises_no_doubt():
+    assert doubts(GOOD | {"starved": 10, "off_source_mean": -0.2}, "converged", THRESHOLDS) == []
+
+
+@pytest.mark.parametrize(("raised", "expected"), [([], "pass"), (["something"], "warn")])
+def test_verdict_is_that_of_the_doubts(raised, expected):
+    assert verdict(raised) == expected
 
 
 @pytest.mark.parametrize(
@@ -121,5 +174,5 @@ def test_a_good_result_raises_no_doubts():
     ],
 )
 def test_a_doubtful_result_is_warned_of(changes, state, words):
-    (warning,) = doubts(GOOD | changes, state)
+    (warning,) = doubts(GOOD | changes, state, THRESHOLDS)
     assert words in warning

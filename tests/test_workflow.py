@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
+from astropy.table import QTable
 from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
 from rule_graph import canonical, in_readme
 
@@ -26,6 +27,9 @@ MAPS = (
     "alpha",
     "significance",
     "excess",
+    "excess_errn",
+    "excess_errp",
+    "excess_upper_limit",
     "exclusion_mask",
 )
 
@@ -36,6 +40,15 @@ SHAPING = {
     "max_hole_pixels": 6,
     "region_growth": {"law": "king", "sigma": "4.5 arcmin", "gamma": 1.8, "level": 0.5, "max_radius": "0.4 deg"},
 }
+OTHER_PRODUCTS = (
+    "exclusion_mask_inverse.fits",
+    "regions.ecsv",
+    "regions.reg",
+    "convergence.csv",
+    "quality.json",
+    "null.json",
+    "status.json",
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +108,8 @@ def test_every_product_is_made(run):
     for dataset in ("plain", "simulated", "everything"):
         for name in MAPS:
             assert (run / f"results/{dataset}/{name}.fits").is_file()
+        for name in OTHER_PRODUCTS:
+            assert (run / f"results/{dataset}/{name}").is_file()
         for name in FIGURES:
             assert (run / f"results/{dataset}/plots/{name}.png").is_file()
     assert (run / "results/simulated/plots/truth.png").is_file()
@@ -200,6 +215,67 @@ def test_summary_has_a_row_per_dataset(run):
     assert all(float(row["off_source_width"]) > 0 for row in rows)
 
 
+def test_limits_name_their_confidence_level_and_lie_around_the_excess(run):
+    limit = maps.read_product(run / "results/everything/excess_upper_limit.fits")["excess_upper_limit"]
+    assert limit.header["CONFLEV"] == 0.95
+    excess, errn, errp = (
+        fits.getdata(run / f"results/everything/{name}.fits") for name in ("excess", "excess_errn", "excess_errp")
+    )
+    defined = ~np.isnan(excess)
+    assert np.array_equal(defined, ~np.isnan(limit.data))
+    assert (errn[defined] > 0).all()
+    # 1.645 standard deviations are more than one.
+    assert (limit.data > excess + errp)[defined].all()
+
+
+def test_inverse_mask_is_the_other_convention_and_says_so(run):
+    mask, inverse = (
+        maps.read_product(run / f"results/everything/{name}.fits")[name]
+        for name in ("exclusion_mask", "exclusion_mask_inverse")
+    )
+    assert np.array_equal(inverse.data, 1 - mask.data)
+    assert inverse.header["MASKDEF"] == "1 excluded, 0 used"
+
+
+def test_catalogue_holds_every_excluded_pixel_once(run):
+    for dataset in ("plain", "simulated", "everything"):
+        table = QTable.read(run / f"results/{dataset}/regions.ecsv")
+        assert table["pixels"].sum() == status(run, dataset)["excluded"]
+        excluded = fits.getdata(run / f"results/{dataset}/exclusion_mask.fits") == 0
+        covered = fits.getdata(run / f"results/{dataset}/coverage.fits") == 1
+        counts = fits.getdata(run / f"results/{dataset}/counts.fits")
+        assert table["counts"].value.sum() == counts[excluded & covered].sum()
+        assert table["peak_significance"][0] == status(run, dataset)["highest_significance"]
+
+
+def test_catalogue_tells_the_users_regions_from_those_found(run):
+    table = QTable.read(run / "results/everything/regions.ecsv")
+    assert list(table["user_only"]) == [False, True]
+    assert list(table["iteration"]) == [1, 0]
+    # The source at the centre of the map, and the user's disk 15 pixels of 0.05 deg above and to its left.
+    assert table["peak_latitude"][0].value == pytest.approx(22, abs=0.1)
+    assert table["latitude"][1].value == pytest.approx(22 + 15.5 * 0.05, abs=0.01)
+
+
+def test_ds9_file_has_an_outline_for_every_region(run):
+    lines = (run / "results/everything/regions.reg").read_text().splitlines()
+    assert lines[2] == "icrs"
+    assert [line.split("(")[0] for line in lines[3:]] == ["polygon", "polygon"]
+
+
+def test_status_has_errors_trials_and_a_verdict(run):
+    for dataset in ("plain", "simulated", "everything"):
+        figures = status(run, dataset)
+        assert figures["verdict"] == "pass"
+        assert 0 < figures["off_source_mean_error"] < 0.2
+        assert 0 < figures["off_source_width_error"] < 0.2
+        assert figures["trials"] > figures["trials_min"]
+        assert figures["post_trial_significance"] < figures["highest_significance"]
+    row = rows_of(run / "results/summary.csv")[0]
+    for key in ("verdict", "off_source_mean_error", "off_source_width_error", "post_trial_significance"):
+        assert row[key] == str(status(run, "plain")[key])
+
+
 def test_report_links_to_files_that_exist_and_to_no_network(run):
     page = (run / "results/report.html").read_text()
     links = re.findall(r'(?:href|src)="([^"#]+)"', page)
@@ -252,6 +328,42 @@ def test_a_plot_setting_reruns_plots_only(run):
     assert rules == {"plot_maps", "plot_convergence", "plot_truth", "render_report", "all"}
 
 
+def test_a_new_confidence_level_reruns_the_limits_and_the_record_of_it_only(run):
+    rules = rules_to_rerun(run, limits={"confidence_level": 0.99})
+    assert rules == {"compute_limits", "record_status", "summarize_datasets", "render_report", "all"}
+
+
+def test_new_simulations_rerun_what_shows_them_only(run):
+    rules = rules_to_rerun(run, null_simulations={"seed": 4})
+    shown = {"plot_convergence", "record_status", "summarize_datasets", "render_report", "all"}
+    assert rules == {"simulate_null"} | shown
+
+
+def test_a_new_quality_threshold_reruns_the_verdict_only(run):
+    rules = rules_to_rerun(run, quality={"off_source_mean": 0.001})
+    assert rules == {"record_status", "summarize_datasets", "render_report", "all"}
+
+
+def test_a_threshold_that_is_not_met_is_a_warning_and_no_simulations_are_no_errors(run, tmp_path):
+    write_map(tmp_path / "counts.fits", field_with_source())
+    write_config(
+        tmp_path / "config.yaml",
+        datasets={"field": {"counts": "counts.fits"}},
+        quality={"off_source_width": 0.0001},
+        null_simulations={"number": 0},
+    )
+    process = snakemake(folder=tmp_path)
+    assert process.returncode == 0, process.stdout
+    figures = status(tmp_path, "field")
+    assert figures["verdict"] == "warn"
+    assert "are far from 0 and 1" in figures["warnings"][0]
+    assert figures["off_source_mean_error"] is None
+    assert figures["post_trial_significance_min"] < figures["post_trial_significance_max"]
+    page = (tmp_path / "results/report.html").read_text()
+    assert '<span class="badge warn">warn</span>' in page
+    assert "Trials not simulated" in page
+
+
 def test_an_edit_of_the_library_reruns_what_uses_it(clone, tmp_path):
     write_map(tmp_path / "counts.fits", field_with_source())
     write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
@@ -272,6 +384,8 @@ def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, tmp_path):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     targets = [
         "results/everything/status.json",
+        "results/everything/excess_upper_limit.fits",
+        "results/everything/regions.ecsv",
         "results/everything/plots/counts.png",
         "results/simulated/plots/truth.png",
     ]
@@ -280,6 +394,7 @@ def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, tmp_path):
     for pattern in (
         "results/everything/**/*.fits",
         "results/everything/**/*.json",
+        "results/everything/regions.*",
         "results/*/*.csv",
         "results/**/*.png",
     ):

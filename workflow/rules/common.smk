@@ -28,9 +28,16 @@ PRODUCTS = (
     "alpha.fits",
     "significance.fits",
     "excess.fits",
+    "excess_errn.fits",
+    "excess_errp.fits",
+    "excess_upper_limit.fits",
     "exclusion_mask.fits",
+    "exclusion_mask_inverse.fits",
+    "regions.ecsv",
+    "regions.reg",
     "convergence.csv",
     "quality.json",
+    "null.json",
 )
 
 #: Settings that make a mask from a significance map, apart from the dilation.
@@ -229,6 +236,7 @@ def status_files(wildcards):
     files = {"decisions": decided_in(wildcards.dataset)}
     if succeeded(wildcards.dataset):
         files["quality"] = f"<results>/{wildcards.dataset}/quality.json"
+        files["null"] = f"<results>/{wildcards.dataset}/null.json"
     return files
 
 

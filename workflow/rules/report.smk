@@ -35,6 +35,7 @@ rule plot_convergence:
         significance="<results>/{dataset}/significance.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
         quality="<results>/{dataset}/quality.json",
+        null="<results>/{dataset}/null.json",
     output:
         **figure_outputs("mask_growth", "convergence", "off_source"),
     log:

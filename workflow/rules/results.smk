@@ -1,7 +1,8 @@
 """Results: the products of every finished loop, the status of every dataset, the summary of all.
 
-Needs: loops that have ended. Makes: the final maps, convergence.csv, quality.json and status.json of every dataset
-(only the status of one that failed), summary.csv, and a failure at the very end if any dataset failed.
+Needs: loops that have ended. Makes: the final maps, convergence.csv, quality.json, null.json, the catalogue of regions
+and status.json of every dataset (only the status of one that failed), summary.csv, and a failure at the very end if any
+dataset failed.
 """
 
 
@@ -40,6 +41,92 @@ rule compute_products:
         "Compute the products of {wildcards.dataset}"
     script:
         "../../scripts/compute_products.py"
+
+
+rule compute_limits:
+    input:
+        counts="<results>/{dataset}/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        background="<results>/{dataset}/background.fits",
+        background_error="<results>/{dataset}/background_error.fits",
+        counts_off="<results>/{dataset}/counts_off.fits",
+        alpha="<results>/{dataset}/alpha.fits",
+        significance="<results>/{dataset}/significance.fits",
+        excess="<results>/{dataset}/excess.fits",
+        kernel_files=kernel_files,
+    output:
+        excess_errn="<results>/{dataset}/excess_errn.fits",
+        excess_errp="<results>/{dataset}/excess_errp.fits",
+        excess_upper_limit="<results>/{dataset}/excess_upper_limit.fits",
+    log:
+        "<logs>/{dataset}/compute_limits.log",
+    benchmark:
+        "<benchmarks>/{dataset}/compute_limits.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        source_kernel=setting("source_kernel"),
+        statistic=setting("statistic"),
+        limits=setting("limits"),
+        library=LIBRARY,
+    message:
+        "Compute errors and upper limits of the excess of {wildcards.dataset}"
+    script:
+        "../../scripts/compute_limits.py"
+
+
+rule catalogue_regions:
+    input:
+        counts="<results>/{dataset}/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        background="<results>/{dataset}/background.fits",
+        significance="<results>/{dataset}/significance.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+        masks=every_mask,
+        kernel_files=kernel_files,
+    output:
+        catalogue="<results>/{dataset}/regions.ecsv",
+        outlines="<results>/{dataset}/regions.reg",
+        inverse_mask="<results>/{dataset}/exclusion_mask_inverse.fits",
+    log:
+        "<logs>/{dataset}/catalogue_regions.log",
+    benchmark:
+        "<benchmarks>/{dataset}/catalogue_regions.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        library=LIBRARY,
+    message:
+        "Catalogue the excluded regions of {wildcards.dataset}"
+    script:
+        "../../scripts/catalogue_regions.py"
+
+
+rule simulate_null:
+    input:
+        background="<results>/{dataset}/background.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+        quality="<results>/{dataset}/quality.json",
+        kernel_files=kernel_files,
+    output:
+        null="<results>/{dataset}/null.json",
+    log:
+        "<logs>/{dataset}/simulate_null.log",
+    benchmark:
+        "<benchmarks>/{dataset}/simulate_null.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        threshold=setting("threshold"),
+        simulate=setting("null_simulations"),
+        library=LIBRARY,
+    message:
+        "Simulate the background of {wildcards.dataset} without sources"
+    script:
+        "../../scripts/simulate_null.py"
 
 
 rule record_status:

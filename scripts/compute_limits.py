@@ -1,0 +1,40 @@
+"""Compute errors and upper limits of the excess from the products."""
+
+from skymask import maps
+from skymask.jobs import job
+from skymask.limits import compute_limits
+from skymask.loop import Products
+from skymask.pixel_kernels import to_pixels
+from skymask.products import counts_of, inherited_cards
+
+
+def write_limits(*, counts, acceptance, products, source_kernel, statistic, confidence_level, output):
+    counts = maps.read_product(counts)["counts"]
+    acceptance = maps.read_product(acceptance)["acceptance"]
+    result = {name: maps.read_product(path)[name] for name, path in products.items()}
+    limits = compute_limits(
+        counts_of(counts.data),
+        acceptance.data,
+        Products(**{name: sky_map.data for name, sky_map in result.items()}),
+        to_pixels(source_kernel, maps.pixel_size(acceptance.header)),
+        statistic=statistic,
+        confidence_level=confidence_level,
+    )
+    header = result["excess"].header
+    level = [("CONFLEV", confidence_level, "one-sided confidence level")]
+    for name, image in limits._asdict().items():
+        cards = inherited_cards(header) + (level if name == "excess_upper_limit" else [])
+        maps.write(output[name], {name: image}, sky=header, cards=cards)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_limits(
+            counts=snakemake.input.counts,
+            acceptance=snakemake.input.acceptance,
+            products={name: snakemake.input[name] for name in Products.NAMES},
+            source_kernel=snakemake.params.source_kernel,
+            statistic=snakemake.params.statistic,
+            confidence_level=snakemake.params.limits["confidence_level"],
+            output=dict(snakemake.output.items()),
+        )

@@ -1,0 +1,46 @@
+"""Simulate the background alone, for the errors of quality figures and the trials behind the hottest pixel."""
+
+from skymask import maps, null_simulations
+from skymask.jobs import job, read_json, write_json
+from skymask.pixel_kernels import to_pixels
+
+
+def write_null(*, background, acceptance, exclusion_mask, quality, kernels, statistic, threshold, simulate, output):
+    acceptance = maps.read_product(acceptance)["acceptance"]
+    size = maps.pixel_size(acceptance.header)
+    source_kernel, background_kernel = (to_pixels(kernel, size) for kernel in kernels)
+    simulations = null_simulations.simulate_null(
+        maps.read_product(background)["background"].data,
+        acceptance.data,
+        maps.read_product(exclusion_mask)["exclusion_mask"].data == 1,
+        source_kernel,
+        background_kernel,
+        statistic=statistic,
+        threshold=threshold,
+        **simulate,
+    )
+    figures = read_json(quality)
+    pixels = figures["covered"] - figures["starved"]
+    null = null_simulations.summarize(
+        simulations,
+        figures["highest_significance"],
+        pixels=pixels,
+        kernel_areas=pixels / null_simulations.kernel_area(source_kernel),
+        **simulate,
+    )
+    write_json(output, null)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_null(
+            background=snakemake.input.background,
+            acceptance=snakemake.input.acceptance,
+            exclusion_mask=snakemake.input.exclusion_mask,
+            quality=snakemake.input.quality,
+            kernels=(snakemake.params.kernels["source_kernel"], snakemake.params.kernels["background_kernel"]),
+            statistic=snakemake.params.kernels["statistic"],
+            threshold=snakemake.params.threshold,
+            simulate=snakemake.params.simulate,
+            output=snakemake.output.null,
+        )
