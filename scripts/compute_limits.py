@@ -3,7 +3,6 @@
 from skymask import maps
 from skymask.jobs import job
 from skymask.limits import compute_limits
-from skymask.loop import Products
 from skymask.pixel_kernels import to_pixels
 from skymask.products import counts_of, inherited_cards
 
@@ -15,7 +14,7 @@ def write_limits(*, counts, acceptance, products, source_kernel, statistic, conf
     limits = compute_limits(
         counts_of(counts.data),
         acceptance.data,
-        Products(**{name: sky_map.data for name, sky_map in result.items()}),
+        {name: sky_map.data for name, sky_map in result.items()},
         to_pixels(source_kernel, maps.pixel_size(acceptance.header)),
         statistic=statistic,
         confidence_level=confidence_level,
@@ -32,7 +31,7 @@ if __name__ == "__main__":
         write_limits(
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
-            products={name: snakemake.input[name] for name in Products.NAMES},
+            products={name: snakemake.input[name] for name in ("background", "counts_off", "alpha", "excess")},
             source_kernel=snakemake.params.source_kernel,
             statistic=snakemake.params.statistic,
             confidence_level=snakemake.params.limits["confidence_level"],

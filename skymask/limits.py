@@ -72,8 +72,8 @@ def compute_limits(counts, acceptance, products, source_kernel, *, statistic="ws
         Counts per pixel, zero where there is no coverage.
     acceptance : ndarray, shape (ny, nx)
         Expected background per pixel up to one factor; zero where there is no coverage.
-    products : skymask.loop.Products
-        What belongs to the final exclusion mask.
+    products : dict of str to ndarray
+        The maps `background`, `counts_off`, `alpha` and `excess` that belong to the final exclusion mask.
     source_kernel : ndarray, shape (2 my + 1, 2 mx + 1)
         Peak 1. With weights, all counts are scaled to the variance of a Poisson sum, as for the significance.
     statistic : {"wstat", "cash"}
@@ -89,14 +89,14 @@ def compute_limits(counts, acceptance, products, source_kernel, *, statistic="ws
     n_on = sums.convolve(counts, source_kernel)
     scale = 1.0
     if kernels.is_weighted(source_kernel):
-        scale = poisson_scale(products.background, acceptance, source_kernel)
+        scale = poisson_scale(products["background"], acceptance, source_kernel)
         n_on = np.maximum(n_on, 0)
     if statistic == "wstat":
         limits = wstat_limits(
-            n_on / scale, products.counts_off, products.alpha / scale, confidence_level=confidence_level
+            n_on / scale, products["counts_off"], products["alpha"] / scale, confidence_level=confidence_level
         )
     else:
-        limits = cash_limits(n_on / scale, (n_on - products.excess) / scale, confidence_level=confidence_level)
+        limits = cash_limits(n_on / scale, (n_on - products["excess"]) / scale, confidence_level=confidence_level)
     return Limits(*(scale * image for image in limits))
 
 

@@ -174,7 +174,7 @@ def statistic(request):
 
 def limits_of(counts, acceptance, mask, kernel, statistic):
     products = compute_products(counts, acceptance, mask, kernel, ring(6, 2), statistic=statistic)
-    return products, compute_limits(counts, acceptance, products, kernel, statistic=statistic)
+    return products, compute_limits(counts, acceptance, products.maps(), kernel, statistic=statistic)
 
 
 def test_limits_of_a_map_are_those_of_its_sums(statistic):

@@ -48,10 +48,8 @@ rule compute_limits:
         counts="<results>/{dataset}/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
         background="<results>/{dataset}/background.fits",
-        background_error="<results>/{dataset}/background_error.fits",
         counts_off="<results>/{dataset}/counts_off.fits",
         alpha="<results>/{dataset}/alpha.fits",
-        significance="<results>/{dataset}/significance.fits",
         excess="<results>/{dataset}/excess.fits",
         kernel_files=kernel_files,
     output:
