@@ -68,7 +68,7 @@ def gammapy_loop(counts, geom, *, source_radius, inner_radius, width, dilation_r
         significance = estimator.run(on_off)["sqrt_ts"].sum_over_axes(keepdims=True)
         excluded = Map.from_geom(mask.geom, data=significance.data >= threshold)
         updated = ~excluded.binary_dilate(dilation_radius, use_fft=False)
-        if np.array_equal(updated.data, mask.data):
+        if np.array_equal(updated.data.squeeze(), mask.data.squeeze()):
             break
         mask = updated
     background = on_off.background.data[0]
