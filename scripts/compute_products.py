@@ -40,7 +40,12 @@ def write_products(
     )
     coverage = acceptance > 0
     figures = assess_quality(
-        result.significance, mask, coverage, result.counts_off, threshold=exclusion["threshold"]
+        result.significance,
+        mask,
+        coverage,
+        result.counts_off,
+        threshold=exclusion["threshold"],
+        ring_radius=result.ring_radius,
     ) | {"mask_sha256": convergence.digest(mask)}
     cards = products.cards(counts.header, dataset, loop, figures, {**kernels, **exclusion, **limits})
     for name, image in products.images(counts.data, coverage, mask, result.maps()).items():

@@ -5,9 +5,10 @@ An exclusion mask is True where a pixel is USED for the background, and False wh
 
 __version__ = "0.1.0"
 
-__all__ = ["compute_products", "disk", "from_array", "gaussian", "iterate", "ring"]
+__all__ = ["adaptive_ring", "compute_products", "disk", "from_array", "gaussian", "iterate", "ring"]
 
 _HOMES = {
+    "adaptive_ring": "skymask.kernels",
     "compute_products": "skymask.loop",
     "disk": "skymask.kernels",
     "from_array": "skymask.kernels",

@@ -83,10 +83,16 @@ class Products:
             on=self._on,
         )
 
+    @property
+    def ring_radius(self):
+        """Outer radius of the ring used, NaN where none sufficed; None if the kernel is no adaptive ring."""
+        return self._estimate.ring_radius
+
     def maps(self):
-        """Return all maps by name."""
-        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
-        return {name: getattr(self, name) for name in names}
+        """Return all maps that there are, by name."""
+        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess", "ring_radius")
+        maps = {name: getattr(self, name) for name in names}
+        return {name: image for name, image in maps.items() if image is not None}
 
 
 class Result(NamedTuple):
@@ -142,8 +148,8 @@ def iterate(
     counts : array_like, shape (ny, nx)
         Counts per pixel, NaN where there is no coverage.
     source_kernel, background_kernel, dilation_kernel : ndarray
-        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes, and by which
-        excluded regions grow.
+        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array or an
+        adaptive ring), and by which excluded regions grow.
     acceptance : array_like, shape (ny, nx), optional
         Expected background per pixel up to one factor.
     exclusion_mask : array_like, shape (ny, nx), optional
@@ -187,7 +193,9 @@ def iterate(
     )
     if not threshold > 0:
         raise ValueError(f"threshold must be positive, got {threshold}")
-    source_kernel, background_kernel = kernels.from_array(source_kernel), kernels.from_array(background_kernel)
+    source_kernel = kernels.from_array(source_kernel)
+    if not kernels.is_adaptive(background_kernel):
+        background_kernel = kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
@@ -262,7 +270,7 @@ def compute_products(counts, acceptance, exclusion_mask, source_kernel, backgrou
     The arrays are those of `skymask.inputs.Inputs`.
     """
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
-    estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel)
+    estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel, source_kernel=source_kernel)
     return Products(counts, acceptance, estimate, source_kernel, statistic=statistic)
 
 

@@ -41,6 +41,7 @@ MAPS = {
     "alpha": ("", "ratio of on to off acceptance"),
     "significance": ("", "significance in standard deviations"),
     "excess": ("ct", "counts above background under the source kernel"),
+    "ring_radius": ("deg", "outer radius of the ring used, NaN: none sufficed"),
     "exclusion_mask": ("", "1: used for the background, 0: excluded"),
     "decision": ("", "exclusion mask before dilation, 1: used"),
     "coverage": ("", "1: there is data, 0: there is none"),

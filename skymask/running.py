@@ -21,7 +21,8 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     Parameters
     ----------
     inputs : skymask.inputs.Inputs
-    source_kernel, background_kernel : ndarray
+    source_kernel : ndarray
+    background_kernel : ndarray or skymask.kernels.AdaptiveRing
     statistic : {"wstat", "cash"}
     threshold : float
 
@@ -34,7 +35,8 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     """
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
-    by_blocks = not weighted and (statistic == "wstat" or sums.is_local(source_kernel))
+    local = statistic == "wstat" or sums.is_local(source_kernel)
+    by_blocks = local and not weighted and not kernels.is_adaptive(background_kernel)
     kind = RunningEstimate if by_blocks else WholeEstimate
     return kind(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
 
@@ -53,8 +55,15 @@ class WholeEstimate:
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
-        inputs = self._inputs
-        self._take(estimate_background(inputs.counts, inputs.acceptance, exclusion_mask, self._background_kernel))
+        self._take(
+            estimate_background(
+                self._inputs.counts,
+                self._inputs.acceptance,
+                exclusion_mask,
+                self._background_kernel,
+                source_kernel=self._source_kernel,
+            )
+        )
 
     def _take(self, estimate):
         self._estimate = estimate

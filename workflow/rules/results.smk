@@ -1,7 +1,8 @@
 """Results: the products of every finished loop, the status of every dataset, the summary of all.
 
-Needs: loops that have ended. Makes: the final maps, convergence.csv, quality.json and status.json of every dataset
-(only the status of one that failed), summary.csv, and a failure at the very end if any dataset failed.
+Needs: loops that have ended. Makes: the final maps (one of the ring's radius where it is adaptive), convergence.csv,
+quality.json and status.json of every dataset (only the status of one that failed), summary.csv, and a failure at the
+very end if any dataset failed.
 """
 
 
@@ -40,6 +41,17 @@ rule compute_products:
         "Compute the products of {wildcards.dataset}"
     script:
         "../../scripts/compute_products.py"
+
+
+use rule compute_products as compute_products_of_adaptive_ring with:
+    output:
+        **dict(rules.compute_products.output.items()),
+        ring_radius="<results>/{dataset}/ring_radius.fits",
+    wildcard_constraints:
+        dataset="|".join(map(re.escape, ADAPTIVE)) or "-",
+
+
+ruleorder: compute_products_of_adaptive_ring > compute_products
 
 
 rule record_status:
