@@ -1,15 +1,20 @@
 """The adaptive ring: which ring a pixel takes, against a plain double loop and cases made by hand."""
 
+import json
 import math
 
 import numpy as np
 import pytest
+import yaml
+from astropy.io import fits
+from conftest import KERNELS, snakemake, write_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skymask import adaptive_ring, disk, iterate, ring
+from skymask import adaptive_ring, disk, iterate, maps, ring
 from skymask.background import estimate_background
 from skymask.kernels import off_kernel, without
+from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
 
 #: Exact sums leave the rounding of one product and one quotient.
 EXACT = 1e-12
@@ -278,13 +283,93 @@ def test_loop_ends_in_a_fixed_point_where_the_rings_grow_around_the_mask(statist
     assert not result.exclusion_mask[np.hypot(y, x) < 12].any()
     used = off_kernel(rings, disk(2), statistic)
     estimate = estimate_background(counts, np.ones(counts.shape), result.exclusion_mask, used, source_kernel=disk(2))
-    maps = result.products.maps()
-    assert np.array_equal(maps["ring_radius"], estimate.ring_radius)
-    assert np.array_equal(maps["background"], estimate.background)
-    assert maps["ring_radius"][30, 30] > maps["ring_radius"][0, 0] == 8
+    products = result.products
+    assert np.array_equal(products.ring_radius, estimate.ring_radius)
+    assert np.array_equal(products.background, estimate.background)
+    assert products.ring_radius[30, 30] > products.ring_radius[0, 0] == 8
 
 
 def test_fixed_ring_has_no_map_of_radii():
     result = iterate(np.ones((9, 9)), source_kernel=disk(0), background_kernel=ring(2, 1), dilation_kernel=disk(0))
     assert result.products.ring_radius is None
     assert "ring_radius" not in result.products.maps()
+
+
+# In the workflow.
+
+RING = {
+    "shape": "adaptive_ring",
+    "inner_radius": "0.3 deg",
+    "width": "0.2 deg",
+    "step": "0.1 deg",
+    "max_outer_radius": "0.8 deg",
+    "alpha_max": 0.15,
+}
+SIMULATION = {
+    "seed": 1,
+    "width": ["3 deg", "2.5 deg"],
+    "pixel_size": "0.05 deg",
+    "background": 2,
+    "acceptance_sigma": "1.5 deg",
+    "sources": [{"offset": ["0.3 deg", "0 deg"], "counts": 3000, "sigma": ["0.4 deg", "0.15 deg"]}],
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of one field with an adaptive ring and of the same with a fixed one."""
+    folder = tmp_path_factory.mktemp("a run")
+    datasets = {"adaptive": {"simulate": SIMULATION, "background_kernel": RING}, "fixed": {"simulate": SIMULATION}}
+    write_config(folder / "config.yaml", datasets=datasets)
+    process = snakemake(folder=folder)
+    assert process.returncode == 0, process.stdout
+    return folder
+
+
+def test_workflow_and_iterate_agree_bit_for_bit(run):
+    simulation = maps.read_product(run / "results/adaptive/simulation.fits")
+    size = (0.05, 0.05)
+    kernel = background_kernel(
+        size,
+        source_kernel=KERNELS["source_kernel"],
+        background_kernel=RING | {"excluded_fraction_max": 0.5, "keep": "width"},
+        statistic="wstat",
+    )
+    result = iterate(
+        simulation["counts"].data,
+        acceptance=simulation["acceptance"].data,
+        source_kernel=to_pixels(KERNELS["source_kernel"], size),
+        background_kernel=kernel,
+        dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], size),
+    )
+    for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
+        written = maps.read_product(run / f"results/adaptive/{name}.fits")[name].data
+        np.testing.assert_array_equal(written, image, err_msg=name)
+    status = json.loads((run / "results/adaptive/status.json").read_text())
+    assert status["iteration"] == result.iterations > 1
+    assert status["without_ring"] == np.count_nonzero(np.isnan(result.products.ring_radius))
+    assert np.unique(result.products.ring_radius[np.isfinite(result.products.ring_radius)]).size > 1
+
+
+def test_map_of_radii_says_what_it_is(run):
+    header = fits.getheader(run / "results/adaptive/ring_radius.fits")
+    assert (header["BUNIT"], header["STATE"], header["ALPHAMAX"]) == ("deg", "converged", 0.15)
+    radii = np.unique(fits.getdata(run / "results/adaptive/ring_radius.fits"))
+    np.testing.assert_allclose(radii[0], 0.5, rtol=EXACT)
+
+
+def test_only_an_adaptive_ring_has_a_map_and_a_figure_of_its_radius(run):
+    for name in ("ring_radius.fits", "plots/ring_radius.png"):
+        assert (run / "results/adaptive" / name).is_file()
+        assert not (run / "results/fixed" / name).exists()
+    assert "adaptive/plots/ring_radius.png" in (run / "results/report.html").read_text()
+
+
+def test_map_of_radii_does_not_outlive_its_ring(run, tmp_path):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (tmp_path / "results/fixed").mkdir(parents=True)
+    (tmp_path / "results/fixed/ring_radius.fits").touch()
+    write_config(tmp_path / "config.yaml", datasets={"fixed": config["datasets"]["fixed"]})
+    process = snakemake("results/fixed/status.json", folder=tmp_path)
+    assert process.returncode == 0, process.stdout
+    assert not (tmp_path / "results/fixed/ring_radius.fits").exists()

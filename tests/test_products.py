@@ -95,6 +95,25 @@ def test_card_says_what_was_done(key, value):
     assert cards[key] == value
 
 
+def test_limits_of_an_adaptive_ring_have_cards_of_their_own():
+    ring = {
+        "shape": "adaptive_ring",
+        "inner_radius": "0.7 deg",
+        "width": "0.44 deg",
+        "step": "0.08 deg",
+        "max_outer_radius": "1.7 deg",
+        "alpha_max": 0.25,
+        "excluded_fraction_max": 0.5,
+        "keep": "width",
+    }
+    settings = SETTINGS | {"background_kernel": ring}
+    made = products.cards(HEADER, "crab", LOOP, QUALITY | {"without_ring": 12}, settings)
+    cards = {card[0]: card[1] for card in made}
+    assert cards["BKGKERN"] == "adaptive_ring inner_radius=0.7 deg width=0.44 deg"
+    assert (cards["RINGSTEP"], cards["RINGMAX"], cards["RINGKEEP"]) == ("0.08 deg", "1.7 deg", "width")
+    assert (cards["ALPHAMAX"], cards["RINGEXCL"], cards["NNORING"]) == (0.25, 0.5, 12)
+
+
 def test_cards_come_back_from_a_file(tmp_path):
     cards = products.cards(HEADER, "crab-" + "x" * 90, LOOP, QUALITY, SETTINGS)
     maps.write(tmp_path / "a.fits", {"exclusion_mask": MASK}, sky=HEADER, cards=cards)
