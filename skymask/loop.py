@@ -33,13 +33,27 @@ class Products:
     estimate : Background
     source_kernel : ndarray
     statistic : {"wstat", "cash"}
+    background_systematic : float
+        See `iterate`.
     on, significance : (ndarray, ndarray), ndarray, optional
         Of `skymask.significance.sums_on`, and the map of the significance, if known already.
     """
 
-    def __init__(self, counts, acceptance, estimate, source_kernel, *, statistic, on=None, significance=None):
+    def __init__(
+        self,
+        counts,
+        acceptance,
+        estimate,
+        source_kernel,
+        *,
+        statistic,
+        background_systematic=0,
+        on=None,
+        significance=None,
+    ):
         self._counts, self._acceptance, self._estimate = counts, acceptance, estimate
         self._source_kernel, self._statistic, self._on = source_kernel, statistic, on
+        self._systematic = background_systematic
         self._significance = significance
 
     @property
@@ -80,6 +94,7 @@ class Products:
             self._estimate,
             self._source_kernel,
             statistic=self._statistic,
+            background_systematic=self._systematic,
             on=self._on,
         )
 
@@ -132,6 +147,7 @@ def iterate(
     exclusion_mask=None,
     background=None,
     statistic="wstat",
+    background_systematic=0,
     threshold=5.0,
     mask_update="replace",
     starved_pixels="keep",
@@ -158,6 +174,9 @@ def iterate(
         Initial background, taken as known in the first iteration.
     statistic : {"wstat", "cash"}
         Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
+    background_systematic : float
+        Relative systematic error of the background, folded into the significance; see
+        `skymask.significance.with_systematic`.
     threshold : float
         Significance at and above which a pixel is excluded.
     mask_update : {"replace", "grow"}
@@ -193,6 +212,8 @@ def iterate(
     )
     if not threshold > 0:
         raise ValueError(f"threshold must be positive, got {threshold}")
+    if not 0 <= background_systematic <= 1:
+        raise ValueError(f"background_systematic must be zero to one, got {background_systematic}")
     source_kernel = kernels.from_array(source_kernel)
     if not kernels.is_adaptive(background_kernel):
         background_kernel = kernels.from_array(background_kernel)
@@ -201,7 +222,14 @@ def iterate(
     inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
-    estimate = running_estimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+    estimate = running_estimate(
+        inputs,
+        source_kernel,
+        background_kernel,
+        statistic=statistic,
+        threshold=threshold,
+        background_systematic=background_systematic,
+    )
     dilate = Dilation(dilation_kernel)
     masks = [np.packbits(mask)]
     records = [convergence.first_record(mask, coverage, user_mask)]
@@ -258,20 +286,30 @@ def iterate(
         estimate.estimate(),
         source_kernel,
         statistic=statistic,
+        background_systematic=background_systematic,
         on=estimate.on,
         significance=estimate.significance(),
     )
     return Result(state.name, state.period, iterations, mask, products, records)
 
 
-def compute_products(counts, acceptance, exclusion_mask, source_kernel, background_kernel, *, statistic):
+def compute_products(
+    counts, acceptance, exclusion_mask, source_kernel, background_kernel, *, statistic, background_systematic=0
+):
     """Return every map that belongs to `exclusion_mask`, computed from the counts alone.
 
     The arrays are those of `skymask.inputs.Inputs`.
     """
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel, source_kernel=source_kernel)
-    return Products(counts, acceptance, estimate, source_kernel, statistic=statistic)
+    return Products(
+        counts,
+        acceptance,
+        estimate,
+        source_kernel,
+        statistic=statistic,
+        background_systematic=background_systematic,
+    )
 
 
 def _check_options(**options):

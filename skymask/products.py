@@ -72,6 +72,7 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("NSTARVED", quality["starved"], "covered pixels without a background"),
         ("MASKDEF", "1 used, 0 excluded", "convention of the exclusion mask"),
         ("STATIST", settings["statistic"], "statistic of the significance"),
+        ("BKGSYST", settings["background_systematic"], "relative systematic error of the background"),
         ("THRESH", settings["threshold"], "threshold of the exclusion, in sigma"),
         ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
         *_background_kernel_cards(settings["background_kernel"], quality),

@@ -15,7 +15,7 @@ from skymask.significance import (
 )
 
 
-def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold):
+def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold, background_systematic=0):
     """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
 
     Parameters
@@ -24,7 +24,8 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     source_kernel : ndarray
     background_kernel : ndarray or skymask.kernels.AdaptiveRing
     statistic : {"wstat", "cash"}
-    threshold : float
+    threshold, background_systematic : float
+        See `skymask.loop.iterate`.
 
     Returns
     -------
@@ -36,17 +37,25 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
     local = statistic == "wstat" or sums.is_local(source_kernel)
-    by_blocks = local and not weighted and not kernels.is_adaptive(background_kernel)
-    kind = RunningEstimate if by_blocks else WholeEstimate
-    return kind(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+    by_blocks = local and not weighted and not kernels.is_adaptive(background_kernel) and background_systematic == 0
+    if by_blocks:
+        return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+    return WholeEstimate(
+        inputs,
+        source_kernel,
+        background_kernel,
+        statistic=statistic,
+        threshold=threshold,
+        background_systematic=background_systematic,
+    )
 
 
 class WholeEstimate:
     """The whole map computed again for every mask, as the workflow's jobs do; see `running_estimate`."""
 
-    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
+    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold, background_systematic=0):
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
-        self._statistic, self._threshold = statistic, threshold
+        self._statistic, self._threshold, self._systematic = statistic, threshold, background_systematic
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
@@ -73,6 +82,7 @@ class WholeEstimate:
             estimate,
             self._source_kernel,
             statistic=self._statistic,
+            background_systematic=self._systematic,
             on=self.on,
         ).significance
         self._significance = significance

@@ -317,38 +317,51 @@ SIMULATION = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run of one field with an adaptive ring and of the same with a fixed one."""
+    """A finished run of a field with an adaptive ring, and of the same with a fixed one and a systematic error."""
     folder = tmp_path_factory.mktemp("a run")
-    datasets = {"adaptive": {"simulate": SIMULATION, "background_kernel": RING}, "fixed": {"simulate": SIMULATION}}
+    datasets = {
+        "adaptive": {"simulate": SIMULATION, "background_kernel": RING},
+        "fixed": {"simulate": SIMULATION, "background_systematic": 0.1},
+    }
     write_config(folder / "config.yaml", datasets=datasets)
     process = snakemake(folder=folder)
     assert process.returncode == 0, process.stdout
     return folder
 
 
-def test_workflow_and_iterate_agree_bit_for_bit(run):
-    simulation = maps.read_product(run / "results/adaptive/simulation.fits")
+@pytest.mark.parametrize(
+    ("dataset", "ring_kernel", "options"),
+    [
+        ("adaptive", RING | {"excluded_fraction_max": 0.5, "keep": "width"}, {}),
+        ("fixed", KERNELS["background_kernel"], {"background_systematic": 0.1}),
+    ],
+)
+def test_workflow_and_iterate_agree_bit_for_bit(run, dataset, ring_kernel, options):
+    simulation = maps.read_product(run / f"results/{dataset}/simulation.fits")
     size = (0.05, 0.05)
-    kernel = background_kernel(
-        size,
-        source_kernel=KERNELS["source_kernel"],
-        background_kernel=RING | {"excluded_fraction_max": 0.5, "keep": "width"},
-        statistic="wstat",
-    )
+    source_kernel = KERNELS["source_kernel"]
     result = iterate(
         simulation["counts"].data,
         acceptance=simulation["acceptance"].data,
-        source_kernel=to_pixels(KERNELS["source_kernel"], size),
-        background_kernel=kernel,
+        source_kernel=to_pixels(source_kernel, size),
+        background_kernel=background_kernel(
+            size, source_kernel=source_kernel, background_kernel=ring_kernel, statistic="wstat"
+        ),
         dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], size),
+        **options,
     )
     for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
-        written = maps.read_product(run / f"results/adaptive/{name}.fits")[name].data
+        written = maps.read_product(run / f"results/{dataset}/{name}.fits")[name].data
         np.testing.assert_array_equal(written, image, err_msg=name)
-    status = json.loads((run / "results/adaptive/status.json").read_text())
+    status = json.loads((run / f"results/{dataset}/status.json").read_text())
     assert status["iteration"] == result.iterations > 1
-    assert status["without_ring"] == np.count_nonzero(np.isnan(result.products.ring_radius))
-    assert np.unique(result.products.ring_radius[np.isfinite(result.products.ring_radius)]).size > 1
+
+
+def test_pixels_without_a_ring_are_counted(run):
+    radii = fits.getdata(run / "results/adaptive/ring_radius.fits")
+    status = json.loads((run / "results/adaptive/status.json").read_text())
+    assert status["without_ring"] == np.count_nonzero(np.isnan(radii))
+    assert np.unique(radii[np.isfinite(radii)]).size > 1
 
 
 def test_map_of_radii_says_what_it_is(run):

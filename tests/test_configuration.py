@@ -338,6 +338,7 @@ def test_several_mistakes_are_a_line_each():
     ("key", "default"),
     [
         ("statistic", "wstat"),
+        ("background_systematic", 0),
         ("threshold", 5),
         ("mask_update", "replace"),
         ("starved_pixels", "keep"),

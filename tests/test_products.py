@@ -15,6 +15,7 @@ LOOP = {"state": "cycle", "period": 2, "iteration": 7}
 QUALITY = {"excluded": 3, "unexcluded_above_threshold": 1, "starved": 2, "mask_sha256": "ab" * 32}
 SETTINGS = {
     "statistic": "wstat",
+    "background_systematic": 0.01,
     "threshold": 5,
     "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
     "background_kernel": {"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"},
@@ -79,6 +80,7 @@ def test_counts_without_coverage_are_undefined():
         ("NSTARVED", 2),
         ("MASKDEF", "1 used, 0 excluded"),
         ("STATIST", "wstat"),
+        ("BKGSYST", 0.01),
         ("MINACC", 0.1),
         ("THRESH", 5),
         ("SRCKERN", "disk radius=0.1 deg"),

@@ -33,6 +33,7 @@ rule compute_products:
     params:
         loop=loop_state,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        background_systematic=setting("background_systematic"),
         exclusion=settings("threshold", "dilation_radius", "mask_update", "starved_pixels", "min_acceptance_fraction"),
         convergence=setting("convergence"),
         identity=file_identity,
