@@ -8,7 +8,7 @@ import numpy as np
 from skymask import convergence, kernels
 from skymask.background import background_error, estimate_background
 from skymask.errors import ConvergenceError
-from skymask.exclusion import Dilation, exclude
+from skymask.exclusion import Dilation, check_shaping, exclude, needs_significance
 from skymask.inputs import prepare
 from skymask.running import running_estimate
 from skymask.significance import compute_significance
@@ -149,6 +149,10 @@ def iterate(
     statistic="wstat",
     background_systematic=0,
     threshold=5.0,
+    threshold_low=None,
+    min_pixels=1,
+    max_hole_pixels=0,
+    region_growth=None,
     mask_update="replace",
     starved_pixels="keep",
     max_iterations=50,
@@ -179,6 +183,11 @@ def iterate(
         `skymask.significance.with_systematic`.
     threshold : float
         Significance at and above which a pixel is excluded.
+    threshold_low, min_pixels, max_hole_pixels : float or None, int, int
+        Hysteresis, smallest region, and largest hole that is filled; see `skymask.exclusion`.
+    region_growth : dict, optional
+        By how much a region grows, depending on its peak or its size: `law` and parameters of
+        `skymask.exclusion.grow_regions`, as in {"law": "size", "factor": 0.5, "max_radius": 20}.
     mask_update : {"replace", "grow"}
         Whether a pixel once excluded may be used again.
     starved_pixels : {"keep", "use"}
@@ -214,6 +223,13 @@ def iterate(
         raise ValueError(f"threshold must be positive, got {threshold}")
     if not 0 <= background_systematic <= 1:
         raise ValueError(f"background_systematic must be zero to one, got {background_systematic}")
+    shaping = check_shaping(
+        threshold=threshold,
+        threshold_low=threshold_low,
+        min_pixels=min_pixels,
+        max_hole_pixels=max_hole_pixels,
+        region_growth=region_growth,
+    )
     source_kernel = kernels.from_array(source_kernel)
     if not kernels.is_adaptive(background_kernel):
         background_kernel = kernels.from_array(background_kernel)
@@ -222,6 +238,7 @@ def iterate(
     inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
+    whole = needs_significance(**shaping)
     estimate = running_estimate(
         inputs,
         source_kernel,
@@ -229,6 +246,7 @@ def iterate(
         statistic=statistic,
         threshold=threshold,
         background_systematic=background_systematic,
+        whole=whole,
     )
     dilate = Dilation(dilation_kernel)
     masks = [np.packbits(mask)]
@@ -239,7 +257,9 @@ def iterate(
         mask, decision = exclude(
             estimate.reached,
             estimate.starved,
+            estimate.significance() if whole else None,
             coverage=coverage,
+            **shaping,
             dilate=dilate,
             user_mask=user_mask,
             previous_mask=previous_mask,

@@ -43,7 +43,7 @@ MAPS = {
     "excess": ("ct", "counts above background under the source kernel"),
     "ring_radius": ("deg", "outer radius of the ring used, NaN: none sufficed"),
     "exclusion_mask": ("", "1: used for the background, 0: excluded"),
-    "decision": ("", "exclusion mask before dilation, 1: used"),
+    "decision": ("", "exclusion mask before it grows, 1: used"),
     "coverage": ("", "1: there is data, 0: there is none"),
     "expected_background": ("ct", "true background per pixel of a simulation"),
     "expected_sources": ("ct", "true source counts per pixel of a simulation"),

@@ -46,11 +46,9 @@ def to_pixels(kernel, pixel_size):
         if kernel["shape"] == "array":
             return kernels.from_array(read(kernel["path"]).data)
         limits = {key: kernel[key] for key in _LIMITS if key in kernel}
-        lengths = {key: parse_length(value) for key, value in kernel.items() if key not in ("shape", *_LIMITS)}
-        in_pixels = any(unit == "px" for _, unit in lengths.values())
-        radii = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in lengths.items()}
-        pixels = _SHAPES[kernel["shape"]](**radii, **limits, pixel_size=1.0 if in_pixels else pixel_size)
-        if kernels.is_adaptive(pixels) and in_pixels:
+        numbers = _in_numbers(kernel, pixel_size, without=("shape", *_LIMITS))
+        pixels = _SHAPES[kernel["shape"]](**numbers, **limits)
+        if kernels.is_adaptive(pixels) and numbers["pixel_size"] == 1.0:
             unit = math.sqrt(pixel_size[0] * pixel_size[1])
             pixels = pixels._replace(outer_radii=tuple(radius * unit for radius in pixels.outer_radii))
         return pixels
@@ -69,6 +67,14 @@ def dilation_kernel(radius, pixel_size):
     return to_pixels({"shape": "disk", "radius": radius}, pixel_size)
 
 
+def region_growth(growth, pixel_size):
+    """Return the configuration's growth of regions in the numbers that `skymask.exclusion` takes, None for None."""
+    if growth is None:
+        return None
+    lengths = {key: growth[key] for key in ("sigma", "max_radius") if key in growth}
+    return {**growth, **_in_numbers(lengths, pixel_size)}
+
+
 def length_in_pixels(length, pixel_size):
     """Return a length of the configuration in pixels along y and x."""
     value, unit = parse_length(length)
@@ -85,6 +91,16 @@ def angle_in_degrees(length):
     return degrees(*parse_length(length))
 
 
-def describe(kernel):
-    """Return a kernel of the configuration in a few words."""
-    return " ".join([kernel["shape"], *(f"{key}={value}" for key, value in kernel.items() if key != "shape")])
+def describe(kernel, *, kind="shape"):
+    """Return a kernel of the configuration, or whatever is of one kind among several, in a few words."""
+    if kernel is None:
+        return "none"
+    return " ".join([kernel[kind], *(f"{key}={value}" for key, value in kernel.items() if key != kind)])
+
+
+def _in_numbers(lengths, pixel_size, *, without=()):
+    """Lengths of the configuration as numbers, and beside them the size of a pixel in the same unit."""
+    parsed = {key: parse_length(value) for key, value in lengths.items() if key not in without}
+    in_pixels = any(unit == "px" for _, unit in parsed.values())
+    numbers = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in parsed.items()}
+    return {**numbers, "pixel_size": 1.0 if in_pixels else pixel_size}

@@ -17,6 +17,10 @@ SETTINGS = {
     "statistic": "wstat",
     "background_systematic": 0.01,
     "threshold": 5,
+    "threshold_low": None,
+    "min_pixels": 4,
+    "max_hole_pixels": 9,
+    "region_growth": {"law": "size", "factor": 0.5, "max_radius": "1 deg"},
     "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
     "background_kernel": {"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"},
     "dilation_radius": "0.3 deg",
@@ -83,6 +87,10 @@ def test_counts_without_coverage_are_undefined():
         ("BKGSYST", 0.01),
         ("MINACC", 0.1),
         ("THRESH", 5),
+        ("THRLOW", 5),
+        ("MINPIX", 4),
+        ("MAXHOLE", 9),
+        ("GROWTH", "size factor=0.5 max_radius=1 deg"),
         ("SRCKERN", "disk radius=0.1 deg"),
         ("BKGKERN", "ring inner_radius=0.5 deg width=0.3 deg"),
         ("DILATION", "0.3 deg"),
@@ -114,6 +122,12 @@ def test_limits_of_an_adaptive_ring_have_cards_of_their_own():
     assert cards["BKGKERN"] == "adaptive_ring inner_radius=0.7 deg width=0.44 deg"
     assert (cards["RINGSTEP"], cards["RINGMAX"], cards["RINGKEEP"]) == ("0.08 deg", "1.7 deg", "width")
     assert (cards["ALPHAMAX"], cards["RINGEXCL"], cards["NNORING"]) == (0.25, 0.5, 12)
+
+
+def test_card_says_that_there_is_hysteresis_and_no_growth():
+    settings = SETTINGS | {"threshold_low": 3, "region_growth": None}
+    cards = {card[0]: card[1] for card in products.cards(HEADER, "crab", LOOP, QUALITY, settings)}
+    assert (cards["THRLOW"], cards["GROWTH"]) == (3, "none")
 
 
 def test_cards_come_back_from_a_file(tmp_path):

@@ -37,6 +37,16 @@ PRODUCTS = (
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
 OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
+#: Settings that make a mask from a significance map, apart from the dilation.
+MASK_KEYS = (
+    "threshold",
+    "threshold_low",
+    "min_pixels",
+    "max_hole_pixels",
+    "region_growth",
+    "mask_update",
+    "starved_pixels",
+)
 
 #: Where results go, for what is no input or output of a rule.
 RESULTS = workflow.pathvars.apply("<results>")
