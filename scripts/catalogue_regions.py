@@ -2,7 +2,7 @@
 
 from skymask import maps, region_catalogue
 from skymask.jobs import job
-from skymask.pixel_kernels import background_kernel
+from skymask.pixel_kernels import background_kernel, to_pixels
 from skymask.products import counts_of, inherited_cards
 
 
@@ -19,6 +19,7 @@ def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, output):
         read["background"].data,
         read["significance"].data,
         background_kernel(size, **kernels),
+        source_kernel=to_pixels(kernels["source_kernel"], size),
     )
     header = read["exclusion_mask"].header
     rows = region_catalogue.with_positions(rows, header, size)

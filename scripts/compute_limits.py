@@ -7,7 +7,9 @@ from skymask.pixel_kernels import to_pixels
 from skymask.products import counts_of, inherited_cards
 
 
-def write_limits(*, counts, acceptance, products, source_kernel, statistic, confidence_level, output):
+def write_limits(
+    *, counts, acceptance, products, source_kernel, statistic, background_systematic, confidence_level, output
+):
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"]
     result = {name: maps.read_product(path)[name] for name, path in products.items()}
@@ -17,6 +19,7 @@ def write_limits(*, counts, acceptance, products, source_kernel, statistic, conf
         {name: sky_map.data for name, sky_map in result.items()},
         to_pixels(source_kernel, maps.pixel_size(acceptance.header)),
         statistic=statistic,
+        background_systematic=background_systematic,
         confidence_level=confidence_level,
     )
     header = result["excess"].header
@@ -34,6 +37,7 @@ if __name__ == "__main__":
             products={name: snakemake.input[name] for name in ("background", "counts_off", "alpha", "excess")},
             source_kernel=snakemake.params.source_kernel,
             statistic=snakemake.params.statistic,
+            background_systematic=snakemake.params.background_systematic,
             confidence_level=snakemake.params.limits["confidence_level"],
             output=dict(snakemake.output.items()),
         )

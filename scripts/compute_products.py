@@ -20,6 +20,7 @@ def write_products(
     backgrounds,
     loop,
     kernels,
+    background_systematic,
     exclusion,
     limits,
     output,
@@ -37,12 +38,19 @@ def write_products(
         to_pixels(kernels["source_kernel"], size),
         background_kernel(size, **kernels),
         statistic=kernels["statistic"],
+        background_systematic=background_systematic,
     )
     coverage = acceptance > 0
     figures = assess_quality(
-        result.significance, mask, coverage, result.counts_off, threshold=exclusion["threshold"]
+        result.significance,
+        mask,
+        coverage,
+        result.counts_off,
+        threshold=exclusion["threshold"],
+        ring_radius=result.ring_radius,
     ) | {"mask_sha256": convergence.digest(mask)}
-    cards = products.cards(counts.header, dataset, loop, figures, {**kernels, **exclusion, **limits})
+    settings = {**kernels, "background_systematic": background_systematic, **exclusion, **limits}
+    cards = products.cards(counts.header, dataset, loop, figures, settings)
     for name, image in products.images(counts.data, coverage, mask, result.maps()).items():
         maps.write(output[name], {name: image}, sky=counts.header, cards=cards)
 
@@ -64,6 +72,7 @@ if __name__ == "__main__":
             backgrounds=snakemake.input.backgrounds,
             loop=snakemake.params.loop,
             kernels=snakemake.params.kernels,
+            background_systematic=snakemake.params.background_systematic,
             exclusion=snakemake.params.exclusion,
             limits=snakemake.params.convergence,
             output=dict(snakemake.output.items()),

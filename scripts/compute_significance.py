@@ -7,12 +7,12 @@ from skymask.pixel_kernels import to_pixels
 from skymask.significance import compute_significance
 
 
-def write_significance(*, counts, acceptance, background, source_kernel, statistic, output):
+def write_significance(*, counts, acceptance, background, source_kernel, options, output):
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"].data
     estimate = Background(**{name: sky_map.data for name, sky_map in maps.read_product(background).items()})
     kernel = to_pixels(source_kernel, maps.pixel_size(counts.header))
-    result = compute_significance(counts.data, acceptance, estimate, kernel, statistic=statistic)
+    result = compute_significance(counts.data, acceptance, estimate, kernel, **options)
     maps.write(output, {"significance": result.significance}, sky=counts.header)
 
 
@@ -23,6 +23,6 @@ if __name__ == "__main__":
             acceptance=snakemake.input.acceptance,
             background=snakemake.input.background,
             source_kernel=snakemake.params.source_kernel,
-            statistic=snakemake.params.statistic,
+            options=snakemake.params.options,
             output=snakemake.output.significance,
         )

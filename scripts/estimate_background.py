@@ -3,15 +3,22 @@
 from skymask import maps
 from skymask.background import estimate_background
 from skymask.jobs import job
-from skymask.pixel_kernels import background_kernel
+from skymask.pixel_kernels import background_kernel, to_pixels
 
 
 def write_background(*, counts, acceptance, exclusion_mask, kernels, output):
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"].data
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
-    kernel = background_kernel(maps.pixel_size(counts.header), **kernels)
-    maps.write(output, estimate_background(counts.data, acceptance, mask, kernel).maps(), sky=counts.header)
+    size = maps.pixel_size(counts.header)
+    estimate = estimate_background(
+        counts.data,
+        acceptance,
+        mask,
+        background_kernel(size, **kernels),
+        source_kernel=to_pixels(kernels["source_kernel"], size),
+    )
+    maps.write(output, estimate.maps(), sky=counts.header)
 
 
 if __name__ == "__main__":

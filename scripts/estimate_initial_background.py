@@ -7,7 +7,7 @@ from skymask.background import Background, estimate_background
 from skymask.datasets import named_files, origin_cards, read_dataset
 from skymask.geometry import pixel_size
 from skymask.jobs import job
-from skymask.pixel_kernels import background_kernel
+from skymask.pixel_kernels import background_kernel, to_pixels
 
 
 def estimate_initial_background(*, files, selection, kernels, counts, acceptance, exclusion_mask, background):
@@ -17,8 +17,13 @@ def estimate_initial_background(*, files, selection, kernels, counts, acceptance
     if inputs.background is not None:
         estimate = Background(inputs.background)
     else:
-        kernel = background_kernel(size, **kernels)
-        estimate = estimate_background(inputs.counts, inputs.acceptance, inputs.exclusion_mask, kernel)
+        estimate = estimate_background(
+            inputs.counts,
+            inputs.acceptance,
+            inputs.exclusion_mask,
+            background_kernel(size, **kernels),
+            source_kernel=to_pixels(kernels["source_kernel"], size),
+        )
     maps.write(
         counts, {"counts": inputs.counts}, sky=header, cards=[*maps.pixel_size_cards(size), *origin_cards(dataset)]
     )

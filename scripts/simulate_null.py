@@ -5,7 +5,19 @@ from skymask.jobs import job, read_json, write_json
 from skymask.pixel_kernels import to_pixels
 
 
-def write_null(*, background, acceptance, exclusion_mask, quality, kernels, statistic, threshold, simulate, output):
+def write_null(
+    *,
+    background,
+    acceptance,
+    exclusion_mask,
+    quality,
+    kernels,
+    statistic,
+    background_systematic,
+    threshold,
+    simulate,
+    output,
+):
     acceptance = maps.read_product(acceptance)["acceptance"]
     size = maps.pixel_size(acceptance.header)
     source_kernel, background_kernel = (to_pixels(kernel, size) for kernel in kernels)
@@ -16,6 +28,7 @@ def write_null(*, background, acceptance, exclusion_mask, quality, kernels, stat
         source_kernel,
         background_kernel,
         statistic=statistic,
+        background_systematic=background_systematic,
         threshold=threshold,
         **simulate,
     )
@@ -40,6 +53,7 @@ if __name__ == "__main__":
             quality=snakemake.input.quality,
             kernels=(snakemake.params.kernels["source_kernel"], snakemake.params.kernels["background_kernel"]),
             statistic=snakemake.params.kernels["statistic"],
+            background_systematic=snakemake.params.background_systematic,
             threshold=snakemake.params.threshold,
             simulate=snakemake.params.simulate,
             output=snakemake.output.null,

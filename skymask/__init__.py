@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KernelBackgroundEstimator",
     "RingBackgroundEstimator",
+    "adaptive_ring",
     "compute_lima_image",
     "compute_lima_on_off_image",
     "compute_products",
@@ -21,6 +22,7 @@ __all__ = [
 _HOMES = {
     "KernelBackgroundEstimator": "skymask.gammapy_classes",
     "RingBackgroundEstimator": "skymask.gammapy_classes",
+    "adaptive_ring": "skymask.kernels",
     "compute_lima_image": "skymask.gammapy_classes",
     "compute_lima_on_off_image": "skymask.gammapy_classes",
     "compute_products": "skymask.loop",

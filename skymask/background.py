@@ -20,11 +20,14 @@ class Background(NamedTuple):
         Expected background counts per pixel; NaN where undefined or without coverage.
     counts_off, acceptance_off : ndarray, shape (ny, nx), or None
         Off counts and their acceptance; effective ones, not integer, for kernels with weights.
+    ring_radius : ndarray of float, shape (ny, nx), or None
+        Outer radius of the ring used, if the kernel is an adaptive ring; NaN where none sufficed or without coverage.
     """
 
     background: np.ndarray
     counts_off: np.ndarray | None = None
     acceptance_off: np.ndarray | None = None
+    ring_radius: np.ndarray | None = None
 
     def maps(self):
         """Return the maps that there are, by name."""
@@ -161,7 +164,7 @@ def _second(first, second, *, out, casting):
     np.copyto(out, second, casting=casting)
 
 
-def estimate_background(counts, acceptance, exclusion_mask, kernel):
+def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_kernel=None):
     r"""Return the background estimated from the used pixels under `kernel`.
 
     .. math:: B = A \, n_{off} / a_{off}, \quad n_{off} = (C M) * K, \quad a_{off} = (A M) * K
@@ -178,14 +181,25 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel):
         Expected background per pixel up to one factor; zero where there is no coverage.
     exclusion_mask : ndarray of bool, shape (ny, nx)
         True where the pixel is used for the background.
-    kernel : ndarray, shape (2 my + 1, 2 mx + 1)
-        Background kernel, boolean or with weights.
+    kernel : ndarray, shape (2 my + 1, 2 mx + 1), or skymask.kernels.AdaptiveRing
+        Background kernel, boolean or with weights, or rings of which every pixel takes the first that suffices.
+    source_kernel : ndarray, optional
+        The on region, whose acceptance an adaptive ring, and nothing else, needs to know.
 
     Returns
     -------
     estimate : Background
-        NaN background, and zero `acceptance_off`, where the kernel finds no usable pixel.
+        NaN background, and zero `acceptance_off`, where the kernel finds no usable pixel, or no ring suffices.
+
+    Raises
+    ------
+    ValueError
+        If the kernel is an adaptive ring and there is no source kernel.
     """
+    if kernels.is_adaptive(kernel):
+        if source_kernel is None:
+            raise ValueError("an adaptive ring needs the source kernel")
+        return _adaptive_estimate(counts, acceptance, exclusion_mask, kernel, source_kernel)
     if not kernels.is_weighted(kernel):
         return OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
     counts_off, acceptance_off = _effective_off(counts * exclusion_mask, acceptance * exclusion_mask, kernel)
@@ -217,6 +231,47 @@ def background_error(acceptance, estimate):
     error = np.full(acceptance.shape, np.nan)
     defined = (estimate.acceptance_off > 0) & (acceptance > 0)
     return np.divide(acceptance * np.sqrt(estimate.counts_off), estimate.acceptance_off, out=error, where=defined)
+
+
+def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source_kernel):
+    """The background of every pixel from the first ring that suffices.
+
+    One ring at a time, and only around pixels that have none yet. All sums are integers, so it does not matter where
+    the map is cut.
+    """
+    coverage = acceptance > 0
+    usable = coverage & exclusion_mask
+    acceptance_on = sums.convolve(acceptance, source_kernel)
+    exponent, multiples = 0, acceptance
+    if acceptance.dtype.kind == "f":
+        bits = min(map(sums.fixed_point_bits, adaptive_ring.rings))
+        exponent = bits - int(np.frexp(acceptance.max())[1])
+        multiples = np.rint(np.ldexp(acceptance, exponent)).astype(np.int64)
+    images = (counts * exclusion_mask, multiples * exclusion_mask, usable, coverage)
+
+    counts_off = np.zeros(counts.shape, dtype=np.int64)
+    acceptance_off = np.zeros(counts.shape)
+    ring_radius = np.full(counts.shape, np.nan)
+    pending = coverage.copy()
+    for ring, radius in zip(adaptive_ring.rings, adaptive_ring.outer_radii, strict=True):
+        ring_sums = sums.BlockSums(ring)
+        for box in blocks.around(pending, side=max(256, *ring.shape)):
+            outer = blocks.grown(box, ring_sums.half, counts.shape)
+            out = blocks.inside(box, outer)
+            # As integers, in which there is no zero with a minus sign.
+            n_off, a_off, used, covered = (ring_sums.sums(image[outer], out).astype(np.int64) for image in images)
+            a_off = np.ldexp(a_off.astype(float), -exponent)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                suffices = acceptance_on[box] / a_off <= adaptive_ring.alpha_max
+                suffices &= (covered - used) / covered <= adaptive_ring.excluded_fraction_max
+            suffices &= pending[box]
+            np.copyto(counts_off[box], n_off, where=suffices)
+            np.copyto(acceptance_off[box], a_off, where=suffices)
+            ring_radius[box][suffices] = radius
+            pending[box] &= ~suffices
+        if not pending.any():
+            break
+    return Background(_background(acceptance, counts_off, acceptance_off), counts_off, acceptance_off, ring_radius)
 
 
 def _background(acceptance, counts_off, acceptance_off):

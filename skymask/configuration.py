@@ -27,6 +27,9 @@ REGION_FILES = ("file", "table")
 #: Analysis keys whose own keys are options: those of a dataset add to the global ones.
 OPTION_KEYS = ("convergence", "limits", "null_simulations", "quality")
 
+#: Keys of a ring that are lengths.
+RING_LENGTHS = ("inner_radius", "width", "step", "max_outer_radius")
+
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html")
 
@@ -108,7 +111,7 @@ def with_defaults(value, schema, root):
     if not isinstance(value, dict):
         return value
     filled = dict(value)
-    for key, subschema in schema.get("properties", {}).items():
+    for key, subschema in _properties(schema, value).items():
         subschema = _resolve(subschema, root) if isinstance(subschema, dict) else {}
         if key in filled:
             filled[key] = with_defaults(filled[key], subschema, root)
@@ -247,6 +250,16 @@ def _resolve(schema, root):
     return schema
 
 
+def _properties(schema, value):
+    """The properties of a mapping, also those that it has because of the value of another: of its shape."""
+    properties = dict(schema.get("properties", {}))
+    for branch in schema.get("allOf", ()):
+        conditions = branch["if"].get("properties", {})
+        if conditions and all(value.get(key) == condition["const"] for key, condition in conditions.items()):
+            properties |= branch["then"].get("properties", {})
+    return properties
+
+
 def _raise_if_any(errors):
     if errors:
         raise ConfigurationError("\n".join(errors))
@@ -370,14 +383,30 @@ def _content_errors(settings):
                 errors.append(f"{where}.{key}: {file} is not a file")
             elif not os.access(file, os.R_OK):
                 errors.append(f"{where}.{key}: {file} cannot be read, permission denied")
-        ring = entry.get("background_kernel", {})
-        for kernel in (ring, entry.get("source_kernel", {})):
-            if kernel.get("shape") == "ring":
-                units = {parse_length(kernel[key])[1] == "px" for key in ("inner_radius", "width")}
-                if len(units) > 1:
-                    errors.append(f"{where}: inner_radius and width of a ring must both be angles or both px")
+        for key in ("source_kernel", "background_kernel"):
+            errors += _ring_errors(where, key, entry.get(key, {}))
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
     return errors
+
+
+def _ring_errors(where, name, kernel):
+    """What a schema cannot say of a ring: lengths that cannot be compared, or do not go together."""
+    lengths = {key: kernel[key] for key in RING_LENGTHS if key in kernel}
+    if len({parse_length(length)[1] == "px" for length in lengths.values()}) > 1:
+        *others, last = lengths
+        some = "all" if others[1:] else "both"
+        keys = f"{', '.join(others)} and {last}"
+        yield f"{where}: {keys} of a ring must {some} be angles or {some} px"
+    elif kernel.get("shape") == "adaptive_ring":
+        parsed = {key: parse_length(length) for key, length in lengths.items()}
+        sizes = {key: value * _ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
+        if sizes["step"] == 0:
+            yield f"{where}.{name}.step must be more than 0"
+        if sizes["inner_radius"] + sizes["width"] > sizes["max_outer_radius"] * (1 + 1e-9):
+            yield (
+                f"{where}.{name}.max_outer_radius must be at least inner_radius + width, got "
+                f"{kernel['max_outer_radius']} for {kernel['inner_radius']} + {kernel['width']}"
+            )
 
 
 def _mask_errors(entry):

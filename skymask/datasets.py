@@ -8,6 +8,7 @@ from astropy.io import fits
 
 from skymask import exclusion_regions as user_regions
 from skymask import geometry, kernels, maps, pixel_kernels, reprojection, sums
+from skymask.background import estimate_background
 from skymask.errors import MapError
 from skymask.inputs import Inputs, prepare
 
@@ -168,11 +169,12 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
     """
     shape = inputs.counts.shape
     for key, kernel in (("source_kernel", source_kernel), ("background_kernel", background_kernel)):
-        for name in ("radius", "sigma", "inner_radius", "width"):
+        for name in ("radius", "sigma", "inner_radius", "width", "step", "max_outer_radius"):
             if name in kernel:
                 _check_length(f"{key}.{name}", kernel[name], pixel_size, shape)
     _check_length("dilation_radius", dilation_radius, pixel_size, shape)
-    if background_kernel["shape"] == "ring":
+    is_ring = background_kernel["shape"] in ("ring", "adaptive_ring")
+    if is_ring:
         width = min(pixel_kernels.length_in_pixels(background_kernel["width"], pixel_size))
         if width < 1 - kernels.RADIUS_TOLERANCE:
             raise MapError(
@@ -181,24 +183,30 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
             )
     source = pixel_kernels.to_pixels(source_kernel, pixel_size)
     whole = pixel_kernels.to_pixels(background_kernel, pixel_size)
-    apart = kernels.without(whole, source)
-    shared = np.count_nonzero(whole) - np.count_nonzero(apart)
+    used = kernels.off_kernel(whole, source, statistic)
+    # No ring of an adaptive ring shares more pixels with the source kernel than the smallest.
+    smallest, of_used = (kernel.rings if kernels.is_adaptive(kernel) else (kernel,) for kernel in (whole, used))
+    shared = np.count_nonzero(smallest[0]) - np.count_nonzero(kernels.without(smallest[0], source))
     warnings = []
     if shared and statistic == "wstat":
         warnings.append(
             f"background_kernel does not clear source_kernel: the {shared} pixels they share are left out of it"
         )
-    elif shared and background_kernel["shape"] == "ring":
+    elif shared and is_ring:
         warnings.append(f"background_kernel does not clear source_kernel: they share {shared} pixels")
-    used = kernels.off_kernel(whole, source, statistic)
-    if not used.any():
+    if not any(kernel.any() for kernel in of_used):
         raise MapError("background_kernel lies under source_kernel as a whole: nothing is left to estimate from")
     usable = inputs.coverage & inputs.exclusion_mask
-    if not (sums.convolve(usable, used > 0) * inputs.coverage).any():
-        raise MapError(
-            f"every pixel is starved: no used pixel lies under background_kernel "
-            f"({used.shape[1]} x {used.shape[0]} pixels) anywhere on the map ({shape[1]} x {shape[0]} pixels)"
+    sides = f"({of_used[-1].shape[1]} x {of_used[-1].shape[0]} pixels)"
+    on_map = f"anywhere on the map ({shape[1]} x {shape[0]} pixels)"
+    if not any((sums.convolve(usable, kernel > 0) * inputs.coverage).any() for kernel in of_used):
+        raise MapError(f"every pixel is starved: no used pixel lies under background_kernel {sides} {on_map}")
+    if kernels.is_adaptive(used):
+        estimate = estimate_background(
+            inputs.counts, inputs.acceptance, inputs.exclusion_mask, used, source_kernel=source
         )
+        if np.isnan(estimate.ring_radius).all():
+            raise MapError(f"every pixel is starved: no ring of background_kernel {sides} suffices {on_map}")
     return warnings
 
 

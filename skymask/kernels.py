@@ -4,6 +4,8 @@ A radius is compared with the distance between pixel centres, squared, with a re
 0.05 deg is 5.999999999999999 in floating point, and must still reach the sixth pixel.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 #: Relative tolerance on squared radii.
@@ -11,6 +13,33 @@ RADIUS_TOLERANCE = 1e-9
 
 #: A Gaussian kernel ends at this many standard deviations.
 GAUSSIAN_TRUNCATION = 4.0
+
+#: An adaptive ring with more steps must have a mistake in one of its lengths.
+MAX_RINGS = 1000
+
+#: Values of the option `keep` of an adaptive ring.
+KEEP = ("width", "inner_radius")
+
+
+class AdaptiveRing(NamedTuple):
+    """Rings, of which every pixel of a map takes the smallest that suffices; see `adaptive_ring`.
+
+    Attributes
+    ----------
+    rings : tuple of ndarray of bool
+        In the order in which they are tried.
+    outer_radii : tuple of float
+        Of every ring.
+    alpha_max : float
+        Largest ratio of on to off acceptance with which a ring suffices.
+    excluded_fraction_max : float
+        Largest fraction of excluded pixels, among its covered pixels on the map, with which a ring suffices.
+    """
+
+    rings: tuple
+    outer_radii: tuple
+    alpha_max: float
+    excluded_fraction_max: float
 
 
 def disk(radius, *, pixel_size=1.0):
@@ -64,6 +93,73 @@ def ring(inner_radius, width, *, pixel_size=1.0):
     if not kernel.any():
         raise ValueError(f"a ring from {inner_radius:g} to {outer_radius:g} holds no pixel centre")
     return kernel
+
+
+def adaptive_ring(
+    inner_radius,
+    width,
+    *,
+    step,
+    max_outer_radius,
+    alpha_max=0.25,
+    excluded_fraction_max=0.5,
+    keep="width",
+    pixel_size=1.0,
+):
+    """Return rings that grow from `inner_radius` and `width` by `step`, as far as `max_outer_radius` allows.
+
+    A pixel takes the first ring whose alpha is at most `alpha_max` and of which at most `excluded_fraction_max` is
+    excluded, and has no background if there is none (H.E.S.S. collaboration 2018, A&A 612, A1,
+    doi:10.1051/0004-6361/201732098, sect. 3.2.3).
+
+    Parameters
+    ----------
+    inner_radius, width : float
+        Of the smallest ring, in the unit of `pixel_size`.
+    step, max_outer_radius : float
+        By how much the outer radius grows from ring to ring, and how large it may become, in the unit of `pixel_size`.
+    alpha_max : float
+        Largest ratio of the acceptance under the source kernel to that of the used pixels of the ring.
+    excluded_fraction_max : float
+        Largest fraction of excluded pixels; pixels outside the map or without coverage count neither way.
+    keep : {"width", "inner_radius"}
+        What stays as it is while the ring grows.
+    pixel_size : float or (float, float)
+        Size of a pixel along y and x. With the default, radii are in pixels.
+
+    Returns
+    -------
+    rings : AdaptiveRing
+
+    Raises
+    ------
+    ValueError
+        If a radius is none, the smallest ring is larger than the largest, a limit is none, or a ring holds no pixel
+        centre.
+    """
+    _check_not_negative(inner_radius=inner_radius, width=width, max_outer_radius=max_outer_radius)
+    for name, value in {"step": step, "alpha_max": alpha_max}.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a finite number, more than zero, got {value}")
+    if not 0 <= excluded_fraction_max <= 1:
+        raise ValueError(f"excluded_fraction_max must be zero to one, got {excluded_fraction_max}")
+    if keep not in KEEP:
+        raise ValueError(f"keep must be one of {', '.join(KEEP)}, got {keep!r}")
+    steps = (max_outer_radius - inner_radius - width) / step
+    steps_within = np.floor(steps + RADIUS_TOLERANCE * max(1, max_outer_radius / step))
+    if steps_within < 0:
+        raise ValueError(
+            f"max_outer_radius must be at least inner_radius + width = {inner_radius + width:g}, got {max_outer_radius}"
+        )
+    if steps_within >= MAX_RINGS:
+        raise ValueError(f"step {step:g} makes {steps_within + 1:.4g} rings, and {MAX_RINGS} are allowed")
+    growth = [number * step for number in range(int(steps_within) + 1)]
+    if keep == "width":
+        rings = [ring(inner_radius + more, width, pixel_size=pixel_size) for more in growth]
+    else:
+        rings = [ring(inner_radius, width + more, pixel_size=pixel_size) for more in growth]
+    outer_radii = tuple(inner_radius + width + more for more in growth)
+    return AdaptiveRing(tuple(rings), outer_radii, alpha_max, excluded_fraction_max)
 
 
 def gaussian(sigma, *, pixel_size=1.0):
@@ -126,12 +222,20 @@ def off_kernel(background_kernel, source_kernel, statistic):
     With "wstat" on and off counts must be independent, so the pixels under the source kernel are taken out: a Gaussian
     of 10 pixels with a disk of 5 would otherwise narrow the off-source distribution to a width of 0.87.
     """
+    if is_adaptive(background_kernel):
+        rings = tuple(off_kernel(one, source_kernel, statistic) for one in background_kernel.rings)
+        return background_kernel._replace(rings=rings)
     return without(background_kernel, source_kernel) if statistic == "wstat" else background_kernel
+
+
+def is_adaptive(kernel):
+    """Whether the kernel is an `AdaptiveRing`, and no array."""
+    return isinstance(kernel, AdaptiveRing)
 
 
 def is_weighted(kernel):
     """Whether the kernel's pixels have different weights, so that sums under it are not Poisson."""
-    return kernel.dtype != bool
+    return not is_adaptive(kernel) and kernel.dtype != bool
 
 
 def _distance_squared(radius, pixel_size):

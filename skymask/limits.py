@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask import kernels, sums
-from skymask.significance import poisson_scale
+from skymask.significance import poisson_scale, with_systematic
 
 #: The root is found when a step of Newton's method changes it by less than this fraction: the next step's would be of
 #: the order of its square, which is nothing.
@@ -63,7 +63,9 @@ def number_of_sigma(confidence_level):
     return float(ndtri(confidence_level))
 
 
-def compute_limits(counts, acceptance, products, source_kernel, *, statistic="wstat", confidence_level=0.95):
+def compute_limits(
+    counts, acceptance, products, source_kernel, *, statistic="wstat", background_systematic=0, confidence_level=0.95
+):
     """Return errors and upper limit of the excess of every pixel, summed under the source kernel as the excess is.
 
     Parameters
@@ -78,6 +80,8 @@ def compute_limits(counts, acceptance, products, source_kernel, *, statistic="ws
         Peak 1. With weights, all counts are scaled to the variance of a Poisson sum, as for the significance.
     statistic : {"wstat", "cash"}
         "wstat" takes the background's own error into account, "cash" takes it as known.
+    background_systematic : float
+        Relative systematic error of the background, in whose place stands an off measurement with that error.
     confidence_level : float
         Of the upper limit, one-sided.
 
@@ -91,12 +95,17 @@ def compute_limits(counts, acceptance, products, source_kernel, *, statistic="ws
     if kernels.is_weighted(source_kernel):
         scale = poisson_scale(products["background"], acceptance, source_kernel)
         n_on = np.maximum(n_on, 0)
+    n_on = n_on / scale
     if statistic == "wstat":
-        limits = wstat_limits(
-            n_on / scale, products["counts_off"], products["alpha"] / scale, confidence_level=confidence_level
-        )
+        n_off, alpha = with_systematic(products["counts_off"], products["alpha"] / scale, background_systematic)
+        limits = wstat_limits(n_on, n_off, alpha, confidence_level=confidence_level)
     else:
-        limits = cash_limits(n_on / scale, (n_on - products["excess"]) / scale, confidence_level=confidence_level)
+        mu = n_on - products["excess"] / scale
+        if background_systematic:
+            n_off = np.where(np.isnan(mu), np.nan, background_systematic**-2)
+            limits = wstat_limits(n_on, n_off, mu * background_systematic**2, confidence_level=confidence_level)
+        else:
+            limits = cash_limits(n_on, mu, confidence_level=confidence_level)
     return Limits(*(scale * image for image in limits))
 
 

@@ -33,15 +33,27 @@ class Products:
     estimate : Background
     source_kernel : ndarray
     statistic : {"wstat", "cash"}
+    background_systematic : float
+        See `iterate`.
     on, significance : (ndarray, ndarray), ndarray, optional
         Of `skymask.significance.sums_on`, and the map of the significance, if known already.
     """
 
-    NAMES = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
-
-    def __init__(self, counts, acceptance, estimate, source_kernel, *, statistic, on=None, significance=None):
+    def __init__(
+        self,
+        counts,
+        acceptance,
+        estimate,
+        source_kernel,
+        *,
+        statistic,
+        background_systematic=0,
+        on=None,
+        significance=None,
+    ):
         self._counts, self._acceptance, self._estimate = counts, acceptance, estimate
         self._source_kernel, self._statistic, self._on = source_kernel, statistic, on
+        self._systematic = background_systematic
         self._significance = significance
 
     @property
@@ -82,12 +94,20 @@ class Products:
             self._estimate,
             self._source_kernel,
             statistic=self._statistic,
+            background_systematic=self._systematic,
             on=self._on,
         )
 
+    @property
+    def ring_radius(self):
+        """Outer radius of the ring used, NaN where none sufficed; None if the kernel is no adaptive ring."""
+        return self._estimate.ring_radius
+
     def maps(self):
-        """Return all maps by name."""
-        return {name: getattr(self, name) for name in self.NAMES}
+        """Return all maps that there are, by name."""
+        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess", "ring_radius")
+        maps = {name: getattr(self, name) for name in names}
+        return {name: image for name, image in maps.items() if image is not None}
 
 
 class Result(NamedTuple):
@@ -127,6 +147,7 @@ def iterate(
     exclusion_mask=None,
     background=None,
     statistic="wstat",
+    background_systematic=0,
     threshold=5.0,
     threshold_low=None,
     min_pixels=1,
@@ -147,8 +168,8 @@ def iterate(
     counts : array_like, shape (ny, nx)
         Counts per pixel, NaN where there is no coverage.
     source_kernel, background_kernel, dilation_kernel : ndarray
-        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes, and by which
-        excluded regions grow.
+        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array or an
+        adaptive ring), and by which excluded regions grow.
     acceptance : array_like, shape (ny, nx), optional
         Expected background per pixel up to one factor.
     exclusion_mask : array_like, shape (ny, nx), optional
@@ -157,6 +178,9 @@ def iterate(
         Initial background, taken as known in the first iteration.
     statistic : {"wstat", "cash"}
         Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
+    background_systematic : float
+        Relative systematic error of the background, folded into the significance; see
+        `skymask.significance.with_systematic`.
     threshold : float
         Significance at and above which a pixel is excluded.
     threshold_low, min_pixels, max_hole_pixels : float or None, int, int
@@ -197,6 +221,8 @@ def iterate(
     )
     if not threshold > 0:
         raise ValueError(f"threshold must be positive, got {threshold}")
+    if not 0 <= background_systematic <= 1:
+        raise ValueError(f"background_systematic must be zero to one, got {background_systematic}")
     shaping = check_shaping(
         threshold=threshold,
         threshold_low=threshold_low,
@@ -204,7 +230,9 @@ def iterate(
         max_hole_pixels=max_hole_pixels,
         region_growth=region_growth,
     )
-    source_kernel, background_kernel = kernels.from_array(source_kernel), kernels.from_array(background_kernel)
+    source_kernel = kernels.from_array(source_kernel)
+    if not kernels.is_adaptive(background_kernel):
+        background_kernel = kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
@@ -212,7 +240,13 @@ def iterate(
     mask, decision = user_mask, np.ones_like(user_mask)
     whole = needs_significance(**shaping)
     estimate = running_estimate(
-        inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold, whole=whole
+        inputs,
+        source_kernel,
+        background_kernel,
+        statistic=statistic,
+        threshold=threshold,
+        background_systematic=background_systematic,
+        whole=whole,
     )
     dilate = Dilation(dilation_kernel)
     masks = [np.packbits(mask)]
@@ -272,20 +306,30 @@ def iterate(
         estimate.estimate(),
         source_kernel,
         statistic=statistic,
+        background_systematic=background_systematic,
         on=estimate.on,
         significance=estimate.significance(),
     )
     return Result(state.name, state.period, iterations, mask, products, records)
 
 
-def compute_products(counts, acceptance, exclusion_mask, source_kernel, background_kernel, *, statistic):
+def compute_products(
+    counts, acceptance, exclusion_mask, source_kernel, background_kernel, *, statistic, background_systematic=0
+):
     """Return every map that belongs to `exclusion_mask`, computed from the counts alone.
 
     The arrays are those of `skymask.inputs.Inputs`.
     """
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
-    estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel)
-    return Products(counts, acceptance, estimate, source_kernel, statistic=statistic)
+    estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel, source_kernel=source_kernel)
+    return Products(
+        counts,
+        acceptance,
+        estimate,
+        source_kernel,
+        statistic=statistic,
+        background_systematic=background_systematic,
+    )
 
 
 def _check_options(**options):

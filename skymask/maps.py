@@ -44,6 +44,7 @@ MAPS = {
     "excess_errn": ("ct", "error of the excess downwards"),
     "excess_errp": ("ct", "error of the excess upwards"),
     "excess_upper_limit": ("ct", "upper limit of the excess"),
+    "ring_radius": ("deg", "outer radius of the ring used, NaN: none sufficed"),
     "exclusion_mask": ("", "1: used for the background, 0: excluded"),
     "exclusion_mask_inverse": ("", "1: excluded, 0: used for the background"),
     "decision": ("", "exclusion mask before it grows, 1: used"),

@@ -33,6 +33,7 @@ def simulate_null(
     background_kernel,
     *,
     statistic="wstat",
+    background_systematic=0,
     threshold=5,
     number=50,
     seed=0,
@@ -52,7 +53,8 @@ def simulate_null(
         True where the pixel is used.
     source_kernel, background_kernel : ndarray
         Kernels of the analysis.
-    statistic : {"wstat", "cash"}
+    statistic, background_systematic : str, float
+        Of the significance; the simulations have no such systematic error.
     threshold : float
         Where the off-source distribution is cut for its fit.
     number : int
@@ -72,10 +74,18 @@ def simulate_null(
     results = np.full((3, number), np.nan)
     for column in results.T:
         counts = random.poisson(expected)
-        estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel)
+        estimate = estimate_background(
+            counts, acceptance, exclusion_mask, background_kernel, source_kernel=source_kernel
+        )
         n_on = sums_on(counts, np.zeros(acceptance.shape, dtype=bool), source_kernel)[0]
         significance = compute_significance(
-            counts, acceptance, estimate, source_kernel, statistic=statistic, on=(n_on, acceptance_on)
+            counts,
+            acceptance,
+            estimate,
+            source_kernel,
+            statistic=statistic,
+            background_systematic=background_systematic,
+            on=(n_on, acceptance_on),
         ).significance
         defined = significance[~np.isnan(significance)]
         column[:2] = fit_off_source(off_source_values(significance, used), threshold)

@@ -1,5 +1,7 @@
 """The kernels of the configuration, whose radii are angles, as arrays on the pixels of a map."""
 
+import math
+
 from astropy import units
 
 from skymask import kernels
@@ -7,18 +9,33 @@ from skymask.configuration import parse_length
 from skymask.errors import MapError
 from skymask.maps import read
 
-_SHAPES = {"disk": kernels.disk, "ring": kernels.ring, "gaussian": kernels.gaussian}
+_SHAPES = {
+    "disk": kernels.disk,
+    "ring": kernels.ring,
+    "gaussian": kernels.gaussian,
+    "adaptive_ring": kernels.adaptive_ring,
+}
+
+#: Keys of an adaptive ring that are no lengths.
+_LIMITS = ("alpha_max", "excluded_fraction_max", "keep")
 
 
 def to_pixels(kernel, pixel_size):
-    """Return a kernel of the configuration as an array.
+    """Return a kernel of the configuration as an array, or as an adaptive ring.
 
     Parameters
     ----------
     kernel : dict
-        {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma} or {shape: array, path}.
+        {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma}, {shape: array, path} or
+        {shape: adaptive_ring, inner_radius, width, step, max_outer_radius, alpha_max, excluded_fraction_max, keep}.
     pixel_size : (float, float)
         Size of a pixel along y and x, in degrees.
+
+    Returns
+    -------
+    kernel : ndarray or skymask.kernels.AdaptiveRing
+        The outer radii of an adaptive ring are in degrees; those given in pixels are taken times the geometric mean of
+        the pixel's sides.
 
     Raises
     ------
@@ -28,13 +45,19 @@ def to_pixels(kernel, pixel_size):
     try:
         if kernel["shape"] == "array":
             return kernels.from_array(read(kernel["path"]).data)
-        return _SHAPES[kernel["shape"]](**_in_numbers(kernel, pixel_size, without="shape"))
+        limits = {key: kernel[key] for key in _LIMITS if key in kernel}
+        numbers = _in_numbers(kernel, pixel_size, without=("shape", *_LIMITS))
+        pixels = _SHAPES[kernel["shape"]](**numbers, **limits)
+        if kernels.is_adaptive(pixels) and numbers["pixel_size"] == 1.0:
+            unit = math.sqrt(pixel_size[0] * pixel_size[1])
+            pixels = pixels._replace(outer_radii=tuple(radius * unit for radius in pixels.outer_radii))
+        return pixels
     except ValueError as error:
         raise MapError(f"kernel {describe(kernel)}: {error}") from error
 
 
 def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
-    """Return the background kernel of the configuration as an array, as the statistic allows it."""
+    """Return the background kernel of the configuration on pixels, as the statistic allows it."""
     pixels = to_pixels(background_kernel, pixel_size)
     return kernels.off_kernel(pixels, to_pixels(source_kernel, pixel_size), statistic)
 
@@ -75,9 +98,9 @@ def describe(kernel, *, kind="shape"):
     return " ".join([kernel[kind], *(f"{key}={value}" for key, value in kernel.items() if key != kind)])
 
 
-def _in_numbers(lengths, pixel_size, *, without=None):
+def _in_numbers(lengths, pixel_size, *, without=()):
     """Lengths of the configuration as numbers, and beside them the size of a pixel in the same unit."""
-    parsed = {key: parse_length(value) for key, value in lengths.items() if key != without}
+    parsed = {key: parse_length(value) for key, value in lengths.items() if key not in without}
     in_pixels = any(unit == "px" for _, unit in parsed.values())
     numbers = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in parsed.items()}
     return {**numbers, "pixel_size": 1.0 if in_pixels else pixel_size}

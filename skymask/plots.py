@@ -116,6 +116,39 @@ def mask_growth(masks, final_mask, header):
     return figure
 
 
+def ring_radius(radius, coverage, exclusion_mask, header):
+    """Return the figure of the outer radius of the adaptive ring at every pixel.
+
+    Parameters
+    ----------
+    radius : ndarray of float, shape (ny, nx)
+        In degrees, NaN where no ring sufficed or without coverage.
+    coverage, exclusion_mask : ndarray of bool, shape (ny, nx)
+        True where there is data, and where the pixel is used.
+    header : Header
+    """
+    figure = _sky_figure(radius.shape)
+    axes = _sky_axes(figure, 111, header)
+    radii = np.unique(radius[np.isfinite(radius)])
+    handles = [_mask_line()]
+    if radii.size:
+        half_steps = np.diff(radii) / 2 if radii.size > 1 else np.full(1, 0.05 * radii[0])
+        edges = [radii[0] - half_steps[0], *(radii[:-1] + half_steps[: radii.size - 1]), radii[-1] + half_steps[-1]]
+        norm = BoundaryNorm(edges, 256)
+        image = axes.imshow(radius, origin="lower", cmap="viridis", norm=norm, interpolation="nearest")
+        bar = _colour_bar(figure, axes, image, "Outer radius of the ring [deg]")
+        bar.set_ticks(radii[:: -(-radii.size // 12)], labels=[f"{r:.3g}" for r in radii[:: -(-radii.size // 12)]])
+        bar.minorticks_off()
+    if (without := coverage & np.isnan(radius)).any():
+        colour = LinearSegmentedColormap.from_list("without ring", [ORANGE, ORANGE])
+        axes.imshow(np.where(without, 1.0, np.nan), origin="lower", cmap=colour, interpolation="nearest")
+        handles.append(Line2D([], [], marker="s", color="none", markerfacecolor=ORANGE, label="no ring sufficed"))
+    _mask_contour(axes, exclusion_mask)
+    axes.set_title(f"{header['DATASET']}: radius of the adaptive ring", fontsize=10, loc="left")
+    _legend(axes, handles)
+    return figure
+
+
 def convergence(dataset, rows, period):
     """Return the figure of excluded and changed pixels, highest significance and mean background by iteration.
 

@@ -24,6 +24,15 @@ CONVERGENCE_COLUMNS = (
     "state",
 )
 
+#: Header cards of the keys by which an adaptive ring grows.
+RING_KEYS = {
+    "step": ("RINGSTEP", "step of the ring's outer radius"),
+    "max_outer_radius": ("RINGMAX", "largest outer radius of the ring"),
+    "keep": ("RINGKEEP", "what stays while the ring grows"),
+    "alpha_max": ("ALPHAMAX", "largest alpha with which a ring suffices"),
+    "excluded_fraction_max": ("RINGEXCL", "largest excluded fraction of a ring"),
+}
+
 
 def images(counts, coverage, exclusion_mask, result):
     """Return the product images by name, from the final mask and the maps of `skymask.loop.Products` for it."""
@@ -63,13 +72,14 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("NSTARVED", quality["starved"], "covered pixels without a background"),
         ("MASKDEF", "1 used, 0 excluded", "convention of the exclusion mask"),
         ("STATIST", settings["statistic"], "statistic of the significance"),
+        ("BKGSYST", settings["background_systematic"], "relative systematic error of the background"),
         ("THRESH", settings["threshold"], "threshold of the exclusion, in sigma"),
         ("THRLOW", settings["threshold_low"] or settings["threshold"], "lower threshold of the hysteresis, in sigma"),
         ("MINPIX", settings["min_pixels"], "smallest number of connected pixels excluded"),
         ("MAXHOLE", settings["max_hole_pixels"], "largest hole filled, in pixels"),
         ("GROWTH", describe(settings["region_growth"], kind="law")[:67], "growth of regions"),
         ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
-        ("BKGKERN", describe(settings["background_kernel"])[:67], "background kernel"),
+        *_background_kernel_cards(settings["background_kernel"], quality),
         ("DILATION", settings["dilation_radius"], "dilation radius"),
         ("MASKUPD", settings["mask_update"], "mask update"),
         ("STARVPIX", settings["starved_pixels"], "what starved pixels do"),
@@ -98,6 +108,16 @@ def inherited_cards(header):
         for card in cards[begin:]
         if card.keyword not in ("CHECKSUM", "DATASUM")
     ]
+
+
+def _background_kernel_cards(kernel, quality):
+    """The background kernel; limits of an adaptive ring have cards of their own, and so has what they left out."""
+    start = {key: value for key, value in kernel.items() if key not in RING_KEYS}
+    cards = [("BKGKERN", describe(start)[:67], "background kernel")]
+    cards += [(card, kernel[key], meaning) for key, (card, meaning) in RING_KEYS.items() if key in kernel]
+    if "without_ring" in quality:
+        cards.append(("NNORING", quality["without_ring"], "covered pixels for which no ring sufficed"))
+    return cards
 
 
 def with_position(quality, header):

@@ -67,7 +67,7 @@ def off_source_values(significance, used):
     return significance[used & np.isfinite(significance)]
 
 
-def assess_quality(significance, exclusion_mask, coverage, counts_off, *, threshold):
+def assess_quality(significance, exclusion_mask, coverage, counts_off, *, threshold, ring_radius=None):
     """Return the quality figures of a result.
 
     Parameters
@@ -80,6 +80,8 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         Off counts of the background estimate.
     threshold : float
         Threshold of the exclusion.
+    ring_radius : ndarray of float, shape (ny, nx), optional
+        Of an adaptive ring: the radius used, NaN where no ring sufficed.
 
     Returns
     -------
@@ -89,7 +91,8 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         (`expected_clipped_mean`, `expected_clipped_width`), `off_source_pixels`, `highest_significance` and its pixel
         (`highest_x`, `highest_y`, counted from 0), `excluded` and `excluded_fraction`, `starved` pixels,
         `few_counts_off` (pixels with fewer than `MIN_COUNTS_OFF` off counts), and `unexcluded_above_threshold`:
-        used pixels that reach the threshold, zero for a fixed point.
+        used pixels that reach the threshold, zero for a fixed point; for an adaptive ring also `without_ring`,
+        covered pixels for which no ring sufficed.
     """
     used = exclusion_mask & coverage
     defined = ~np.isnan(significance)
@@ -102,11 +105,13 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         highest_y, highest_x = (int(i) for i in np.unravel_index(np.nanargmax(significance), significance.shape))
         highest = float(significance[highest_y, highest_x])
     excluded = int((coverage & ~exclusion_mask).sum())
+    of_rings = {} if ring_radius is None else {"without_ring": int((coverage & np.isnan(ring_radius)).sum())}
     return {
         "covered": int(coverage.sum()),
         "excluded": excluded,
         "excluded_fraction": excluded / int(coverage.sum()),
         "starved": int((coverage & ~defined).sum()),
+        **of_rings,
         "few_counts_off": int((coverage & defined & (counts_off < MIN_COUNTS_OFF)).sum()),
         "unexcluded_above_threshold": int((used & (significance >= threshold)).sum()),
         "highest_significance": highest,

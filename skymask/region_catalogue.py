@@ -4,9 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from skymask import sums
+from skymask import blocks, sums
+from skymask.background import estimate_background
 from skymask.files import written_whole
 from skymask.geometry import axis_names, frame_name, sky_positions
+from skymask.kernels import AdaptiveRing
 
 #: Unit and meaning of every column of the catalogue, in order.
 COLUMNS = {
@@ -44,7 +46,9 @@ def label_regions(exclusion_mask, coverage):
     return label(coverage & ~exclusion_mask, structure=np.ones((3, 3), dtype=int))
 
 
-def catalogue_regions(counts, acceptance, masks, exclusion_mask, background, significance, background_kernel):
+def catalogue_regions(
+    counts, acceptance, masks, exclusion_mask, background, significance, background_kernel, *, source_kernel=None
+):
     r"""Return the excluded regions as rows, and the number of the row that each pixel belongs to.
 
     The background of a region is a sum over the counts of all used pixels, in which a pixel near the region counts
@@ -70,6 +74,8 @@ def catalogue_regions(counts, acceptance, masks, exclusion_mask, background, sig
         Final maps, NaN where undefined.
     background_kernel : ndarray, shape (2 my + 1, 2 mx + 1)
         The kernel from which the background was estimated.
+    source_kernel : ndarray, optional
+        Needed with an adaptive ring.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def catalogue_regions(counts, acceptance, masks, exclusion_mask, background, sig
     found, _ = label_regions(exclusion_mask, acceptance > 0)
     first = _first_exclusion(masks)
     usable = np.where(exclusion_mask, counts, 0)
-    acceptance_off = np.maximum(sums.convolve(acceptance * exclusion_mask, background_kernel), 0)
+    responses = _responses(counts, acceptance, exclusion_mask, background_kernel, source_kernel)
     rows = []
     for number, box in enumerate(find_objects(found), start=1):
         inside = found[box] == number
@@ -96,7 +102,7 @@ def catalogue_regions(counts, acceptance, masks, exclusion_mask, background, sig
         row["background"] = float(background[box][inside].sum())
         variance = np.nan
         if not row["starved"]:
-            variance = _background_variance(inside, box, usable, acceptance, acceptance_off, background_kernel)
+            variance = _background_variance(inside, box, usable, responses)
         row["background_error"] = float(np.sqrt(variance))
         row["excess"] = row["counts"] - row["background"]
         row["excess_error"] = float(np.sqrt(row["counts"] + variance))
@@ -227,22 +233,34 @@ def _iteration(inside, first, user_mask):
     }
 
 
-def _background_variance(inside, box, usable_counts, acceptance, acceptance_off, kernel):
-    """Variance of the background summed over a region, from the counts of the used pixels within the kernel's reach."""
-    reach = [size // 2 for size in kernel.shape]
-    wide = tuple(
-        slice(max(0, cut.start - half), min(size, cut.stop + half))
-        for cut, half, size in zip(box, reach, usable_counts.shape, strict=True)
-    )
-    share = np.zeros(usable_counts[wide].shape)
-    core = tuple(
-        slice(cut.start - around.start, cut.stop - around.start) for cut, around in zip(box, wide, strict=True)
-    )
-    ratio = np.zeros(inside.shape)
-    np.divide(acceptance[box], acceptance_off[box], out=ratio, where=inside)
-    share[core] = ratio
-    # The off counts of pixel i sum K(i - j) c_j over j; the share of pixel j is a sum over i, with the kernel mirrored.
-    weight = sums.convolve(share, kernel[::-1, ::-1].astype(float))
+def _responses(counts, acceptance, exclusion_mask, kernel, source_kernel):
+    """Kernels, and for each the share of an off count in the background of the pixels that it serves, 0 elsewhere."""
+    if not isinstance(kernel, AdaptiveRing):
+        acceptance_off = np.maximum(sums.convolve(acceptance * exclusion_mask, kernel), 0)
+        return [(kernel, _share(acceptance, acceptance_off, acceptance_off > 0))]
+    estimate = estimate_background(counts, acceptance, exclusion_mask, kernel, source_kernel=source_kernel)
+    return [
+        (ring, _share(acceptance, estimate.acceptance_off, estimate.ring_radius == radius))
+        for ring, radius in zip(kernel.rings, kernel.outer_radii, strict=True)
+    ]
+
+
+def _share(acceptance, acceptance_off, where):
+    return np.divide(acceptance, acceptance_off, out=np.zeros(acceptance.shape), where=where)
+
+
+def _background_variance(inside, box, usable_counts, responses):
+    """Variance of the background summed over a region, from the counts of the used pixels within the kernels' reach."""
+    half = [max(kernel.shape[axis] // 2 for kernel, _ in responses) for axis in (0, 1)]
+    wide = blocks.grown(box, half, usable_counts.shape)
+    weight = np.zeros(usable_counts[wide].shape)
+    for kernel, share in responses:
+        shares = np.zeros(weight.shape)
+        shares[blocks.inside(box, wide)] = np.where(inside, share[box], 0)
+        if shares.any():
+            # The off counts of pixel i sum K(i - j) c_j over j; the share of pixel j is a sum over i, with the kernel
+            # mirrored.
+            weight += sums.convolve(shares, kernel[::-1, ::-1].astype(float))
     return float((usable_counts[wide] * weight**2).sum())
 
 

@@ -19,15 +19,19 @@ from skymask.significance import (
 NO_LIMIT = 1e30
 
 
-def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold, whole=False):
+def running_estimate(
+    inputs, source_kernel, background_kernel, *, statistic, threshold, background_systematic=0, whole=False
+):
     """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
 
     Parameters
     ----------
     inputs : skymask.inputs.Inputs
-    source_kernel, background_kernel : ndarray
+    source_kernel : ndarray
+    background_kernel : ndarray or skymask.kernels.AdaptiveRing
     statistic : {"wstat", "cash"}
-    threshold : float
+    threshold, background_systematic : float
+        See `skymask.loop.iterate`.
     whole : bool
         Whether the significance of the whole map is wanted for every mask, and not only where it reaches the threshold.
 
@@ -40,17 +44,26 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     """
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
-    by_blocks = not whole and not weighted and (statistic == "wstat" or sums.is_local(source_kernel))
-    kind = RunningEstimate if by_blocks else WholeEstimate
-    return kind(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+    local = statistic == "wstat" or sums.is_local(source_kernel)
+    whole = whole or weighted or not local or kernels.is_adaptive(background_kernel) or background_systematic > 0
+    if not whole:
+        return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+    return WholeEstimate(
+        inputs,
+        source_kernel,
+        background_kernel,
+        statistic=statistic,
+        threshold=threshold,
+        background_systematic=background_systematic,
+    )
 
 
 class WholeEstimate:
     """The whole map computed again for every mask, as the workflow's jobs do; see `running_estimate`."""
 
-    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
+    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold, background_systematic=0):
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
-        self._statistic, self._threshold = statistic, threshold
+        self._statistic, self._threshold, self._systematic = statistic, threshold, background_systematic
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
@@ -59,8 +72,15 @@ class WholeEstimate:
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
-        inputs = self._inputs
-        self._take(estimate_background(inputs.counts, inputs.acceptance, exclusion_mask, self._background_kernel))
+        self._take(
+            estimate_background(
+                self._inputs.counts,
+                self._inputs.acceptance,
+                exclusion_mask,
+                self._background_kernel,
+                source_kernel=self._source_kernel,
+            )
+        )
 
     def _take(self, estimate):
         self._estimate = estimate
@@ -70,6 +90,7 @@ class WholeEstimate:
             estimate,
             self._source_kernel,
             statistic=self._statistic,
+            background_systematic=self._systematic,
             on=self.on,
         ).significance
         self._significance = significance

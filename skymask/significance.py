@@ -9,6 +9,9 @@ from skymask import blocks, kernels, sums
 #: The smallest number whose logarithm is taken, or by which is divided.
 TINY = 1e-100
 
+#: A smaller relative error of a known background changes no significance of fewer than 1e15 counts.
+SMALLEST_SYSTEMATIC = 1e-9
+
 
 class Significance(NamedTuple):
     """Significance, and the correlated excess and on/off ratio behind it.
@@ -65,6 +68,49 @@ def wstat(n_on, n_off, alpha):
     off_term = n_off * np.log((n_off + TINY) * scale)
     statistic = 2 * (on_term + off_term)
     return np.sign(n_on - alpha * n_off) * np.sqrt(np.maximum(statistic, 0))
+
+
+def with_systematic(n_off, alpha, background_systematic):
+    r"""Return the off counts and alpha of a Poisson measurement with the variance of a systematic error added.
+
+    .. math:: n_{off}' = n_{off} / (1 + \sigma^2 n_{off}), \quad \alpha' = \alpha (1 + \sigma^2 n_{off})
+
+    have the same background :math:`\alpha n_{off}`, and its relative variance is :math:`1 / n_{off} + \sigma^2` (the
+    correspondence of Linnemann 2003, arXiv:physics/0312059, and Cousins, Linnemann & Tucker 2008, NIM A 595, 480,
+    doi:10.1016/j.nima.2008.07.086, sect. 4; for the effect on eq. 17, Spengler 2015, Astropart. Phys. 67, 70,
+    doi:10.1016/j.astropartphys.2015.02.002).
+
+    Parameters
+    ----------
+    n_off, alpha : array_like
+        As for `wstat`.
+    background_systematic : float
+        Relative standard deviation of the systematic error of the background; 0 changes nothing.
+    """
+    if background_systematic == 0:
+        return n_off, alpha
+    factor = 1 + background_systematic**2 * np.asarray(n_off, dtype=float)
+    return n_off / factor, alpha * factor
+
+
+def cash_with_systematic(n_on, mu, background_systematic):
+    r"""Return the significance of `n_on` counts over a background `mu` known but for a systematic error.
+
+    .. math:: S = \mathrm{sign}(n - \mu) \sqrt{2} \left\{ n \ln \frac{n}{\mu}
+        + (n + \sigma^{-2}) \ln \left[ 1 + \frac{\mu - n}{n + \sigma^{-2}} \right] \right\}^{1/2}
+
+    which is `wstat` for :math:`n_{off} = \sigma^{-2}` and :math:`\alpha = \mu \sigma^2` (see `with_systematic`),
+    written so that no large numbers cancel. Without error, or where there is no background for it to be relative to,
+    that of `cash`.
+    """
+    if background_systematic < SMALLEST_SYSTEMATIC:
+        return cash(n_on, mu)
+    n_on, mu = np.broadcast_arrays(np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float))
+    total = n_on + background_systematic**-2
+    statistic = 2 * (n_on * np.log((n_on + TINY) / (mu + TINY)) + total * np.log1p((mu - n_on) / total))
+    significance = np.sign(n_on - mu) * np.sqrt(np.maximum(statistic, 0))
+    without = mu == 0
+    return np.where(without, cash(n_on, mu), significance) if without.any() else significance
 
 
 def wstat_candidates(threshold, n_on, acceptance_on, n_off, acceptance_off):
@@ -126,7 +172,9 @@ def sums_on(counts, acceptance, source_kernel):
     return n_on, sums.convolve(acceptance, source_kernel)
 
 
-def compute_significance(counts, acceptance, estimate, source_kernel, *, statistic="wstat", on=None):
+def compute_significance(
+    counts, acceptance, estimate, source_kernel, *, statistic="wstat", background_systematic=0, on=None
+):
     """Return significance, excess and alpha of every pixel.
 
     Parameters
@@ -142,6 +190,8 @@ def compute_significance(counts, acceptance, estimate, source_kernel, *, statist
         variance of a Poisson sum.
     statistic : {"wstat", "cash"}
         "wstat" takes the background's own error into account, "cash" takes it as known.
+    background_systematic : float
+        Relative systematic error of the background, folded into the significance and into nothing else.
     on : (ndarray, ndarray), optional
         Of `sums_on`, if known already.
 
@@ -167,9 +217,10 @@ def compute_significance(counts, acceptance, estimate, source_kernel, *, statist
     for strip in blocks.strips(counts.shape):
         part = scale if np.isscalar(scale) else scale[strip]
         if measured:
-            significance[strip] = wstat(n_on[strip] / part, estimate.counts_off[strip], alpha[strip] / part)
+            off = with_systematic(estimate.counts_off[strip], alpha[strip] / part, background_systematic)
+            significance[strip] = wstat(n_on[strip] / part, *off)
         else:
-            significance[strip] = cash(n_on[strip] / part, mu[strip] / part)
+            significance[strip] = cash_with_systematic(n_on[strip] / part, mu[strip] / part, background_systematic)
     excess = n_on - mu
     outside = ~coverage
     if outside.any():

@@ -36,6 +36,12 @@ def settings_of(**changes):
     return dataset_settings({**copy.deepcopy(CONFIG), **changes}, SCHEMA)
 
 
+def adaptive_ring(**changes):
+    """Return the settings of an adaptive ring with changes."""
+    ring = {"shape": "adaptive_ring", "inner_radius": "0.3 deg", "width": "0.2 deg", **changes}
+    return {"background_kernel": ring}
+
+
 def crab(**changes):
     """Return the datasets with changes to the one there is."""
     return {"crab": {"simulate": SIMULATION, **changes}}
@@ -192,6 +198,34 @@ MISTAKES = {
     "quality key that is none": (
         {"quality": {"off_source_men": 0.1}},
         "quality.off_source_men is no known key (did you mean off_source_mean?)",
+    ),
+    "adaptive ring as a source kernel": (
+        {"source_kernel": {"shape": "adaptive_ring", "inner_radius": "0.3 deg", "width": "0.2 deg"}},
+        "source_kernel.shape must be one of disk, ring, gaussian, array, got 'adaptive_ring'",
+    ),
+    "adaptive ring in two kinds of units": (
+        adaptive_ring(inner_radius="10 px", width="5 px"),
+        "inner_radius, width, step and max_outer_radius of a ring must all be angles or all px",
+    ),
+    "adaptive ring that does not grow": (
+        adaptive_ring(step="0 deg"),
+        "datasets.crab.background_kernel.step must be more than 0",
+    ),
+    "adaptive ring larger than the largest": (
+        adaptive_ring(max_outer_radius="29 arcmin"),
+        "max_outer_radius must be at least inner_radius + width, got 29 arcmin for 0.3 deg + 0.2 deg",
+    ),
+    "adaptive ring that keeps nothing": (
+        adaptive_ring(keep="outer_radius"),
+        "background_kernel.keep must be one of width, inner_radius, got 'outer_radius'",
+    ),
+    "adaptive ring without alpha": (
+        adaptive_ring(alpha_max=0),
+        "background_kernel.alpha_max must be more than 0, got 0",
+    ),
+    "adaptive ring of excluded pixels": (
+        adaptive_ring(excluded_fraction_max=1.5),
+        "background_kernel.excluded_fraction_max must be at most 1, got 1.5",
     ),
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
     "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate"),
@@ -360,6 +394,7 @@ def test_several_mistakes_are_a_line_each():
     ("key", "default"),
     [
         ("statistic", "wstat"),
+        ("background_systematic", 0),
         ("threshold", 5),
         ("threshold_low", None),
         ("min_pixels", 1),
@@ -383,6 +418,23 @@ def test_defaults_of_convergence_are_filled_in_beside_what_is_given():
         "on_max_iterations": "last",
         "max_excluded_fraction": 0.9,
     }
+
+
+def test_defaults_of_an_adaptive_ring_are_those_of_hess():
+    assert settings_of(**adaptive_ring(alpha_max=0.1))["crab"]["background_kernel"] == {
+        "shape": "adaptive_ring",
+        "inner_radius": "0.3 deg",
+        "width": "0.2 deg",
+        "step": "0.08 deg",
+        "max_outer_radius": "1.7 deg",
+        "alpha_max": 0.1,
+        "excluded_fraction_max": 0.5,
+        "keep": "width",
+    }
+
+
+def test_largest_adaptive_ring_may_be_the_smallest():
+    assert settings_of(**adaptive_ring(max_outer_radius="30 arcmin"))
 
 
 def test_defaults_of_a_simulation_are_filled_in():

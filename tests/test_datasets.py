@@ -249,6 +249,11 @@ def ring(inner_radius, width):
     return {"shape": "ring", "inner_radius": inner_radius, "width": width}
 
 
+def adaptive_ring(**changes):
+    limits = {"step": "0.1 deg", "max_outer_radius": "0.7 deg", "alpha_max": 1, "excluded_fraction_max": 0.5}
+    return {**ring("0.3 deg", "0.1 deg"), "shape": "adaptive_ring", **limits, **changes}
+
+
 def check(inputs=None, **changes):
     return check_kernels(inputs or prepare(np.ones(SHAPE)), PIXEL_SIZE, **{**KERNELS, **changes})
 
@@ -296,6 +301,33 @@ def test_kernel_that_makes_no_sense_is_refused_with_its_numbers(changes, message
 def test_ring_one_pixel_wide_but_for_rounding_is_wide_enough():
     # 0.3 - 0.25 is 0.04999999999999999 in floating point.
     assert check(background_kernel=ring("0.3 deg", "0.04999999999999999 deg")) == []
+
+
+def test_adaptive_ring_that_makes_sense_gives_no_warning():
+    assert check(background_kernel=adaptive_ring()) == []
+
+
+def test_overlap_of_an_adaptive_ring_is_that_of_its_smallest():
+    overlapping = adaptive_ring(inner_radius="0.1 deg")
+    (warning,) = check(background_kernel=overlapping)
+    assert "the 4 pixels they share are left out of it" in warning
+    (warning,) = check(background_kernel=overlapping, statistic="cash")
+    assert "they share 4 pixels" in warning
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_outer_radius": "10 deg"}, r"background_kernel\.max_outer_radius 10 deg is 200 pixels"),
+        ({"step": "10 deg"}, r"background_kernel\.step 10 deg is 200 pixels"),
+        ({"width": "0.04 deg"}, r"width 0\.04 deg is 0\.8 pixels: a ring must be at least"),
+        ({"inner_radius": "2 deg", "max_outer_radius": "2.1 deg"}, r"no used pixel lies under .*\(85 x 85 pixels\)"),
+        ({"alpha_max": 0.01}, r"every pixel is starved: no ring of background_kernel \(29 x 29 pixels\) suffices"),
+    ],
+)
+def test_adaptive_ring_that_makes_no_sense_is_refused_with_its_numbers(changes, message):
+    with pytest.raises(MapError, match=message):
+        check(background_kernel=adaptive_ring(**changes))
 
 
 def test_mask_that_starves_every_pixel_is_refused():

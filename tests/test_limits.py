@@ -211,3 +211,15 @@ def test_weighted_sums_have_errors_of_their_own_variance():
     sigma = np.sqrt(400 * (kernel**2).sum())
     assert limits.excess_errp[20, 20] == pytest.approx(sigma, rel=0.01)
     assert limits.excess_errn[20, 20] == pytest.approx(sigma, rel=0.01)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3])
+def test_systematic_error_widens_errors_and_limits(statistic, sigma):
+    mask = np.ones(COUNTS.shape, dtype=bool)
+    maps = compute_products(COUNTS, ACCEPTANCE, mask, disk(2), ring(6, 2), statistic=statistic).maps()
+    plain, with_error = (
+        compute_limits(COUNTS, ACCEPTANCE, maps, disk(2), statistic=statistic, background_systematic=value)
+        for value in (0, sigma)
+    )
+    for image, wider in zip(plain, with_error, strict=True):
+        assert (wider[~np.isnan(wider)] > image[~np.isnan(wider)]).all()

@@ -257,6 +257,39 @@ def test_given_background_does_not_enter_the_final_maps():
         assert np.array_equal(image, other)
 
 
+# A systematic error of the background.
+
+
+@pytest.mark.parametrize("statistic", ["wstat", "cash"])
+def test_systematic_error_in_every_iteration_and_in_the_final_maps(statistic):
+    counts, kernels = hidden_source()
+    result = iterate(counts, **kernels, statistic=statistic, background_systematic=1)
+    estimate = estimate_background(counts, np.ones(counts.shape), result.exclusion_mask, kernels["background_kernel"])
+    expected = compute_significance(
+        counts, np.ones(counts.shape), estimate, POINT, statistic=statistic, background_systematic=1
+    )
+    assert np.array_equal(result.products.significance, expected.significance)
+    # An excess of 26 over a background of 4 +- 4 is not excluded; without the error it is.
+    assert result.exclusion_mask[10, 13]
+    assert not iterate(counts, **kernels, statistic=statistic).exclusion_mask[10, 13]
+
+
+def test_deep_field_does_not_exclude_the_errors_of_its_acceptance():
+    # The true background is two per cent off from the acceptance along one stripe, and there are 1e5 counts per pixel.
+    error = np.ones((40, 40))
+    error[:, 18:22] = 1.02
+    counts = np.random.default_rng(0).poisson(1e5 * error)
+    kernels = {"source_kernel": disk(1), "background_kernel": ring(6, 4), "dilation_kernel": disk(1)}
+    assert not iterate(counts, **kernels).exclusion_mask.all()
+    assert iterate(counts, **kernels, background_systematic=0.01).exclusion_mask.all()
+
+
+@pytest.mark.parametrize("sigma", [-0.1, 1.5, np.nan])
+def test_systematic_error_that_is_none_is_refused(sigma):
+    with pytest.raises(ValueError, match="background_systematic must be zero to one"):
+        iterate(np.ones((5, 5)), **CROWDED, background_systematic=sigma)
+
+
 # Symmetries and limits.
 
 

@@ -60,6 +60,40 @@ def test_ring_between_pixels_is_refused_with_its_lengths():
         pixel_kernels.to_pixels(kernel, SQUARE)
 
 
+ADAPTIVE = {
+    "shape": "adaptive_ring",
+    "inner_radius": "0.5 deg",
+    "width": "0.3 deg",
+    "step": "6 arcmin",
+    "max_outer_radius": "1 deg",
+    "alpha_max": 0.1,
+    "excluded_fraction_max": 0.4,
+    "keep": "inner_radius",
+}
+
+
+def test_adaptive_ring_covers_its_pixels_and_keeps_its_radii_in_degrees():
+    rings = pixel_kernels.to_pixels(ADAPTIVE, SQUARE)
+    expected = kernels.adaptive_ring(10, 6, step=2, max_outer_radius=20, keep="inner_radius")
+    for kernel, other in zip(rings.rings, expected.rings, strict=True):
+        assert np.array_equal(kernel, other)
+    assert rings.outer_radii == pytest.approx((0.8, 0.9, 1.0), rel=1e-12)
+    assert (rings.alpha_max, rings.excluded_fraction_max) == (0.1, 0.4)
+
+
+def test_adaptive_ring_in_pixels_has_its_radii_in_degrees():
+    in_pixels = ADAPTIVE | {"inner_radius": "2 px", "width": "1 px", "step": "1 px", "max_outer_radius": "4 px"}
+    rings = pixel_kernels.to_pixels(in_pixels, (0.2, 0.05))
+    # The root of 0.2 * 0.05 is 0.1.
+    assert rings.outer_radii == pytest.approx((0.3, 0.4), rel=1e-12)
+    assert np.array_equal(rings.rings[1], kernels.ring(2, 2))
+
+
+def test_adaptive_ring_with_too_many_steps_is_refused_with_its_keys():
+    with pytest.raises(MapError, match=r"kernel adaptive_ring .*step=1e-9 deg.*: step 1e-09 makes 2e\+08 rings"):
+        pixel_kernels.to_pixels(ADAPTIVE | {"step": "1e-9 deg"}, SQUARE)
+
+
 OVERLAPPING = {
     "source_kernel": {"shape": "disk", "radius": "2 px"},
     "background_kernel": {"shape": "disk", "radius": "5 px"},
@@ -74,6 +108,15 @@ def test_measured_background_leaves_out_the_pixels_under_the_source_kernel():
 def test_known_background_keeps_the_pixels_under_the_source_kernel():
     kernel = pixel_kernels.background_kernel(SQUARE, **OVERLAPPING, statistic="cash")
     assert np.array_equal(kernel, kernels.disk(5))
+
+
+def test_measured_background_leaves_the_source_kernel_out_of_every_ring():
+    kernel = ADAPTIVE | {"inner_radius": "0 deg"}
+    rings = pixel_kernels.background_kernel(
+        SQUARE, source_kernel=OVERLAPPING["source_kernel"], background_kernel=kernel, statistic="wstat"
+    )
+    for number, used in enumerate(rings.rings):
+        assert np.array_equal(used, kernels.without(kernels.disk(6 + 2 * number), kernels.disk(2)))
 
 
 def test_dilation_kernel_is_a_disk():

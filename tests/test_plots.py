@@ -75,6 +75,20 @@ def test_an_off_source_distribution_says_its_errors_if_they_are_known(errors, te
     assert any(text in line.get_label() for line in figure.axes[0].lines)
 
 
+@pytest.mark.parametrize("radius", [np.full(SHAPE, np.nan), np.full(SHAPE, 0.8), np.where(HALF, 0.8, 0.9)])
+@pytest.mark.parametrize("coverage", [EVERYTHING, HALF])
+def test_radii_of_rings_can_be_drawn(radius, coverage, tmp_path):
+    assert drawn(plots.ring_radius(np.where(coverage, radius, np.nan), coverage, HALF, HEADER), tmp_path)
+
+
+def test_radii_have_a_colour_each_and_pixels_without_a_ring_one_of_their_own():
+    radius = np.select([np.arange(SHAPE[1]) < 5, HALF], [0.8, 0.88], np.nan)
+    figure = plots.ring_radius(radius, EVERYTHING, HALF, HEADER)
+    panel, bar = figure.axes
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["0.8", "0.88"]
+    assert "no ring sufficed" in [text.get_text() for text in panel.get_legend().get_texts()]
+
+
 def test_truth_can_be_drawn_where_nothing_is_defined(tmp_path):
     nothing = np.full(SHAPE, np.nan)
     zero = np.zeros(SHAPE)

@@ -15,6 +15,7 @@ LOOP = {"state": "cycle", "period": 2, "iteration": 7}
 QUALITY = {"excluded": 3, "unexcluded_above_threshold": 1, "starved": 2, "mask_sha256": "ab" * 32}
 SETTINGS = {
     "statistic": "wstat",
+    "background_systematic": 0.01,
     "threshold": 5,
     "threshold_low": None,
     "min_pixels": 4,
@@ -83,6 +84,7 @@ def test_counts_without_coverage_are_undefined():
         ("NSTARVED", 2),
         ("MASKDEF", "1 used, 0 excluded"),
         ("STATIST", "wstat"),
+        ("BKGSYST", 0.01),
         ("MINACC", 0.1),
         ("THRESH", 5),
         ("THRLOW", 5),
@@ -101,6 +103,25 @@ def test_counts_without_coverage_are_undefined():
 def test_card_says_what_was_done(key, value):
     cards = {card[0]: card[1] for card in products.cards(HEADER, "crab", LOOP, QUALITY, SETTINGS)}
     assert cards[key] == value
+
+
+def test_limits_of_an_adaptive_ring_have_cards_of_their_own():
+    ring = {
+        "shape": "adaptive_ring",
+        "inner_radius": "0.7 deg",
+        "width": "0.44 deg",
+        "step": "0.08 deg",
+        "max_outer_radius": "1.7 deg",
+        "alpha_max": 0.25,
+        "excluded_fraction_max": 0.5,
+        "keep": "width",
+    }
+    settings = SETTINGS | {"background_kernel": ring}
+    made = products.cards(HEADER, "crab", LOOP, QUALITY | {"without_ring": 12}, settings)
+    cards = {card[0]: card[1] for card in made}
+    assert cards["BKGKERN"] == "adaptive_ring inner_radius=0.7 deg width=0.44 deg"
+    assert (cards["RINGSTEP"], cards["RINGMAX"], cards["RINGKEEP"]) == ("0.08 deg", "1.7 deg", "width")
+    assert (cards["ALPHAMAX"], cards["RINGEXCL"], cards["NNORING"]) == (0.25, 0.5, 12)
 
 
 def test_card_says_that_there_is_hysteresis_and_no_growth():

@@ -99,6 +99,14 @@ def test_figure_of_a_small_map_is_the_one_counted_by_eye(figure, expected):
     assert figures[figure] == pytest.approx(expected, rel=1e-12)
 
 
+def test_covered_pixels_without_a_ring_are_counted_if_the_ring_is_adaptive():
+    ring_radius = np.where(COVERAGE, 0.5, NAN)
+    ring_radius[0, :2] = NAN
+    figures = assess_quality(SIGNIFICANCE, MASK, COVERAGE, COUNTS_OFF, threshold=5, ring_radius=ring_radius)
+    assert figures["without_ring"] == np.count_nonzero(COVERAGE[0, :2])
+    assert "without_ring" not in assess_quality(SIGNIFICANCE, MASK, COVERAGE, COUNTS_OFF, threshold=5)
+
+
 def test_off_source_fit_is_of_the_used_pixels_below_the_threshold():
     figures = assess_quality(SIGNIFICANCE, MASK, COVERAGE, COUNTS_OFF, threshold=5)
     fitted = fit_off_source(np.array([0.0, 1.0, -1.0]), 5)

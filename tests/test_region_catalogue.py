@@ -8,7 +8,7 @@ from scipy.ndimage import label
 
 from skymask import region_catalogue
 from skymask.background import estimate_background
-from skymask.kernels import disk, ring
+from skymask.kernels import adaptive_ring, disk, ring
 
 NAN = np.nan
 
@@ -279,3 +279,24 @@ def test_ds9_outlines_give_the_excluded_pixels_back(ctype, tmp_path):
         pixels = polygon.to_pixel(WCS(header)) if hasattr(polygon, "to_pixel") else polygon
         found |= pixels.contains(regions.PixCoord(x, y))
     assert np.array_equal(found, labels > 0)
+
+
+def test_error_over_an_adaptive_ring_is_that_of_its_response_to_every_count():
+    generator = np.random.default_rng(4)
+    counts, acceptance = generator.poisson(3.0, (24, 26)), np.ones((24, 26))
+    mask = np.ones(counts.shape, dtype=bool)
+    mask[9:16, 8:17] = False
+    kernel, source = adaptive_ring(2, 2, step=1, max_outer_radius=8, alpha_max=0.2), disk(1)
+
+    def background_of(image):
+        return estimate_background(image, acceptance, mask, kernel, source_kernel=source).background
+
+    (row,), _ = region_catalogue.catalogue_regions(
+        counts, acceptance, [mask], mask, background_of(counts), counts * 1.0, kernel, source_kernel=source
+    )
+    variance = 0
+    for y, x in np.argwhere(mask):
+        one = np.zeros_like(counts)
+        one[y, x] = 1
+        variance += counts[y, x] * background_of(one)[~mask].sum() ** 2
+    assert row["background_error"] == pytest.approx(np.sqrt(variance), rel=1e-9)

@@ -73,8 +73,9 @@ def test_running_estimate_is_that_of_the_whole_map(statistic, case):
         assert running.highest() == whole.highest()
         assert running.mean_background() == whole.mean_background()
         assert np.array_equal(running.significance(), whole.significance(), equal_nan=True)
-        for image, other in zip(running.estimate(), whole.estimate(), strict=True):
-            assert np.array_equal(image, other, equal_nan=True)
+        expected = whole.estimate().maps()
+        for name, image in running.estimate().maps().items():
+            assert np.array_equal(image, expected[name], equal_nan=True)
 
 
 def test_highest_below_the_threshold_is_that_of_the_whole_map():
@@ -93,12 +94,12 @@ def test_sums_do_not_remember_earlier_masks(acceptance, brightest):
     inputs.counts[75, 100] = brightest
     first = np.ones(SHAPE, dtype=bool)
     sums = OffSums(inputs.counts, inputs.acceptance, BACKGROUND, first)
-    before = [image.copy() for image in sums.estimate()]
+    before = {name: image.copy() for name, image in sums.estimate().maps().items()}
     for mask in masks(1):
         sums.update(mask)
     sums.update(first)
-    for image, other in zip(sums.estimate(), before, strict=True):
-        assert np.array_equal(image, other, equal_nan=True)
+    for name, image in sums.estimate().maps().items():
+        assert np.array_equal(image, before[name], equal_nan=True)
 
 
 COUNTS = st.one_of(st.integers(0, 50), st.integers(0, 10**7))

@@ -5,7 +5,7 @@ import pytest
 
 from skymask.background import Background, estimate_background
 from skymask.kernels import disk, gaussian, ring
-from skymask.significance import cash, compute_significance, wstat
+from skymask.significance import cash, cash_with_systematic, compute_significance, with_systematic, wstat
 
 # Sums of a few dozen are exact to 1e-14; the root of a difference that is nearly zero keeps half the digits.
 NEAR_ZERO = 1e-6
@@ -76,6 +76,91 @@ def test_rounding_of_large_equal_numbers_gives_no_undefined_root(n_on):
     assert cash(n_on, float(n_on)) == 0
     # The two terms, each of order n_on, cancel to 1e-16 n_on at worst.
     assert abs(wstat(n_on, 3 * n_on, 1 / 3)) < np.sqrt(1e-15 * n_on)
+
+
+# Systematic errors of the background.
+
+
+def test_without_systematic_error_nothing_changes():
+    n_on, n_off, alpha = np.meshgrid(np.arange(6), np.arange(6), [0.1, 1 / 3])
+    assert with_systematic(n_off, alpha, 0)[0] is n_off
+    assert with_systematic(n_off, alpha, 0)[1] is alpha
+    assert np.array_equal(cash_with_systematic(n_on, alpha, 0), cash(n_on, alpha))
+
+
+@pytest.mark.parametrize(("n_off", "sigma"), [(0, 0.1), (1, 0.5), (400, 0.05), (10**8, 0.01)])
+def test_systematic_error_keeps_the_background_and_adds_to_its_relative_variance(n_off, sigma):
+    effective, alpha = with_systematic(n_off, 0.2, sigma)
+    assert alpha * effective == pytest.approx(0.2 * n_off, rel=1e-12)
+    if n_off:
+        # The relative variance of a number of counts is one over it.
+        assert 1 / effective == pytest.approx(1 / n_off + sigma**2, rel=1e-12)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.3, 1])
+def test_known_background_with_a_systematic_error_is_a_measured_one(sigma):
+    n_on, mu = np.meshgrid(np.arange(30), [0.5, 4.2, 20])
+    measured = wstat(n_on, sigma**-2, mu * sigma**2)
+    np.testing.assert_allclose(cash_with_systematic(n_on, mu, sigma), measured, rtol=1e-9, atol=NEAR_ZERO)
+
+
+@pytest.mark.parametrize("sigma", [1e-12, 1e-8, 1e-5])
+def test_small_systematic_error_tends_to_none(sigma):
+    n_on, mu = np.meshgrid(np.arange(30), [0.5, 4.2, 20])
+    # The variance grows by sigma^2 mu of itself, the next term of the logarithm is of order n^2 sigma^2.
+    np.testing.assert_allclose(cash_with_systematic(n_on, mu, sigma), cash(n_on, mu), rtol=1e-7, atol=NEAR_ZERO)
+    off = with_systematic(80, mu / 80, sigma)
+    np.testing.assert_allclose(wstat(n_on, *off), wstat(n_on, 80, mu / 80), rtol=1e-7, atol=NEAR_ZERO)
+
+
+@pytest.mark.parametrize("sigma", [0.003, 0.01])
+def test_in_a_deep_field_the_excess_is_compared_with_the_systematic_error_alone(sigma):
+    # A thousandth of the background, and Poisson errors of 1e-5 of it.
+    mu = 1e10
+    excess = 1e-3 * mu
+    expected = excess / (sigma * mu)
+    assert cash_with_systematic(mu + excess, mu, sigma) == pytest.approx(expected, rel=1e-3)
+    assert wstat(mu + excess, *with_systematic(10 * mu, 0.1, sigma)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "statistic",
+    [lambda sigma: cash_with_systematic(30, 12.0, sigma), lambda sigma: wstat(30, *with_systematic(48, 0.25, sigma))],
+    ids=["cash", "wstat"],
+)
+def test_significance_falls_with_the_systematic_error(statistic):
+    assert (np.diff([statistic(sigma) for sigma in (0, 0.01, 0.1, 0.3, 1)]) < 0).all()
+
+
+def test_known_background_of_nothing_has_no_relative_error():
+    assert cash_with_systematic([0, 3], 0.0, 0.1).tolist() == [0, np.inf]
+    assert np.isnan(cash_with_systematic(3, np.nan, 0.1))
+
+
+@pytest.mark.parametrize("source_kernel", [disk(1), gaussian(0.8)])
+def test_systematic_error_changes_the_significance_and_no_other_map(source_kernel):
+    counts, acceptance = flat(9)
+    counts[5, 6] = 40
+    estimate = estimate_background(counts, acceptance, everywhere(), ring(3, 1))
+    plain = compute_significance(counts, acceptance, estimate, source_kernel)
+    wide = compute_significance(counts, acceptance, estimate, source_kernel, background_systematic=0.1)
+    assert 0 < wide.significance[5, 6] < plain.significance[5, 6]
+    assert np.array_equal(wide.excess, plain.excess)
+    assert np.array_equal(wide.alpha, plain.alpha)
+
+
+def test_systematic_error_of_a_map_is_that_of_its_pixels():
+    counts, acceptance = flat(2)
+    counts[5, 6] = 12
+    estimate = estimate_background(counts, acceptance, everywhere(), ring(3, 1))
+    n_ring = int(ring(3, 1).sum())
+    measured = compute_significance(counts, acceptance, estimate, disk(1), background_systematic=0.2)
+    known = compute_significance(
+        counts, acceptance, Background(np.full(counts.shape, 2.0)), disk(1), background_systematic=0.2
+    )
+    expected = wstat(20, *with_systematic(2 * n_ring, 5 / n_ring, 0.2))
+    assert measured.significance[5, 6] == pytest.approx(expected, rel=1e-12)
+    assert known.significance[5, 6] == pytest.approx(cash_with_systematic(20, 10, 0.2), rel=1e-12)
 
 
 def flat(value, shape=(11, 13)):
@@ -230,7 +315,7 @@ def test_inputs_are_left_untouched():
     counts, acceptance = flat(3)
     acceptance[2, 2] = counts[2, 2] = 0
     estimate = estimate_background(counts, acceptance, everywhere(), ring(3, 1))
-    inputs = (counts, acceptance, *estimate)
+    inputs = (counts, acceptance, *estimate.maps().values())
     copies = [array.copy() for array in inputs]
     for statistic in ("cash", "wstat"):
         compute_significance(counts, acceptance, estimate, gaussian(1), statistic=statistic)

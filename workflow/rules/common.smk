@@ -1,9 +1,10 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, GROUPS, LIBRARY and the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
 """
 
 import os
+import re
 import sys
 from functools import cache
 from itertools import count
@@ -40,6 +41,9 @@ PRODUCTS = (
     "null.json",
 )
 
+#: Files of datasets that are simulated, and of those whose ring is adaptive.
+OF_SIMULATIONS = ("plots/truth.png",)
+OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
     "threshold",
@@ -75,6 +79,7 @@ except SkymaskError as error:
 LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
 GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
+ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel"]["shape"] == "adaptive_ring"]
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 
 
@@ -246,12 +251,23 @@ def every_mask(wildcards):
     return [f"<results>/{wildcards.dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
 
 
-def stale_products(wildcards):
-    """Return the products that a dataset may have from an earlier run, if it failed and must have none."""
-    if succeeded(wildcards.dataset):
+def products_of(dataset):
+    """Return the names of the products and figures that a dataset has, none if it failed."""
+    if not succeeded(dataset):
         return []
-    names = [*PRODUCTS, *(f"plots/{name}.png" for name in (*FIGURES, "truth"))]
-    return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in names]
+    names = [*PRODUCTS, *(f"plots/{name}.png" for name in FIGURES)]
+    if "simulate" in SETTINGS[dataset]:
+        names += OF_SIMULATIONS
+    if dataset in ADAPTIVE:
+        names += OF_ADAPTIVE_RINGS
+    return names
+
+
+def stale_products(wildcards):
+    """Return the products that a dataset may have from an earlier run, and must not have now."""
+    everything = [*PRODUCTS, *(f"plots/{name}.png" for name in FIGURES), *OF_SIMULATIONS, *OF_ADAPTIVE_RINGS]
+    wanted = products_of(wildcards.dataset)
+    return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in everything if name not in wanted]
 
 
 def figures_of(dataset):
@@ -261,10 +277,7 @@ def figures_of(dataset):
     """
 
     def figures(wildcards):
-        if not succeeded(dataset):
-            return []
-        names = [*FIGURES, "truth"] if "simulate" in SETTINGS[dataset] else FIGURES
-        return [f"<results>/{dataset}/plots/{name}.png" for name in names]
+        return [f"<results>/{dataset}/{name}" for name in products_of(dataset) if name.endswith(".png")]
 
     return figures
 
@@ -273,8 +286,7 @@ def results_of(dataset):
     """Return an input function for everything that a dataset's analysis is to leave behind."""
 
     def results(wildcards):
-        products = PRODUCTS if succeeded(dataset) else ()
-        return [f"<results>/{dataset}/{name}" for name in (*products, "status.json")] + figures_of(dataset)(wildcards)
+        return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json")]
 
     return results
 

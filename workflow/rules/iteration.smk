@@ -49,7 +49,7 @@ rule compute_significance:
         "../../environment.yml"
     params:
         source_kernel=setting("source_kernel"),
-        statistic=setting("statistic"),
+        options=settings("statistic", "background_systematic"),
         identity=file_identity,
         library=LIBRARY,
     message:

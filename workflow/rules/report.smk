@@ -54,6 +54,28 @@ rule plot_convergence:
         "../../scripts/plot_convergence.py"
 
 
+rule plot_ring_radius:
+    input:
+        ring_radius="<results>/{dataset}/ring_radius.fits",
+        coverage="<results>/{dataset}/coverage.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+    output:
+        **figure_outputs("ring_radius"),
+    log:
+        "<logs>/{dataset}/plot_ring_radius.log",
+    benchmark:
+        "<benchmarks>/{dataset}/plot_ring_radius.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        plots=PLOTS,
+        library=LIBRARY,
+    message:
+        "Plot the radius of the adaptive ring of {wildcards.dataset}"
+    script:
+        "../../scripts/plot_ring_radius.py"
+
+
 rule plot_truth:
     input:
         simulation="<results>/{dataset}/simulation.fits",

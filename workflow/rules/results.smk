@@ -1,8 +1,8 @@
 """Results: the products of every finished loop, the status of every dataset, the summary of all.
 
-Needs: loops that have ended. Makes: the final maps, convergence.csv, quality.json, null.json, the catalogue of regions
-and status.json of every dataset (only the status of one that failed), summary.csv, and a failure at the very end if any
-dataset failed.
+Needs: loops that have ended. Makes: the final maps (one of the ring's radius where it is adaptive), convergence.csv,
+quality.json, null.json, the catalogue of regions and status.json of every dataset (only the status of one that failed),
+summary.csv, and a failure at the very end if any dataset failed.
 """
 
 
@@ -33,6 +33,7 @@ rule compute_products:
     params:
         loop=loop_state,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        background_systematic=setting("background_systematic"),
         exclusion=settings("dilation_radius", "min_acceptance_fraction", *MASK_KEYS),
         convergence=setting("convergence"),
         identity=file_identity,
@@ -41,6 +42,17 @@ rule compute_products:
         "Compute the products of {wildcards.dataset}"
     script:
         "../../scripts/compute_products.py"
+
+
+use rule compute_products as compute_products_of_adaptive_ring with:
+    output:
+        **dict(rules.compute_products.output.items()),
+        ring_radius="<results>/{dataset}/ring_radius.fits",
+    wildcard_constraints:
+        dataset="|".join(map(re.escape, ADAPTIVE)) or "-",
+
+
+ruleorder: compute_products_of_adaptive_ring > compute_products
 
 
 rule compute_limits:
@@ -65,6 +77,7 @@ rule compute_limits:
     params:
         source_kernel=setting("source_kernel"),
         statistic=setting("statistic"),
+        background_systematic=setting("background_systematic"),
         limits=setting("limits"),
         library=LIBRARY,
     message:
@@ -118,6 +131,7 @@ rule simulate_null:
         "../../environment.yml"
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        background_systematic=setting("background_systematic"),
         threshold=setting("threshold"),
         simulate=setting("null_simulations"),
         library=LIBRARY,
