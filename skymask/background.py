@@ -63,9 +63,11 @@ class OffSums:
         self._exponent = 0
         if acceptance.dtype.kind == "f":
             self._exponent = sums.fixed_point_bits(kernel) - int(np.frexp(acceptance.max())[1])
-        self._counts_off = np.zeros(counts.shape, dtype=np.int32 if int(counts.sum()) < 2**31 else np.int64)
-        few = acceptance.dtype == np.uint8 and kernel.sum() < 2**31
-        self._acceptance_off = np.zeros(counts.shape, dtype=np.int32 if few else np.int64)
+        self._counts_off = np.zeros(counts.shape, dtype=sums.integer_type(int(counts.sum(dtype=np.int64))))
+        kind = np.int64
+        if acceptance.dtype == np.uint8:
+            kind = sums.integer_type(int(kernel.sum()), smallest=np.int16)
+        self._acceptance_off = np.zeros(counts.shape, dtype=kind)
         self._sum_whole_map()
 
     def update(self, exclusion_mask):

@@ -139,7 +139,9 @@ def prepare(
     mask |= ~coverage
     if background is not None:
         background = _check_background(given["background"], coverage)
-    whole = np.where(coverage, counts, 0).astype(np.int64)
+    if counts.dtype.kind == "f" or not coverage.all():
+        counts = np.where(coverage, counts, 0)
+    whole = np.ascontiguousarray(counts, dtype=np.int32)
     if not whole.any():
         warnings.append("there is not a single count in the map")
     return Inputs(whole, acceptance, mask, background, warnings)
@@ -147,6 +149,8 @@ def prepare(
 
 def _check_counts(counts):
     """Where counts are defined, once they are known to be counts."""
+    if counts.dtype.kind != "f" and counts.min() >= 0 and counts.max() <= MAX_COUNT:
+        return np.ones(counts.shape, dtype=bool)
     covered = ~np.isnan(counts) if counts.dtype.kind == "f" else np.ones(counts.shape, dtype=bool)
     for problem, bad in {
         "infinite": np.isinf(counts),

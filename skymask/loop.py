@@ -300,6 +300,8 @@ def iterate(
         union = np.bitwise_and.reduce([masks[i] for i in final])
         mask = np.unpackbits(union, count=mask.size).view(bool).reshape(mask.shape)
         estimate.update(mask)
+    estimate.forget()
+    del dilate, decision, previous_mask, coverage
     products = Products(
         inputs.counts,
         inputs.acceptance,

@@ -99,6 +99,10 @@ class WholeEstimate:
         highest = np.fmax.reduce(significance, axis=None)
         self._highest = None if np.isnan(highest) else float(highest)
 
+    def forget(self):
+        """Give back the memory that only the next `update` would need."""
+        self.reached = self.starved = None
+
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
         return self._highest
@@ -248,17 +252,23 @@ class RunningEstimate:
 
     def significance(self):
         """Return the map of the significance."""
-        significance = np.empty(self.starved.shape)
-        if self._statistic == "cash":
-            mu = correlated_background(self._background(), self._inputs.coverage, self._source_kernel)
-        for strip in blocks.strips(significance.shape):
+        shape = self._inputs.counts.shape
+        significance = np.empty(shape)
+        for strip in blocks.strips(shape):
             if self._statistic == "cash":
-                significance[strip] = cash(self.on[0][strip], mu[strip])
+                outer = blocks.grown(strip, self._half, shape)
+                covered = self._inputs.acceptance[outer] > 0
+                mu = correlated_background(self._off.background_at(outer), covered, self._source_kernel)
+                significance[strip] = cash(self.on[0][strip], mu[blocks.inside(strip, outer)])
             else:
                 significance[strip] = self._significance_at(strip)
         if not self._full:
             significance[~self._inputs.coverage] = np.nan
         return significance
+
+    def forget(self):
+        """Give back the memory that only the next `update` would need."""
+        self.reached = self.starved = self._candidates = self._padded = None
 
     def mean_background(self):
         """Return the mean background, or None if it is nowhere defined."""

@@ -233,7 +233,8 @@ def compute_significance(
 def ratio_of_acceptances(acceptance_on, acceptance_off):
     """Return alpha, the ratio of on to off acceptance, NaN where there is no off acceptance."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        alpha = acceptance_on / acceptance_off
+        # Of short integers, the ratio would be in single precision.
+        alpha = np.divide(acceptance_on, acceptance_off, dtype=float)
     if acceptance_off.min(initial=1) <= 0:
         alpha[acceptance_off <= 0] = np.nan
     return alpha

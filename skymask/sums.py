@@ -117,7 +117,7 @@ def spread(region, kernel):
 
 def sums_of_ones(shape, kernel):
     """Return the convolution of an image of ones with a boolean kernel: the part of it that lies on the map."""
-    corners = np.zeros((kernel.shape[0] + 1, kernel.shape[1] + 1), dtype=_integer_type(int(kernel.sum())))
+    corners = np.zeros((kernel.shape[0] + 1, kernel.shape[1] + 1), dtype=integer_type(int(kernel.sum())))
     corners[1:, 1:] = kernel.cumsum(axis=0).cumsum(axis=1)
 
     def ends(n, m):
@@ -126,7 +126,7 @@ def sums_of_ones(shape, kernel):
         return np.clip(i - n + 1, 0, m), np.clip(i + 1, 0, m)
 
     (top, bottom), (left, right) = (ends(n, m) for n, m in zip(shape, kernel.shape, strict=True))
-    rows = corners[bottom] - corners[top]
+    rows = (corners[bottom] - corners[top]).astype(integer_type(int(kernel.sum()), smallest=np.int16))
     return rows.take(right, axis=1) - rows.take(left, axis=1)
 
 
@@ -260,15 +260,18 @@ def _sum_type(image, kernel):
     if image.dtype.kind == "f":
         return np.float64
     if image.dtype.kind == "b":
-        return _integer_type(int(kernel.sum()))
+        return integer_type(int(kernel.sum()))
     largest = max(-int(image.min(initial=0)), int(image.max(initial=0))) * int(kernel.sum())
     if largest >= 2**SUM_BITS:
         raise ValueError("the image's values are too large to be summed exactly")
-    return _integer_type(largest)
+    return integer_type(largest)
 
 
-def _integer_type(largest):
-    return np.int32 if largest < 2**31 else np.int64
+def integer_type(largest, *, smallest=np.int32):
+    """Return the smallest signed type, of `smallest` and those above, that holds integers up to `largest`."""
+    return next(
+        kind for kind in (np.int16, np.int32, np.int64)[smallest is not np.int16 :] if largest <= np.iinfo(kind).max
+    )
 
 
 @lru_cache(maxsize=16)

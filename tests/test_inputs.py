@@ -14,7 +14,7 @@ COUNTS = np.array([[1, 2, 3], [4, 5, 6]])
 def test_whole_numbers_of_any_type_are_counts(dtype):
     inputs = prepare(COUNTS.astype(dtype))
     assert inputs.counts.tolist() == COUNTS.tolist()
-    assert inputs.counts.dtype == np.int64
+    assert inputs.counts.dtype == np.int32
 
 
 def test_events_as_booleans_are_counts():
