@@ -83,6 +83,7 @@ def open_events(name):
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
         found = [hdu for hdu in tables if hdu.name == (wanted or TABLE).upper()]
         if not found:
+            _read_through(path)
             others = ", only " + ", ".join(hdu.name or "unnamed" for hdu in tables) if tables else ""
             raise MapError(f"{path} holds no table {wanted or TABLE}{others}")
         if len(found) > 1:
@@ -126,6 +127,13 @@ def read_chunks(events, columns):
                 raise MapError(f"{events.name} is truncated: {missing} of its {events.rows} events are missing")
             table = np.frombuffer(content, dtype)
             yield {name: _values(table[name], events.columns[name]) for name in columns}
+
+
+def _read_through(path):
+    """Raise a MapError if a file is damaged: of a truncated gzip file, astropy shows the tables that are whole."""
+    with _stream(path, 0) as stream:
+        while stream.read(CHUNK):
+            pass
 
 
 def _values(stored, column):
