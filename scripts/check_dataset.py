@@ -1,9 +1,8 @@
 """Inspect a dataset: whether its maps and kernels can be used and, if not, why. A dataset that cannot is no crash."""
 
 from skymask import convergence
-from skymask.datasets import check_kernels, named_files, read_dataset
+from skymask.datasets import inspect, named_files
 from skymask.errors import MapError
-from skymask.geometry import pixel_size
 from skymask.jobs import job, read_json, write_json
 
 
@@ -13,12 +12,10 @@ def check_dataset(*, dataset, binning, files, selection, kernels, output):
     try:
         if made["reason"]:
             raise MapError(made["reason"])
-        inputs, header = read_dataset(**files, **selection)[:2]
-        inspection["warnings"] = (
-            made["warnings"] + inputs.warnings + check_kernels(inputs, pixel_size(header), **kernels)
-        )
-        mask = inputs.exclusion_mask
-        inspection["record"] = convergence.first_record(mask, inputs.coverage, mask)
+        found, warnings = inspect(files, selection, kernels)
+        inputs = found.inputs
+        inspection["warnings"] = made["warnings"] + warnings
+        inspection["record"] = convergence.first_record(inputs.exclusion_mask, inputs.coverage, inputs.exclusion_mask)
     except MapError as error:
         inspection["reason"] = str(error)
     write_json(output, inspection)

@@ -42,6 +42,9 @@ REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 #: Keys of an exclusion region that name a file.
 REGION_FILES = ("file", "table")
 
+#: File name of the schema.
+SCHEMA = "config.schema.yaml"
+
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html")
 
@@ -61,9 +64,35 @@ _ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1
 _ENERGIES = {"eV": 1, "keV": 1e3, "MeV": 1e6, "GeV": 1e9, "TeV": 1e12, "PeV": 1e15}
 
 
-def load_schema(path):
-    """Return the schema at `path`."""
+def load_schema(path=None):
+    """Return the schema at `path`; without one, that of this package or of the repository around it."""
+    if path is None:
+        package = Path(__file__).parent
+        places = (package / SCHEMA, package.parent / "workflow" / "schemas" / SCHEMA)
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise ConfigurationError(f"the schema {SCHEMA} is in neither {places[0].parent} nor {places[1].parent}")
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def read_configuration(path):
+    """Return the configuration in a YAML file, as Snakemake reads it.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, is no mapping, or has a key twice.
+    """
+    try:
+        check_duplicate_keys(path)
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"{path} holds no keys")
+    return config
 
 
 def dataset_settings(config, schema):

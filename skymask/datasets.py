@@ -61,7 +61,7 @@ def read_dataset(
     ----------
     counts, acceptance, coverage, exclusion_mask, background : str
         Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`. All
-        but the exclusion mask must be on the grid of the counts.
+        but the exclusion mask must be on the grid of the counts. Counts that are in no file may be a `SkyMap`.
     exclusion_regions : list of dict
         As in the configuration; see `skymask.exclusion_regions`.
     min_acceptance_fraction : float
@@ -79,10 +79,11 @@ def read_dataset(
         "exclusion_mask": exclusion_mask,
         "background": background,
     }
-    names = {key: name for key, name in names.items() if name}
-    read = {key: maps.read(name) for key, name in names.items()}
+    given = {key: name for key, name in names.items() if name}
+    read = {key: name if isinstance(name, maps.SkyMap) else maps.read(name) for key, name in given.items()}
+    names = {key: name for key, name in given.items() if not isinstance(name, maps.SkyMap)}
     header = read["counts"].header
-    geometry.sky_projection(header, names["counts"])
+    geometry.sky_projection(header, names.get("counts", "counts"))
     shape = read["counts"].data.shape
     geometry.check_distortion(header, shape)
     arrays, warnings = {}, []
@@ -164,6 +165,28 @@ def origin_cards(dataset):
 def short_name(path):
     """Return a file's name as a header takes it: ASCII, on one card."""
     return Path(path).name.encode("ascii", "backslashreplace").decode()[:67]
+
+
+def inspect(files, selection, kernels):
+    """Return a dataset and the warnings about it, once its files and kernels are known to be good.
+
+    Parameters
+    ----------
+    files : dict
+        As `read_dataset` takes them.
+    selection : dict
+        Exclusion regions and the least acceptance, as `read_dataset` takes them.
+    kernels : dict
+        As `check_kernels` takes them.
+
+    Raises
+    ------
+    MapError
+        If they are not; see `read_dataset` and `check_kernels`.
+    """
+    dataset = read_dataset(**files, **selection)
+    doubts = check_kernels(dataset.inputs, geometry.pixel_size(dataset.header), **kernels)
+    return dataset, dataset.inputs.warnings + doubts
 
 
 def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic):

@@ -118,6 +118,19 @@ def bin_events(names, header, shape, cuts=None):
     return Binned(counts, cards, warnings)
 
 
+def check_events(name, header, shape, cuts=None):
+    """Return the number of events of a file, once it is known that they can be counted; their rows are not read.
+
+    Raises
+    ------
+    MapError
+        As `bin_events`, for what the file's headers say.
+    """
+    events = open_events(name)
+    _plan(events, header, shape, cuts or {})
+    return events.rows
+
+
 def frame_of(events):
     """Return the name of the frame of RA and DEC of an event list: "icrs", or "fk5" if its header says so.
 
@@ -202,16 +215,21 @@ def pixel_finder(header, shape, frame):
     return find
 
 
+def _plan(events, header, shape, cuts):
+    """How the events of a file are counted: columns of positions, factors that make them degrees, cuts, finder."""
+    frame = frame_of(events)
+    positions, factors = position_columns(events)
+    cuts = event_cuts.cuts_for(events, frame, cuts)
+    return positions, factors, cuts, pixel_finder(header, shape, frame)
+
+
 def _fill(counts, events, header, cuts):
     """Add the events of one file to counts, and return what became of them."""
-    frame = frame_of(events)
-    (ra, dec), factors = position_columns(events)
-    cuts = event_cuts.cuts_for(events, frame, cuts)
-    find = pixel_finder(header, counts.shape, frame)
-    columns = list(dict.fromkeys([ra, dec, *(name for cut in cuts for name in cut.columns)]))
+    positions, factors, cuts, find = _plan(events, header, counts.shape, cuts)
+    columns = list(dict.fromkeys([*positions, *(name for cut in cuts for name in cut.columns)]))
     flat, selected, found, undefined = counts.reshape(-1), 0, 0, 0
     for rows in read_chunks(events, columns):
-        longitude, latitude = (rows[name] * factor for name, factor in zip((ra, dec), factors, strict=True))
+        longitude, latitude = (rows[name] * factor for name, factor in zip(positions, factors, strict=True))
         if cuts:
             kept = np.logical_and.reduce([cut.passes(rows) for cut in cuts])
             longitude, latitude = longitude[kept], latitude[kept]
