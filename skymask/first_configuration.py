@@ -47,7 +47,7 @@ _CHERENKOV = Instrument(
     (0.1, 0.7, 0.44, 0.3),
     0.02,
     5.0,
-    "imaging Cherenkov telescopes see points within about 0.1 deg; the ring is that of H.E.S.S.",
+    "imaging Cherenkov telescopes see points within about 0.1 deg; the ring is that of the H.E.S.S. software",
 )
 _LAT = Instrument(
     (0.25, 1.0, 1.0, 0.3),
@@ -139,8 +139,8 @@ def first_configuration(data, output="mine.yaml"):
     name = dataset_name(data)
     rows = [
         (f"# skymask: first configuration for {Path(data).name}", ""),
-        (f"#   python -m skymask check --configfile {output}", "what it will do, and whether anything is wrong"),
-        (f"#   snakemake --configfile {output}", "does it"),
+        (f"# To see what it will do, and whether anything is wrong: python -m skymask check --configfile {output}", ""),
+        (f"# To do it: snakemake --configfile {output}", ""),
         ("# Every key: workflow/schemas/config.schema.yaml", ""),
         ("", ""),
         ("datasets:", ""),

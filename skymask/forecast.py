@@ -44,7 +44,8 @@ def forecast(path):
         configuration.plot_settings(config, schema)
     except ConfigurationError as error:
         mistakes += str(error).splitlines()
-        settings = _without_mistakes(config, schema)
+        settings, more = _one_by_one(config, schema)
+        mistakes += [line for line in more if line not in mistakes]
     pathvars = config.get("pathvars")
     for folder in ("results", "logs", "benchmarks"):
         try:
@@ -89,21 +90,24 @@ def expected_alpha(source, background):
     return float(source.sum() * (background**2).sum() / background.sum() ** 2)
 
 
-def _without_mistakes(config, schema):
-    """The settings of those datasets that have no mistake, alone with what is said for all."""
-    settings = {}
+def _one_by_one(config, schema):
+    """The settings of those datasets that have no mistake, alone with what is said for all, and mistakes of the others.
+
+    A mistake in the form of one dataset hides what is wrong with the content of the others.
+    """
+    settings, mistakes = {}, []
     datasets = config.get("datasets")
     if isinstance(datasets, str):
         try:
             datasets = configuration.read_table(datasets)
-        except ConfigurationError:
-            datasets = {}
+        except ConfigurationError as error:
+            return {}, str(error).splitlines()
     for name, entry in (datasets if isinstance(datasets, dict) else {}).items():
         try:
             settings |= configuration.dataset_settings({**config, "datasets": {name: entry}}, schema)
-        except ConfigurationError:
-            continue
-    return settings
+        except ConfigurationError as error:
+            mistakes += str(error).splitlines()
+    return settings, list(dict.fromkeys(mistakes))
 
 
 def _dataset(entry):
