@@ -3,7 +3,7 @@
 from skymask import convergence, maps
 from skymask.exclusion import update_exclusion_mask
 from skymask.jobs import job, write_json
-from skymask.pixel_kernels import dilation_kernel
+from skymask.pixel_kernels import dilation_kernel, region_growth
 
 
 def write_exclusion_mask(
@@ -13,15 +13,16 @@ def write_exclusion_mask(
     acceptance = maps.read_product(acceptance)["acceptance"]
     coverage = acceptance.data > 0
     user_mask = maps.read_product(user_mask)["exclusion_mask"].data == 1
+    pixel_size = maps.pixel_size(acceptance.header)
     previous = {name: sky_map.data == 1 for name, sky_map in maps.read_product(previous_mask).items()}
     mask, decision = update_exclusion_mask(
         significance.data,
         coverage,
-        dilation_kernel=dilation_kernel(dilation_radius, maps.pixel_size(acceptance.header)),
+        dilation_kernel=dilation_kernel(dilation_radius, pixel_size),
         user_mask=user_mask,
         previous_mask=previous["exclusion_mask"],
         previous_decision=previous["decision"],
-        **options,
+        **options | {"region_growth": region_growth(options["region_growth"], pixel_size)},
     )
     maps.write(output, {"exclusion_mask": mask, "decision": decision}, sky=significance.header)
     entry = convergence.record(

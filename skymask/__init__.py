@@ -5,9 +5,24 @@ An exclusion mask is True where a pixel is USED for the background, and False wh
 
 __version__ = "0.1.0"
 
-__all__ = ["compute_products", "disk", "from_array", "gaussian", "iterate", "ring"]
+__all__ = [
+    "KernelBackgroundEstimator",
+    "RingBackgroundEstimator",
+    "compute_lima_image",
+    "compute_lima_on_off_image",
+    "compute_products",
+    "disk",
+    "from_array",
+    "gaussian",
+    "iterate",
+    "ring",
+]
 
 _HOMES = {
+    "KernelBackgroundEstimator": "skymask.gammapy_classes",
+    "RingBackgroundEstimator": "skymask.gammapy_classes",
+    "compute_lima_image": "skymask.gammapy_classes",
+    "compute_lima_on_off_image": "skymask.gammapy_classes",
     "compute_products": "skymask.loop",
     "disk": "skymask.kernels",
     "from_array": "skymask.kernels",

@@ -81,15 +81,14 @@ class OffSums:
         changed = before != exclusion_mask
         boxes = blocks.around(changed, side=max(256, *half))
         touched = [blocks.grown(box, half, shape) for box in boxes]
-        # Sums around small boxes are costlier per pixel than those of whole tiles.
-        if 1.5 * blocks.area(touched) > exclusion_mask.size:
+        if self._sums.cost(self._boxes(boxes, touched)) > self._sums.cost(self._tiles()):
             self._sum_whole_map()
-            return blocks.strips(shape)
-        for box, around in zip(boxes, touched, strict=True):
+            return blocks.cover(touched, shape)
+        for box, out in self._boxes(boxes, touched):
             change = (exclusion_mask[box].astype(np.int8) - before[box]) * changed[box]
             # Boxes may overlap; a change counts once.
             changed[box] = False
-            self._sum(box, change, blocks.inside(around, box), np.add)
+            self._sum(box, change, out, np.add)
         return blocks.cover(touched, shape)
 
     def at(self, block):
@@ -112,10 +111,20 @@ class OffSums:
             background[strip] = self.background_at(strip)
         return Background(background, *self.at(whole))
 
+    def _boxes(self, boxes, touched):
+        """Boxes with changes, and the sums that they contribute to."""
+        return [(box, blocks.inside(around, box)) for box, around in zip(boxes, touched, strict=True)]
+
+    def _tiles(self):
+        """The parts of the map that contribute to a tile's sums, and the tile in them."""
+        shape = self._counts.shape
+        tiles = self._sums.tiles(shape)
+        outer = [blocks.grown(tile, self._sums.half, shape) for tile in tiles]
+        return [(whole, blocks.inside(tile, whole)) for tile, whole in zip(tiles, outer, strict=True)]
+
     def _sum_whole_map(self):
-        for tile in self._sums.tiles(self._counts.shape):
-            outer = blocks.grown(tile, self._sums.half, self._counts.shape)
-            self._sum(outer, self._mask[outer], blocks.inside(tile, outer), _second)
+        for outer, out in self._tiles():
+            self._sum(outer, self._mask[outer], out, _second)
 
     def _sum(self, block, weight, out, combine):
         """Combine the sums of a block times a small integer weight with what is there."""

@@ -5,8 +5,11 @@ import numpy as np
 #: Pixels worked on at a time, so that intermediate results stay in the cache.
 BLOCK = 2**16
 
-#: Changes are looked for, and recomputed, in cells of so many pixels a side.
+#: What changed is computed again in cells of so many pixels a side.
 CELL = 64
+
+#: Marked pixels belong together if they lie in touching cells of so many pixels a side; the bytes of an integer.
+GROUP = 8
 
 
 def strips(shape, pixels=BLOCK):
@@ -58,18 +61,16 @@ def around(marked, side):
         return []
     from scipy import ndimage
 
-    groups, _ = ndimage.label(_cells(marked), structure=np.ones((3, 3)))
+    groups, _ = ndimage.label(_groups(marked), structure=np.ones((3, 3)))
     boxes = []
     for group in ndimage.find_objects(groups):
-        box = _pixels(group, marked.shape)
-        y, x = (slice(part.start, part.stop) for part in box)
-        rows = np.flatnonzero(marked[box].any(axis=1))
-        columns = np.flatnonzero(marked[box].any(axis=0))
-        top, left = y.start + int(rows[0]), x.start + int(columns[0])
-        extent = (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
+        y, x = box = _pixels(group, marked.shape, GROUP)
+        if max(y.stop - y.start, x.stop - x.start) <= side:
+            boxes.append(box)
+            continue
         boxes += [
-            (slice(top + part_y.start, top + part_y.stop), slice(left + part_x.start, left + part_x.stop))
-            for part_y, part_x in tiles(extent, (side, side))
+            tuple(slice(edge.start + part.start, edge.start + part.stop) for edge, part in zip(box, tile, strict=True))
+            for tile in tiles([edge.stop - edge.start for edge in box], (side, side))
         ]
     return boxes
 
@@ -83,23 +84,24 @@ def cover(boxes, shape):
     for row, marked in enumerate(cells):
         ends = np.flatnonzero(np.diff(marked, prepend=False, append=False))
         blocks += [
-            _pixels((slice(row, row + 1), slice(int(first), int(last))), shape)
+            _pixels((slice(row, row + 1), slice(int(first), int(last))), shape, CELL)
             for first, last in zip(ends[::2], ends[1::2], strict=True)
         ]
     return blocks
 
 
-def _cells(marked):
-    """Whether each cell holds a marked pixel."""
-    n_y, n_x = (-(-n // CELL) for n in marked.shape)
-    rows = np.zeros((n_y, n_x * CELL), dtype=bool)
-    whole = marked.shape[0] // CELL * CELL
-    rows[: whole // CELL, : marked.shape[1]] = marked[:whole].reshape(-1, CELL, marked.shape[1]).any(axis=1)
+def _groups(marked):
+    """Whether each cell of `GROUP` pixels a side holds a marked pixel."""
+    n_y, n_x = (-(-n // GROUP) for n in marked.shape)
+    rows = np.zeros((n_y, n_x * GROUP), dtype=bool)
+    whole = marked.shape[0] // GROUP * GROUP
+    rows[: whole // GROUP, : marked.shape[1]] = marked[:whole].reshape(-1, GROUP, marked.shape[1]).any(axis=1)
     if whole < marked.shape[0]:
         rows[-1, : marked.shape[1]] = marked[whole:].any(axis=0)
-    return rows.reshape(n_y, n_x, CELL).any(axis=2)
+    # Eight booleans are a 64-bit integer.
+    return rows.view(np.uint64) != 0
 
 
-def _pixels(cells, shape):
+def _pixels(cells, shape, side):
     """The pixels of a rectangle of cells."""
-    return tuple(slice(part.start * CELL, min(part.stop * CELL, n)) for part, n in zip(cells, shape, strict=True))
+    return tuple(slice(part.start * side, min(part.stop * side, n)) for part, n in zip(cells, shape, strict=True))

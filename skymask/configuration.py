@@ -372,7 +372,13 @@ def _explain(error):
             hint = _length_hint(str(value))
             yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}{hint}"
         case "type":
-            kinds = {"object": "a mapping", "array": "a list", "integer": "a whole number", "string": "text"}
+            kinds = {
+                "object": "a mapping",
+                "array": "a list",
+                "integer": "a whole number",
+                "string": "text",
+                "null": "null",
+            }
             expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
             yield f"{where} must be {' or '.join(kinds.get(kind, f'a {kind}') for kind in expected)}, got {value!r}"
         case "enum":
@@ -451,7 +457,23 @@ def _content_errors(settings):
                 units = {parse_length(kernel[key])[1] == "px" for key in ("inner_radius", "width")}
                 if len(units) > 1:
                     errors.append(f"{where}: inner_radius and width of a ring must both be angles or both px")
+        errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
     return errors
+
+
+def _mask_errors(entry):
+    """What a schema cannot say of the options that shape a mask, because it takes two of them to see."""
+    threshold, low, growth = entry["threshold"], entry["threshold_low"], entry["region_growth"]
+    if low is not None and low > threshold:
+        yield f"threshold_low must be at most the threshold {threshold}, got {low}"
+    lengths = {key: parse_length(growth[key]) for key in ("sigma", "max_radius") if growth and key in growth}
+    yield from (f"region_growth.{key} must be more than 0" for key, (value, _) in lengths.items() if value == 0)
+    if len({unit == "px" for _, unit in lengths.values()}) > 1:
+        yield "region_growth: sigma and max_radius must both be angles or both px"
+    edge = threshold if low is None else low
+    level = growth.get("level", 0) if growth else 0
+    if level > edge:
+        yield f"region_growth.level must be at most the significance {edge} at the edge of regions, got {level}"
 
 
 def _simulation_errors(where, simulation):

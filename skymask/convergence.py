@@ -18,8 +18,10 @@ RUNNING = State("running")
 
 
 def digest(mask):
-    """Return the SHA-256 of a mask as C-ordered bytes, 1 where True."""
-    return hashlib.sha256(mask.astype("uint8", order="C", copy=False)).hexdigest()
+    """Return the SHA-256 of a mask's pixels as bits, eight to a byte, the first one highest (`numpy.packbits`)."""
+    from numpy import packbits
+
+    return hashlib.sha256(packbits(mask)).hexdigest()
 
 
 def figures(significance, coverage):
@@ -58,8 +60,8 @@ def record(
     iteration : int
         1 for the first.
     exclusion_mask, previous_mask, decision, coverage, user_mask : ndarray of bool, shape (ny, nx)
-        This iteration's mask, the last one, the decision before dilation, where there is data, and the user's mask:
-        True where the pixel is used, or covered.
+        This iteration's mask, the last one, the decision that this one grew from, where there is data, and the user's
+        mask: True where the pixel is used, or covered.
     starved, highest_significance : int, float or None
         The `figures` of the significance that led to the mask.
     previous_record : dict, optional
@@ -72,7 +74,7 @@ def record(
         and of those that the user left (`loop_excluded_fraction`), the highest significance, and the digests of the
         mask and of the decision.
     """
-    from numpy import count_nonzero, packbits
+    from numpy import count_nonzero
 
     excluded = exclusion_mask.size - count_nonzero(exclusion_mask)
     covered = count_nonzero(coverage)
@@ -94,7 +96,7 @@ def record(
         "starved": int(starved),
         "highest_significance": highest_significance,
         "digest": previous_record["digest"] if same else digest(exclusion_mask),
-        "decision_digest": hashlib.sha256(packbits(decision)).hexdigest(),
+        "decision_digest": digest(decision),
     }
 
 
@@ -109,9 +111,11 @@ def assess(
 ):
     """Return the state of the loop after the last of `records`.
 
-    Equal masks in two successive iterations are a fixed point, because the pixels that keep their decision are then
-    the same, and keep the same. A mask that returns after two or more iterations is a limit cycle if nothing else
-    is remembered: if no pixel was starved under it, or the decisions before dilation are equal too.
+    Equal masks in two successive iterations are a fixed point: they give the same significance, so the pixels that keep
+    their decision are the same and keep the same, and from significance and decision all else follows (that is why
+    hysteresis and minimum size look at the significance alone, before anything is kept, and why holes and growth are
+    not part of the decision). A mask that returns after two or more iterations is a limit cycle if nothing else is
+    remembered: if no pixel was starved under it, or the decisions are equal too.
 
     Parameters
     ----------

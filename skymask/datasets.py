@@ -141,9 +141,8 @@ def named_files(files, hdus):
 def origin_cards(dataset):
     """Return the header cards by which products name what they were made of.
 
-    They are name and SHA-256 of every file, and what the counts' own header says of its origin, and of the events that
-    they were made of. Exclusion regions have
-    a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
+    They are name and SHA-256 of every file, what the counts' own header says of its origin, and of the events they were
+    made of. Exclusion regions have a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
     """
     cards = [(key, dataset.header[key], dataset.header.comments[key]) for key in ORIGIN_KEYS if key in dataset.header]
     if "NEVREAD" in dataset.header:

@@ -15,3 +15,7 @@ class MapError(SkymaskError):
 
 class ConvergenceError(SkymaskError):
     """The loop ended in a way that the caller asked to be told of as a failure."""
+
+
+class ConvergenceWarning(UserWarning):
+    """The loop ended in a way that the caller should know of."""

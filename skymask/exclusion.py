@@ -1,12 +1,19 @@
-"""The exclusion mask: True where a pixel is used for the background, False where a source may be."""
+"""The exclusion mask: True where a pixel is used for the background, False where a source may be.
+
+In order: threshold, hysteresis, minimum size; the last decision for starved pixels; holes, growth of regions, dilation;
+what the last mask and the user exclude. Regions are 8-connected, holes 4-connected, as the complement of the former.
+"""
 
 import numpy as np
 
-from skymask import blocks, sums
+from skymask import blocks, kernels, sums
+
+#: Pixels that touch at a corner belong together.
+EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel, **options):
-    """Return the exclusion mask that a significance map asks for, and the decision before dilation.
+    """Return the exclusion mask that a significance map asks for, and the decision that it was shaped from.
 
     Parameters
     ----------
@@ -25,35 +32,54 @@ def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel,
     -------
     exclusion_mask, decision : ndarray of bool, shape (ny, nx)
     """
-    starved = coverage & np.isnan(significance)
-    return exclude(significance >= threshold, starved, coverage=coverage, dilate=Dilation(dilation_kernel), **options)
+    reached, starved = significance >= threshold, coverage & np.isnan(significance)
+    options |= {"threshold": threshold, "dilate": Dilation(dilation_kernel)}
+    return exclude(reached, starved, significance, coverage=coverage, **options)
 
 
 def exclude(
     reached,
     starved,
+    significance=None,
     *,
     coverage,
+    threshold,
     dilate,
     user_mask,
     previous_mask,
     previous_decision,
+    threshold_low=None,
+    min_pixels=1,
+    max_hole_pixels=0,
+    region_growth=None,
     mask_update="replace",
     starved_pixels="keep",
 ):
-    """Return the exclusion mask for the pixels that reach the threshold, and the decision before dilation.
+    """Return the exclusion mask for the pixels that reach the threshold, and the decision that it was shaped from.
+
+    The decision is what threshold, hysteresis and minimum size exclude, and what starved pixels keep. Holes, growth and
+    dilation are made from it anew each time, and never from the last mask: what starved pixels keep does not grow.
+    Whatever significance and decision are, so is the mask; see `skymask.convergence.assess` for why that matters.
 
     Parameters
     ----------
     reached, starved : ndarray of bool, shape (ny, nx)
         True where the significance is at or above the threshold, and where it is undefined though there is data.
+    significance : ndarray of float, shape (ny, nx), optional
+        Needed only where `needs_significance` says so.
     coverage : ndarray of bool, shape (ny, nx)
         True where there is data.
+    threshold, threshold_low, min_pixels : float, float or None, int
+        Of `excluded_pixels`.
     dilate : Dilation
         Every excluded pixel excludes the pixels under its kernel too.
     user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
-        True where the pixel is used: by the user's own mask, by the last mask, and by the last decision before
-        dilation (all True at the start).
+        True where the pixel is used: by the user's own mask, by the last mask, and by the last decision (all True at
+        the start).
+    max_hole_pixels : int
+        Of `fill_holes`.
+    region_growth : dict or None
+        Law and parameters of `grow_regions`.
     mask_update : {"replace", "grow"}
         "grow" keeps every pixel excluded that once was.
     starved_pixels : {"keep", "use"}
@@ -62,13 +88,20 @@ def exclude(
     Returns
     -------
     exclusion_mask, decision : ndarray of bool, shape (ny, nx)
-        True where the pixel is used, after and before dilation. Pixels without coverage are not excluded: that is
-        what coverage is for.
+        True where the pixel is used, after and before holes, growth and dilation. Pixels without coverage are not
+        excluded: that is what coverage is for.
     """
-    decision = ~reached
+    low = None if threshold_low is None else significance >= threshold_low
+    decision = ~connected_pixels(reached, low, min_pixels=min_pixels)
     if starved_pixels == "keep" and starved.any():
         decision[starved] = previous_decision[starved]
-    exclusion_mask = ~dilate(~decision)
+    excluded = ~decision
+    if max_hole_pixels:
+        excluded = fill_holes(excluded, coverage, max_hole_pixels=max_hole_pixels)
+    if region_growth:
+        edge = threshold if threshold_low is None else threshold_low
+        excluded = grow_regions(excluded, significance, threshold=threshold, edge=edge, **region_growth)
+    exclusion_mask = ~dilate(excluded)
     exclusion_mask &= user_mask
     if mask_update == "grow":
         exclusion_mask &= previous_mask
@@ -101,3 +134,206 @@ class Dilation:
             dilated[touched] = sums.spread(region[outer], self._kernel)[blocks.inside(touched, outer)]
         self._region, self._dilated = region, dilated
         return dilated
+
+
+def needs_significance(*, threshold_low=None, region_growth=None, **options):
+    """Whether a mask is made from more than where the significance reaches the threshold."""
+    return threshold_low is not None or (region_growth is not None and region_growth["law"] == "king")
+
+
+def excluded_pixels(significance, *, threshold, threshold_low=None, min_pixels=1):
+    """Return the pixels that one significance map excludes, before anything grows.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+        Undefined pixels are not excluded and connect nothing.
+    threshold : float
+        Pixels at or above it are excluded.
+    threshold_low : float, optional
+        Hysteresis: pixels at or above it are excluded if others of the same kind connect them with one at or above
+        `threshold`. None for no hysteresis.
+    min_pixels : int
+        Connected regions of fewer pixels are not excluded.
+
+    Returns
+    -------
+    excluded : ndarray of bool, shape (ny, nx)
+    """
+    low = None if threshold_low is None else significance >= threshold_low
+    return connected_pixels(significance >= threshold, low, min_pixels=min_pixels)
+
+
+def connected_pixels(reached, reached_low=None, *, min_pixels=1):
+    """Return the pixels that reach a threshold and those of the lower one connected with them, in regions large enough.
+
+    Parameters
+    ----------
+    reached, reached_low : ndarray of bool, shape (ny, nx)
+        True where the significance reaches the threshold, and the lower one, if there is one.
+    min_pixels : int
+        Regions of fewer pixels are left out.
+    """
+    if reached_low is not None:
+        regions, number = _label(reached_low | reached)
+        has_seed = np.zeros(number + 1, dtype=bool)
+        has_seed[regions[reached]] = True
+        reached = has_seed[regions]
+    if min_pixels > 1:
+        regions, _ = _label(reached)
+        reached = reached & (np.bincount(regions.ravel()) >= min_pixels)[regions]
+    return reached
+
+
+def fill_holes(excluded, coverage, *, max_hole_pixels):
+    """Return the excluded pixels and the holes in them.
+
+    A hole is a 4-connected region of used pixels that excluded ones surround on all sides. What touches the border of
+    the map, or a pixel without coverage, is open and no hole: nobody knows what lies beyond.
+
+    Parameters
+    ----------
+    excluded, coverage : ndarray of bool, shape (ny, nx)
+        True where the pixel is excluded, and where there is data.
+    max_hole_pixels : int
+        Larger holes stay.
+    """
+    from scipy import ndimage
+
+    rest, _ = ndimage.label(~excluded)
+    is_hole = np.bincount(rest.ravel()) <= max_hole_pixels
+    for open_end in (rest[[0, -1]], rest[:, [0, -1]], rest[~coverage]):
+        is_hole[open_end.ravel()] = False
+    is_hole[0] = False
+    return excluded | is_hole[rest]
+
+
+def grow_regions(excluded, significance, *, law, threshold, edge, max_radius, pixel_size=1.0, **parameters):
+    """Return the excluded pixels and those within a radius around each region, which a law gives for it.
+
+    Parameters
+    ----------
+    excluded : ndarray of bool, shape (ny, nx)
+        True where the pixel is excluded.
+    significance : ndarray of float, shape (ny, nx), or None
+        A region's peak is the highest significance in it, and `threshold` at least: starved pixels have none. The size
+        needs none.
+    law : {"king", "size"}
+        By the peak: `king_radius` with `sigma`, `gamma` and `level`. By the size: the radius of the disk of the
+        region's area times `factor`.
+    threshold, edge : float
+        Significance that a region has at its peak at least, and at its edge.
+    max_radius : float
+        Radii end here.
+    pixel_size : float or (float, float)
+        Size of a pixel along y and x, in the unit of `sigma` and `max_radius`. With the default, these are in pixels.
+
+    Returns
+    -------
+    grown : ndarray of bool, shape (ny, nx)
+    """
+    from scipy import ndimage
+
+    regions, number = _label(excluded)
+    if law == "king":
+        peaks = np.full(number + 1, float(threshold))
+        defined = excluded & ~np.isnan(significance)
+        np.maximum.at(peaks, regions[defined], significance[defined])
+        radii = king_radius(peaks, edge=edge, **parameters)
+    else:
+        areas = np.bincount(regions.ravel()) * np.prod(np.broadcast_to(pixel_size, 2))
+        radii = parameters["factor"] * np.sqrt(areas / np.pi)
+    grown = excluded.copy()
+    for region, window in enumerate(ndimage.find_objects(regions), start=1):
+        kernel = kernels.disk(min(radii[region], max_radius), pixel_size=pixel_size)
+        reach = [side // 2 for side in kernel.shape]
+        around = tuple(slice(max(s.start - n, 0), s.stop + n) for s, n in zip(window, reach, strict=True))
+        grown[around] |= sums.spread(regions[around] == region, kernel)
+    return grown
+
+
+def king_radius(peak, *, edge, sigma, gamma, level):
+    r"""Return how far beyond the edge of its region a point source still stands out by `level`.
+
+    The profile of a point source is a King function,
+    :math:`S(r) = S_{peak} [1 + r^2 / (2 \gamma \sigma^2)]^{-\gamma}` (Ackermann et al. 2013, ApJ 765, 54,
+    doi:10.1088/0004-637X/765/1/54), which falls to a significance :math:`s` at
+
+    .. math:: r(s) = \sigma \sqrt{2 \gamma [(S_{peak} / s)^{1 / \gamma} - 1]}.
+
+    A region ends where its source falls to the threshold, so the rest of the source reaches :math:`r(level) - r(edge)`
+    beyond it. To cut sources where they fall below a given brightness is what XMM-Newton's `esplinemap` does for its
+    background maps, too (parameter `scut`). That the significance follows the profile holds where the background
+    dominates; elsewhere a source is wider than this.
+
+    Parameters
+    ----------
+    peak : ndarray of float
+        Highest significance of each region, at or above `edge`; infinity gives an infinite radius.
+    edge, level : float
+        Significance at the region's edge, and down to which a source is to be excluded; `level` is the lower one.
+    sigma, gamma : float
+        Of the profile in the significance map, to which the source kernel adds its own width. The smaller `gamma`
+        (above 1), the longer the tails, and the more a bright source grows; for a large one, a Gaussian, it grows the
+        less.
+
+    Returns
+    -------
+    radius : ndarray of float
+        In the unit of `sigma`.
+    """
+    finite = np.where(np.isinf(peak), edge, peak)
+    far, near = (sigma * np.sqrt(2 * gamma * ((finite / s) ** (1 / gamma) - 1)) for s in (level, edge))
+    return np.where(np.isinf(peak), np.inf, far - near)
+
+
+def check_shaping(*, threshold, threshold_low, min_pixels, max_hole_pixels, region_growth):
+    """Return the options that shape a mask by name, once they are known to make sense.
+
+    Raises
+    ------
+    ValueError
+        If one does not; its message names the option, the rule and the value.
+    """
+    if threshold_low is not None and not 0 < threshold_low <= threshold:
+        raise ValueError(
+            f"threshold_low must be more than 0, and at most the threshold {threshold}, got {threshold_low}"
+        )
+    for name, value, lowest in (("min_pixels", min_pixels, 1), ("max_hole_pixels", max_hole_pixels, 0)):
+        if value != int(value) or value < lowest:
+            raise ValueError(f"{name} must be a whole number, {lowest} or more, got {value}")
+    if region_growth is not None:
+        _check_growth(threshold if threshold_low is None else threshold_low, **region_growth)
+    return {
+        "threshold": threshold,
+        "threshold_low": threshold_low,
+        "min_pixels": min_pixels,
+        "max_hole_pixels": max_hole_pixels,
+        "region_growth": region_growth,
+    }
+
+
+def _check_growth(edge, *, law, max_radius, pixel_size=1.0, **parameters):
+    expected = {"king": {"sigma", "gamma", "level"}, "size": {"factor"}}
+    if law not in expected:
+        raise ValueError(f"region_growth: law must be one of {', '.join(expected)}, got {law!r}")
+    if set(parameters) != expected[law]:
+        wanted = ", ".join(sorted(expected[law]))
+        raise ValueError(f"region_growth: the law {law} needs {wanted}, got {', '.join(sorted(parameters)) or 'none'}")
+    for name, value in {"max_radius": max_radius, "pixel_size": np.min(pixel_size), **parameters}.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"region_growth: {name} must be positive and finite, got {value}")
+    if law == "king" and not parameters["gamma"] > 1:
+        raise ValueError(f"region_growth: gamma must be more than 1, got {parameters['gamma']}")
+    if law == "king" and not parameters["level"] <= edge:
+        raise ValueError(
+            f"region_growth: level must be at most the significance {edge} at the edge of regions, "
+            f"got {parameters['level']}"
+        )
+
+
+def _label(pixels):
+    """Numbers of 8-connected regions, 0 elsewhere, and how many there are."""
+    from scipy import ndimage
+
+    return ndimage.label(pixels, EIGHT_NEIGHBOURS)

@@ -8,7 +8,7 @@ import numpy as np
 from skymask import convergence, kernels
 from skymask.background import background_error, estimate_background
 from skymask.errors import ConvergenceError
-from skymask.exclusion import Dilation, exclude
+from skymask.exclusion import Dilation, check_shaping, exclude, needs_significance
 from skymask.inputs import prepare
 from skymask.running import running_estimate
 from skymask.significance import compute_significance
@@ -127,6 +127,10 @@ def iterate(
     background=None,
     statistic="wstat",
     threshold=5.0,
+    threshold_low=None,
+    min_pixels=1,
+    max_hole_pixels=0,
+    region_growth=None,
     mask_update="replace",
     starved_pixels="keep",
     max_iterations=50,
@@ -154,6 +158,11 @@ def iterate(
         Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
     threshold : float
         Significance at and above which a pixel is excluded.
+    threshold_low, min_pixels, max_hole_pixels : float or None, int, int
+        Hysteresis, smallest region, and largest hole that is filled; see `skymask.exclusion`.
+    region_growth : dict, optional
+        By how much a region grows, depending on its peak or its size: `law` and parameters of
+        `skymask.exclusion.grow_regions`, as in {"law": "size", "factor": 0.5, "max_radius": 20}.
     mask_update : {"replace", "grow"}
         Whether a pixel once excluded may be used again.
     starved_pixels : {"keep", "use"}
@@ -187,13 +196,23 @@ def iterate(
     )
     if not threshold > 0:
         raise ValueError(f"threshold must be positive, got {threshold}")
+    shaping = check_shaping(
+        threshold=threshold,
+        threshold_low=threshold_low,
+        min_pixels=min_pixels,
+        max_hole_pixels=max_hole_pixels,
+        region_growth=region_growth,
+    )
     source_kernel, background_kernel = kernels.from_array(source_kernel), kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
-    estimate = running_estimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+    whole = needs_significance(**shaping)
+    estimate = running_estimate(
+        inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold, whole=whole
+    )
     dilate = Dilation(dilation_kernel)
     masks = [np.packbits(mask)]
     records = [convergence.first_record(mask, coverage, user_mask)]
@@ -203,7 +222,9 @@ def iterate(
         mask, decision = exclude(
             estimate.reached,
             estimate.starved,
+            estimate.significance() if whole else None,
             coverage=coverage,
+            **shaping,
             dilate=dilate,
             user_mask=user_mask,
             previous_mask=previous_mask,

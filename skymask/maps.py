@@ -42,7 +42,7 @@ MAPS = {
     "significance": ("", "significance in standard deviations"),
     "excess": ("ct", "counts above background under the source kernel"),
     "exclusion_mask": ("", "1: used for the background, 0: excluded"),
-    "decision": ("", "exclusion mask before dilation, 1: used"),
+    "decision": ("", "exclusion mask before it grows, 1: used"),
     "coverage": ("", "1: there is data, 0: there is none"),
     "expected_background": ("ct", "true background per pixel of a simulation"),
     "expected_sources": ("ct", "true source counts per pixel of a simulation"),

@@ -28,10 +28,7 @@ def to_pixels(kernel, pixel_size):
     try:
         if kernel["shape"] == "array":
             return kernels.from_array(read(kernel["path"]).data)
-        lengths = {key: parse_length(value) for key, value in kernel.items() if key != "shape"}
-        in_pixels = any(unit == "px" for _, unit in lengths.values())
-        radii = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in lengths.items()}
-        return _SHAPES[kernel["shape"]](**radii, pixel_size=1.0 if in_pixels else pixel_size)
+        return _SHAPES[kernel["shape"]](**_in_numbers(kernel, pixel_size, without="shape"))
     except ValueError as error:
         raise MapError(f"kernel {describe(kernel)}: {error}") from error
 
@@ -45,6 +42,14 @@ def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic
 def dilation_kernel(radius, pixel_size):
     """Return the disk of the configuration's dilation radius as an array."""
     return to_pixels({"shape": "disk", "radius": radius}, pixel_size)
+
+
+def region_growth(growth, pixel_size):
+    """Return the configuration's growth of regions in the numbers that `skymask.exclusion` takes, None for None."""
+    if growth is None:
+        return None
+    lengths = {key: growth[key] for key in ("sigma", "max_radius") if key in growth}
+    return {**growth, **_in_numbers(lengths, pixel_size)}
 
 
 def length_in_pixels(length, pixel_size):
@@ -63,6 +68,16 @@ def angle_in_degrees(length):
     return degrees(*parse_length(length))
 
 
-def describe(kernel):
-    """Return a kernel of the configuration in a few words."""
-    return " ".join([kernel["shape"], *(f"{key}={value}" for key, value in kernel.items() if key != "shape")])
+def describe(kernel, *, kind="shape"):
+    """Return a kernel of the configuration, or whatever is of one kind among several, in a few words."""
+    if kernel is None:
+        return "none"
+    return " ".join([kernel[kind], *(f"{key}={value}" for key, value in kernel.items() if key != kind)])
+
+
+def _in_numbers(lengths, pixel_size, *, without=None):
+    """Lengths of the configuration as numbers, and beside them the size of a pixel in the same unit."""
+    parsed = {key: parse_length(value) for key, value in lengths.items() if key != without}
+    in_pixels = any(unit == "px" for _, unit in parsed.values())
+    numbers = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in parsed.items()}
+    return {**numbers, "pixel_size": 1.0 if in_pixels else pixel_size}

@@ -6,16 +6,20 @@ from skymask import blocks, kernels, sums
 from skymask.background import Background, OffSums, estimate_background, mean_background, row_sums
 from skymask.significance import (
     cash,
-    cash_at_least,
+    cash_candidates,
     compute_significance,
     correlated_background,
+    ratio_of_acceptances,
     sums_on,
     wstat,
-    wstat_at_least,
+    wstat_candidates,
 )
 
+#: Stands for the background where there is none, when the lowest one is looked for.
+NO_LIMIT = 1e30
 
-def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold):
+
+def running_estimate(inputs, source_kernel, background_kernel, *, statistic, threshold, whole=False):
     """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
 
     Parameters
@@ -24,6 +28,8 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     source_kernel, background_kernel : ndarray
     statistic : {"wstat", "cash"}
     threshold : float
+    whole : bool
+        Whether the significance of the whole map is wanted for every mask, and not only where it reaches the threshold.
 
     Returns
     -------
@@ -34,7 +40,7 @@ def running_estimate(inputs, source_kernel, background_kernel, *, statistic, thr
     """
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
-    by_blocks = not weighted and (statistic == "wstat" or sums.is_local(source_kernel))
+    by_blocks = not whole and not weighted and (statistic == "wstat" or sums.is_local(source_kernel))
     kind = RunningEstimate if by_blocks else WholeEstimate
     return kind(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
 
@@ -90,7 +96,10 @@ class WholeEstimate:
 
 
 class RunningEstimate:
-    """Sums kept as integers and brought up to date where a mask changed; see `running_estimate`."""
+    """Sums kept as integers and brought up to date where a mask changed; see `running_estimate`.
+
+    The significance is computed only at candidates, pixels where a cheap bound allows it to reach the threshold.
+    """
 
     def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
@@ -99,97 +108,135 @@ class RunningEstimate:
         shape = inputs.counts.shape
         self._full = bool(inputs.acceptance.all())
         self._off = None
-        self._mu = np.empty(shape) if statistic == "cash" else None
+        self._half = tuple(n // 2 for n in source_kernel.shape)
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
-        self.reached, self.starved = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        self._candidates, self.starved = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        if statistic == "cash":
+            # With half the source kernel beside the map; zero there, and where there is no coverage.
+            self._padded = np.zeros([n + 2 * half for n, half in zip(shape, self._half, strict=True)])
+            plain = inputs.acceptance.dtype == np.uint8
+            self._area = self.on[1] if plain else sums.convolve(inputs.coverage, source_kernel)
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
         else:
             first = WholeEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
-            self.reached, self.starved, self.highest = first.reached, first.starved, first.highest
+            self.reached, self.starved, self._highest = first.reached, first.starved, first.highest()
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
+        shape = exclusion_mask.shape
         if self._off is None:
             inputs = self._inputs
-            self.__dict__.pop("highest", None)
+            self.starved = np.zeros(shape, dtype=bool)
             self._off = OffSums(inputs.counts, inputs.acceptance, self._background_kernel, exclusion_mask)
-            touched = blocks.strips(exclusion_mask.shape)
+            touched = blocks.strips(shape)
         else:
             touched = self._off.update(exclusion_mask)
+            if not touched:
+                return
         self._sum_rows(touched)
         if self._statistic == "wstat":
             for block in touched:
-                self._measured(block)
+                self._screen_measured(block)
         else:
-            half = tuple(n // 2 for n in self._source_kernel.shape)
-            for block in blocks.cover(
-                [blocks.grown(b, half, exclusion_mask.shape) for b in touched], exclusion_mask.shape
-            ):
-                self._known(block, half)
+            for block in blocks.cover([blocks.grown(block, self._half, shape) for block in touched], shape):
+                self._screen_known(block)
+        pixels = np.divmod(np.flatnonzero(self._candidates), shape[1])
+        significance = self._significance_at(pixels)
+        self.reached = np.zeros(shape, dtype=bool)
+        self.reached[pixels] = significance >= self._threshold
+        self._highest = np.fmax.reduce(significance, initial=-np.inf)
 
-    def _measured(self, block):
-        """Where the significance over a measured background reaches the threshold."""
+    def _screen_measured(self, block):
+        """Find the candidates of a block, and its starved pixels, over a measured background."""
         counts_off, acceptance_off = self._off.at(block)
         n_on, acceptance_on = (on[block] for on in self.on)
-        reached = wstat_at_least(self._threshold, n_on, acceptance_on, counts_off, acceptance_off)
-        self._take(block, reached, acceptance_off == 0)
+        self._candidates[block] = wstat_candidates(self._threshold, n_on, acceptance_on, counts_off, acceptance_off)
+        self.starved[block] = acceptance_off == 0
+        self._leave_uncovered(block)
 
-    def _known(self, block, half):
-        """Where the significance over a known background reaches the threshold."""
-        outer = blocks.grown(block, half, self.reached.shape)
-        covered = self._inputs.acceptance[outer] > 0
-        mu = correlated_background(self._off.background_at(outer), covered, self._source_kernel)
-        mu = mu[blocks.inside(block, outer)]
-        self._mu[block] = mu
-        self._take(block, cash_at_least(self._threshold, self.on[0][block], mu), np.isnan(mu))
+    def _screen_known(self, block):
+        """Find the candidates of a block, and its starved pixels, over a background taken as known.
 
-    def _take(self, block, reached, undefined):
+        Its sum under the source kernel is at least its lowest value around the pixel times the kernel's area.
+        """
+        outer = blocks.grown(block, self._half, self.starved.shape)
+        background = self._background()[outer]
+        margin = (part.stop - part.start + 2 * half for part, half in zip(block, self._half, strict=True))
+        lowest = np.full(tuple(margin), NO_LIMIT, dtype=np.float32)
+        corner = tuple(slice(part.start - half, None) for part, half in zip(block, self._half, strict=True))
+        inner = lowest[blocks.inside(outer, corner)]
+        inner[...] = background
+        undefined = np.isnan(inner)
+        starved = undefined.any()
+        if starved:
+            inner[undefined] = 0
+        if not self._full:
+            inner[self._inputs.acceptance[outer] == 0] = NO_LIMIT
+        mu = _lowest_around(lowest, self._half) * self._area[block]
+        self._candidates[block] = cash_candidates(self._threshold, self.on[0][block], mu)
+        self.starved[block] = False
+        if starved:
+            self.starved[block] = sums.spread(undefined, self._source_kernel)[blocks.inside(block, outer)]
+        self._leave_uncovered(block)
+
+    def _leave_uncovered(self, block):
         if not self._full:
             covered = self._inputs.acceptance[block] > 0
-            reached &= covered
-            undefined &= covered
-        self.reached[block], self.starved[block] = reached, undefined
+            self._candidates[block] &= covered
+            self.starved[block] &= covered
 
     def _sum_rows(self, touched):
-        """Sum the background along the rows of these blocks, for its mean."""
-        rows = np.zeros(self.reached.shape[0], dtype=bool)
+        """Sum the background along the rows of these blocks, for its mean, and keep it where it is needed."""
+        rows = np.zeros(self.starved.shape[0], dtype=bool)
         for y, _ in touched:
             rows[y] = True
         ends = np.flatnonzero(np.diff(rows, prepend=False, append=False))
-        n_x = self.reached.shape[1]
+        n_x = self.starved.shape[1]
         for first, last in zip(ends[::2], ends[1::2], strict=True):
             for y, x in blocks.strips((last - first, n_x)):
                 y = slice(first + y.start, first + y.stop)
-                self._row_sums[y], self._row_defined[y] = row_sums(self._off.background_at((y, x)))
+                background = self._off.background_at((y, x))
+                self._row_sums[y], self._row_defined[y] = row_sums(background)
+                if self._statistic == "cash":
+                    if not self._full:
+                        background[self._inputs.acceptance[y, x] == 0] = 0
+                    self._background()[y, x] = background
+
+    def _background(self):
+        """The background kept for sums under the source kernel, a view of what has a margin."""
+        return self._padded[
+            tuple(slice(half, n - half) for half, n in zip(self._half, self._padded.shape, strict=True))
+        ]
+
+    def _significance_at(self, pixels):
+        """The significance of some pixels, or of a block, of the map; NaN where it is undefined."""
+        n_on = self.on[0][pixels]
+        if self._statistic == "cash":
+            at = tuple(y_or_x + half for y_or_x, half in zip(pixels, self._half, strict=True))
+            return cash(n_on, sums.sums_at(self._padded, self._source_kernel, at))
+        counts_off, acceptance_off = self._off.at(pixels)
+        return wstat(n_on, counts_off, ratio_of_acceptances(self.on[1][pixels], acceptance_off))
 
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
-        pixels = np.divmod(np.flatnonzero(self.reached), self.reached.shape[1])
-        if pixels[0].size:
-            return float(self._significance(pixels).max())
-        strips = blocks.strips(self.reached.shape)
-        highest = np.fmax.reduce([np.fmax.reduce(self._significance(strip), axis=None) for strip in strips])
-        return None if np.isnan(highest) else float(highest)
+        if self._off is not None and self._highest < self._threshold:
+            highest = np.fmax.reduce(self.significance(), axis=None)
+            self._highest = None if np.isnan(highest) else float(highest)
+        return self._highest
 
     def significance(self):
         """Return the map of the significance."""
-        significance = np.empty(self.reached.shape)
-        for strip in blocks.strips(self.reached.shape):
-            significance[strip] = self._significance(strip)
-        return significance
-
-    def _significance(self, where):
-        """The significance of a block or of pixels of the map, NaN where it is undefined."""
-        n_on, acceptance_on = (on[where] for on in self.on)
+        significance = np.empty(self.starved.shape)
         if self._statistic == "cash":
-            significance = cash(n_on, self._mu[where])
-        else:
-            counts_off, acceptance_off = self._off.at(where)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                significance = wstat(n_on, counts_off, acceptance_on / acceptance_off)
+            mu = correlated_background(self._background(), self._inputs.coverage, self._source_kernel)
+        for strip in blocks.strips(significance.shape):
+            if self._statistic == "cash":
+                significance[strip] = cash(self.on[0][strip], mu[strip])
+            else:
+                significance[strip] = self._significance_at(strip)
         if not self._full:
-            significance[~(self._inputs.acceptance[where] > 0)] = np.nan
+            significance[~self._inputs.coverage] = np.nan
         return significance
 
     def mean_background(self):
@@ -200,3 +247,16 @@ class RunningEstimate:
     def estimate(self):
         """Return the background estimate."""
         return self._off.estimate()
+
+
+def _lowest_around(values, half):
+    """The lowest value within `half` = (rows, columns) of every pixel that is so far from the edges."""
+    for axis, reach in enumerate(half):
+        values = np.moveaxis(values, axis, 0)
+        span = 1
+        while span < 2 * reach + 1:
+            step = min(span, 2 * reach + 1 - span)
+            values = np.minimum(values[:-step], values[step:])
+            span += step
+        values = np.moveaxis(values, 0, axis)
+    return values

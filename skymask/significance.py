@@ -67,17 +67,16 @@ def wstat(n_on, n_off, alpha):
     return np.sign(n_on - alpha * n_off) * np.sqrt(np.maximum(statistic, 0))
 
 
-def wstat_at_least(threshold, n_on, acceptance_on, n_off, acceptance_off):
-    r"""Return where `wstat` reaches a positive threshold, with few logarithms.
+def wstat_candidates(threshold, n_on, acceptance_on, n_off, acceptance_off):
+    r"""Return where `wstat` may reach a positive threshold, a little more than where it does.
 
     For an excess :math:`d = n_{on} - \alpha n_{off} > 0`,
 
-    .. math:: \frac{d^2}{(1 + \alpha) n_{on}} \le S^2 \le \frac{d^2}{(1 + \alpha) \alpha n_{off}},
+    .. math:: S^2 \le \frac{d^2}{(1 + \alpha) \alpha n_{off}},
 
     because :math:`S^2 / 2N`, N = n_on + n_off, is the Kullback-Leibler divergence of two Bernoulli distributions,
     :math:`\int_q^p (p - t) / (t (1 - t)) \, dt` with p = n_on / N and q = alpha / (1 + alpha), and in it
-    :math:`q (1 - p) \le t (1 - t) \le p (1 - q)`. The significance itself is computed only where these bounds do not
-    decide.
+    :math:`t (1 - t) \ge q (1 - p)`.
 
     Parameters
     ----------
@@ -87,57 +86,36 @@ def wstat_at_least(threshold, n_on, acceptance_on, n_off, acceptance_off):
 
     Returns
     -------
-    reached : ndarray of bool, shape (ny, nx)
+    candidates : ndarray of bool, shape (ny, nx)
     """
-    on = n_on.astype(np.float32)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         alpha = acceptance_on.astype(np.float32) / acceptance_off.astype(np.float32)
         mu = alpha * n_off.astype(np.float32)
         alpha += 1
-        alpha *= threshold**2
-
-    def significance(pixels):
-        return wstat(n_on[pixels], n_off[pixels], acceptance_on[pixels] / acceptance_off[pixels])
-
-    return _reached(threshold, on, mu, alpha, significance)
+        alpha *= mu
+        return _candidates(threshold, n_on.astype(np.float32), mu, alpha)
 
 
-def cash_at_least(threshold, n_on, mu):
-    r"""Return where `cash` reaches a positive threshold, with few logarithms; see `wstat_at_least`.
+def cash_candidates(threshold, n_on, mu):
+    r"""Return where `cash` may reach a positive threshold over a background of at least `mu`.
 
-    For an excess :math:`d = n - \mu > 0`, :math:`d^2 / n \le S^2 \le d^2 / \mu`, because
-    :math:`S^2 = 2 \int_\mu^n (n - t) / t \, dt`.
+    The significance falls with the background, and for an excess over it :math:`S^2 \le (n - \mu)^2 / \mu`, because
+    :math:`\ln x \le x - 1`.
     """
-
-    def significance(pixels):
-        return cash(n_on[pixels], mu[pixels])
-
-    return _reached(threshold, n_on.astype(np.float32), mu.astype(np.float32), np.float32(threshold**2), significance)
-
-
-def _reached(threshold, n_on, mu, scale, significance):
-    """Where S >= threshold, if d^2 lies between scale * mu and scale * n_on wherever the bounds allow equality.
-
-    In single precision, with room for its rounding.
-    """
+    mu = mu.astype(np.float32, copy=False)
     with np.errstate(invalid="ignore", over="ignore"):
-        difference = n_on - mu
-        difference += np.float32(1e-6) * mu
-        squared = difference * difference
-        mu *= scale
-        mu *= np.float32(0.99)
-        reached = difference > 0
-        reached &= squared >= mu
-        # On two dimensions, `nonzero` takes several times as long.
-        candidates = np.flatnonzero(reached)
-        if candidates.size:
-            at = np.divmod(candidates, reached.shape[1])
-            scale = scale[at] if np.ndim(scale) else scale
-            unsure = squared[at] < 1.02 * scale * n_on[at]
-            unsure |= ~(n_on[at] < 1e7)
-            unsure = tuple(y_or_x[unsure] for y_or_x in at)
-            reached[unsure] = significance(unsure) >= threshold
-    return reached
+        return _candidates(threshold, n_on.astype(np.float32), mu, mu)
+
+
+def _candidates(threshold, n_on, mu, variance):
+    """Where n_on - mu may be `threshold` standard deviations, in single precision and with room for its rounding."""
+    difference = n_on - mu
+    difference += np.float32(1e-6) * mu
+    candidates = difference > 0
+    difference *= difference
+    variance = variance * np.float32(0.99 * threshold**2)
+    candidates &= difference >= variance
+    return candidates
 
 
 def sums_on(counts, acceptance, source_kernel):
@@ -205,7 +183,8 @@ def ratio_of_acceptances(acceptance_on, acceptance_off):
     """Return alpha, the ratio of on to off acceptance, NaN where there is no off acceptance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = acceptance_on / acceptance_off
-    alpha[acceptance_off <= 0] = np.nan
+    if acceptance_off.min(initial=1) <= 0:
+        alpha[acceptance_off <= 0] = np.nan
     return alpha
 
 

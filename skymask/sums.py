@@ -23,10 +23,13 @@ MAX_PARTS = 8
 FEW_ADDITIONS = 64
 
 #: Side of the tiles in which shifted rows are added.
-SHIFTED_SIDE = 512
+SHIFTED_SIDES = (256, 512)
 
 #: A transform's result is rounded to integers if its error is known to stay below this.
 ROUNDING_MARGIN = 0.45
+
+#: What calling for a block costs, in pixels.
+CALL_COST = 5000
 
 #: Tiles for transforms have about so many pixels a side.
 TRANSFORM_SIDES = (256, 1024)
@@ -67,6 +70,35 @@ def is_local(kernel):
     """Return whether sums of floating-point numbers under a boolean kernel are the same in every part of a map."""
     rows = _centred_rows(kernel)
     return rows is not None and _additions(rows) <= FEW_ADDITIONS
+
+
+def sums_at(image, kernel, pixels):
+    """Return the sums of floating-point numbers at some pixels, to the bit those of `convolve`.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape (ny, nx)
+        With half the kernel more than the pixels on every side.
+    kernel : ndarray of bool
+        One for which sums are local, see `is_local`.
+    pixels : (ndarray of int, ndarray of int)
+        Their y and x.
+    """
+    flat, stride = image.reshape(-1), image.shape[1]
+    centre = pixels[0] * stride + pixels[1]
+    sums = np.zeros(centre.size)
+    rows = _centred_rows(kernel)
+    wide = {dy: flat.take(centre + dy * stride) for dy in range(1 - len(rows), len(rows))}
+    for width in range(max(rows) + 1):
+        for dy, total in wide.items():
+            if width and rows[abs(dy)] >= width:
+                total += flat.take(centre + (dy * stride - width))
+                total += flat.take(centre + (dy * stride + width))
+        for dy, row in enumerate(rows):
+            if row == width:
+                for sign in {-dy, dy}:
+                    sums += wide[sign]
+    return sums
 
 
 def spread(region, kernel):
@@ -116,6 +148,17 @@ class BlockSums:
     def tiles(self, shape):
         """Return the tiles in which the sums of a whole map are cheapest, as pairs of slices."""
         return blocks.tiles(shape, [_cheapest_side(n, half) for n, half in zip(shape, self.half, strict=True)])
+
+    def cost(self, areas):
+        """Return what sums of blocks cost, in about the time of one pixel's transform.
+
+        Parameters
+        ----------
+        areas : iterable of ((slice, slice), (slice, slice))
+            Blocks, and the sums wanted of each; see `sums`.
+        """
+        shapes = [self._padded_shape([part.stop - part.start for part in block], out) for block, out in areas]
+        return sum(n_y * n_x + CALL_COST for n_y, n_x in shapes)
 
     def sums(self, block, out):
         """Return the sums to which a block of integers contributes.
@@ -256,7 +299,7 @@ def _shifted_sums(image, rows, dtype):
     half_y, half_x = len(rows) - 1, max(rows)
     pixels = 2 * sum(2 * row + 1 for row in rows)
     buffers = {}
-    for tile in blocks.tiles(image.shape, (SHIFTED_SIDE, SHIFTED_SIDE)):
+    for tile in blocks.tiles(image.shape, SHIFTED_SIDES):
         outer = blocks.grown(tile, (half_y, half_x), image.shape)
         part = image[outer]
         if dtype is bool and not part.any():
@@ -282,8 +325,8 @@ def _shifted_sums(image, rows, dtype):
                 add(wide, padded[:, right : right + n_x], out=wide)
             for dy, row in enumerate(rows):
                 if row == width:
-                    for start in {half_y - dy, half_y + dy}:
-                        add(total, wide[start : start + n_y], out=total)
+                    for sign in {-dy, dy}:
+                        add(total, wide[half_y + sign : half_y + sign + n_y], out=total)
         sums[tile] = total
     return sums
 

@@ -1,6 +1,7 @@
 """What tests of the workflow share: small maps, the command that people type, and the data beside the repository."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,12 @@ def snakemake(*arguments, folder, snakefile=REPOSITORY / "Snakefile"):
     return subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
     )
+
+
+def code_blocks(name, language):
+    """Return the code blocks of one language in a page of the documentation."""
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def products(folder, pattern="results/**/*.fits"):

@@ -20,6 +20,7 @@ CONFIG = {
     "background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "0.2 deg"},
     "dilation_radius": "0.1 deg",
 }
+GROWTH = {"law": "king", "sigma": "0.1 deg", "gamma": 2, "level": 1, "max_radius": "1 deg"}
 
 
 CIRCLE = {"shape": "circle", "center": ["1 deg", "2 deg"], "radius": "0.1 deg"}
@@ -108,6 +109,45 @@ MISTAKES = {
     "undefined number of a dataset": (
         {"datasets": crab(threshold=float("nan"))},
         "datasets.crab.threshold must be a finite number, got nan",
+    ),
+    "lower threshold above the threshold": (
+        {"threshold": 4, "threshold_low": 4.5},
+        "datasets.crab.threshold_low must be at most the threshold 4, got 4.5",
+    ),
+    "lower threshold of zero": ({"threshold_low": 0}, "threshold_low must be more than 0, got 0"),
+    "lower threshold as text": ({"threshold_low": "3"}, "threshold_low must be a number or null, got '3'"),
+    "regions of no pixels": ({"min_pixels": 0}, "min_pixels must be at least 1, got 0"),
+    "fraction of pixels": ({"min_pixels": 2.5}, "min_pixels must be a whole number, got 2.5"),
+    "negative holes": ({"max_hole_pixels": -1}, "max_hole_pixels must be at least 0, got -1"),
+    "growth as a number": ({"region_growth": 3}, "region_growth must be a mapping or null, got 3"),
+    "growth without a law": ({"region_growth": {"factor": 1}}, "region_growth lacks the key law"),
+    "growth by no law there is": (
+        {"region_growth": {"law": "gauss"}},
+        "region_growth.law must be one of king, size, got 'gauss'",
+    ),
+    "growth with a key of the other law": (
+        {"region_growth": {**GROWTH, "factor": 1}},
+        "region_growth.factor is no known key (known here: law, sigma, gamma, level, max_radius)",
+    ),
+    "growth without a key of its law": (
+        {"region_growth": {"law": "size", "factor": 1}},
+        "region_growth lacks the key max_radius",
+    ),
+    "growth by too long tails": (
+        {"region_growth": {**GROWTH, "gamma": 1}},
+        "region_growth.gamma must be more than 1, got 1",
+    ),
+    "growth of no width": (
+        {"region_growth": {**GROWTH, "sigma": "0 deg"}},
+        "datasets.crab.region_growth.sigma must be more than 0",
+    ),
+    "growth in two kinds of units": (
+        {"region_growth": {**GROWTH, "sigma": "2 px"}},
+        "datasets.crab.region_growth: sigma and max_radius must both be angles or both px",
+    ),
+    "growth down to more than the edge": (
+        {"region_growth": {**GROWTH, "level": 3.5}, "threshold_low": 3},
+        "datasets.crab.region_growth.level must be at most the significance 3 at the edge of regions, got 3.5",
     ),
     "fraction of iterations": (
         {"convergence": {"max_iterations": 2.5}},
@@ -309,6 +349,10 @@ def test_several_mistakes_are_a_line_each():
     [
         ("statistic", "wstat"),
         ("threshold", 5),
+        ("threshold_low", None),
+        ("min_pixels", 1),
+        ("max_hole_pixels", 0),
+        ("region_growth", None),
         ("mask_update", "replace"),
         ("starved_pixels", "keep"),
         ("exclusion_regions", []),
@@ -371,6 +415,14 @@ def test_files_of_regions_are_those_of_the_dataset():
 )
 def test_angle_is_told_from_a_column(text, expected):
     assert configuration.is_angle(text) is expected
+
+
+def test_growth_of_a_dataset_replaces_the_global_one_as_a_whole():
+    growth = {"law": "size", "factor": 0.5, "max_radius": "1 deg"}
+    settings = settings_of(
+        region_growth=GROWTH, datasets={**crab(region_growth=growth), "other": {"simulate": SIMULATION}}
+    )
+    assert (settings["crab"]["region_growth"], settings["other"]["region_growth"]) == (growth, GROWTH)
 
 
 def test_convergence_of_a_dataset_adds_to_the_global_one():

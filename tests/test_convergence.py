@@ -53,8 +53,9 @@ def history(*masks, decisions=None, starved=None, user_mask=COVERAGE, coverage=C
 A, B, C = mask_of(), mask_of(1), mask_of(1, 2)
 
 
-def test_digest_is_the_sha256_of_the_mask_as_bytes():
-    assert convergence.digest(np.array([[True, False]])) == hashlib.sha256(b"\x01\x00").hexdigest()
+def test_digest_is_the_sha256_of_the_mask_as_bits():
+    mask = np.array([[True, False, False], [True, True, True], [False, False, True]])
+    assert convergence.digest(mask) == hashlib.sha256(bytes([0b10011100, 0b10000000])).hexdigest()
 
 
 def test_digest_does_not_depend_on_the_layout_in_memory():

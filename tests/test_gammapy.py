@@ -8,10 +8,10 @@ import os
 
 import numpy as np
 import pytest
-from conftest import field_with_source, snakemake, write_config, write_map
+from conftest import code_blocks, field_with_source, snakemake, write_config, write_map
 
 import skymask
-from skymask import maps
+from skymask import KernelBackgroundEstimator, RingBackgroundEstimator, compute_lima_image, maps
 from skymask.loop import compute_products
 
 pytestmark = [pytest.mark.filterwarnings("default")]
@@ -70,3 +70,98 @@ def test_gammapy_reads_our_products(gammapy, tmp_path):
         sky_map = Map.read(path)
         np.testing.assert_array_equal(sky_map.data, maps.read_product(path)[name].data)
         assert sky_map.geom.center_skydir.separation(Map.read(tmp_path / "counts.fits").geom.center_skydir).deg < 1e-9
+
+
+def as_map(array, **options):
+    """Return an array as a gammapy map with pixels of 0.05 deg."""
+    from gammapy.maps import Map
+
+    sky_map = Map.create(npix=array.shape[::-1], binsz=0.05, dtype=float, **options)
+    sky_map.data = array.astype(float).reshape(sky_map.data.shape)
+    return sky_map
+
+
+def test_old_script_of_the_documentation_runs_and_iterates(gammapy, capsys):
+    before, after = (code_blocks("docs/coming-from.md", language)[0] for language in ("py", "python"))
+    # What is new in the new script is where the class comes from, and the last line.
+    assert set(after.splitlines()) - set(before.splitlines()) == {
+        "from skymask import KernelBackgroundEstimator",
+        "print(estimator.result.state, estimator.result.iterations, len(estimator.images_stack))",
+    }
+    script = {}
+    exec(after, script)
+    counts = script["counts"].data
+    expected = skymask.iterate(
+        counts,
+        source_kernel=skymask.disk(3),
+        background_kernel=skymask.ring(4, 2),
+        dilation_kernel=skymask.disk(0),
+        statistic="cash",
+    )
+    assert capsys.readouterr().out == f"converged {expected.iterations} {expected.iterations + 1}\n"
+    np.testing.assert_array_equal(script["result"]["exclusion"].data, expected.exclusion_mask)
+    np.testing.assert_array_equal(script["result"]["significance"].data, expected.products.significance)
+    assert script["result"]["background"].geom == script["counts"].geom
+
+
+@pytest.mark.parametrize("radius", ["0.15 deg", "9 arcmin", 3])
+def test_maps_and_arrays_give_the_same(gammapy, radius):
+    counts = field_with_source()
+    kernels = {"kernel_src": skymask.disk(2), "kernel_bkg": skymask.ring(8, 5)}
+    theirs = KernelBackgroundEstimator(**kernels, mask_dilation_radius=radius).run({"counts": as_map(counts)})
+    ours = KernelBackgroundEstimator(**kernels, mask_dilation_radius=3).run({"counts": counts})
+    assert not ours["exclusion"].all()
+    for name, array in ours.items():
+        np.testing.assert_array_equal(theirs[name].data, array)
+
+
+def test_maps_keep_an_axis_of_length_one(gammapy):
+    from gammapy.maps import MapAxis
+
+    axis = MapAxis.from_energy_bounds("1 TeV", "10 TeV", nbin=1)
+    counts = as_map(field_with_source(), axes=[axis])
+    images = {"counts": counts, "exclusion": counts.copy(data=np.ones(counts.data.shape))}
+    result = KernelBackgroundEstimator(skymask.disk(2), skymask.ring(8, 5)).run(images)
+    assert result["exclusion"].geom == counts.geom
+    assert list(images) == ["counts", "exclusion"]
+
+
+def test_angles_of_a_ring_become_pixels(gammapy):
+    counts = as_map(field_with_source())
+    ring = RingBackgroundEstimator(r_in="0.3 deg", width="0.25 deg")
+    assert np.array_equal(ring.kernel(counts), skymask.ring(6, 5))
+    background = ring.run({"counts": counts})["background_ring"]
+    arrays = RingBackgroundEstimator(6, 5).run({"counts": counts.data})
+    np.testing.assert_array_equal(background.data, arrays["background_ring"])
+
+
+def test_lima_image_is_that_of_gammapy(gammapy):
+    from gammapy.stats import CashCountsStatistic
+
+    counts = as_map(field_with_source())
+    images = compute_lima_image(counts, counts.copy(data=np.full(counts.data.shape, 2.0)), "0.1 deg")
+    expected = CashCountsStatistic(images["counts"].data, images["background"].data).sqrt_ts
+    np.testing.assert_allclose(images["significance"].data, expected, rtol=1e-9, atol=1e-6)
+
+
+def test_mask_goes_into_the_background_makers_on_real_runs(gammapy, shared, tmp_path, monkeypatch):
+    (tmp_path / "hess-dl3-dr1").symlink_to(shared / "data/hess-dl3-dr1")
+    monkeypatch.chdir(tmp_path)
+    script = {}
+    exec(code_blocks("docs/coming-from.md", "python")[1], script)
+    found, runs, mask = script["found"], script["runs"], script["found"].exclusion_mask
+    assert found.state == "converged"
+    assert not script["exclusion_mask"].get_by_coord({"lon": 228.53, "lat": -59.16})
+    for run, ring, fov in zip(runs, script["with_ring"], script["with_fov"], strict=True):
+        # gammapy's ring takes all counts of a run, the safe ones or not; its kernel ends where 0.3 / 0.05 rounds to.
+        safe, counts, model = (image.data[0] for image in (run.mask_safe, run.counts, run.background))
+        kernel = skymask.from_array(script["ring_maker"].kernel(run.counts).array)
+        ours = compute_products(counts.astype(int), model, mask, skymask.disk(2), kernel, statistic="cash").background
+        np.testing.assert_allclose(ring.background.data[0][safe], ours[safe], rtol=0, atol=1e-5 * np.nanmax(ours))
+        used = safe & mask
+        norm = fov.models[f"{fov.name}-bkg"].spectral_model.norm.value
+        assert norm == pytest.approx(counts[used].sum() / model[used].sum(), rel=1e-5)
+    # The source, which hides in its own rings without the mask, raises the background around it.
+    without = script["RingBackgroundMaker"](r_in="0.5 deg", width="0.3 deg").run(runs[0])
+    around = ~mask & runs[0].mask_safe.data[0]
+    assert script["with_ring"][0].background.data[0][around].sum() < without.background.data[0][around].sum()

@@ -191,7 +191,7 @@ def test_maps_of_a_union_belong_to_the_union():
     expected = compute_products(
         counts, np.ones(counts.shape), result.exclusion_mask, disk(1), ring(3, 2), statistic="wstat"
     )
-    for image, other in zip(result.products, expected, strict=True):
+    for image, other in zip(result.products.maps().values(), expected.maps().values(), strict=True):
         np.testing.assert_allclose(image, other, rtol=1e-12)
 
 
@@ -253,7 +253,7 @@ def test_given_background_does_not_enter_the_final_maps():
     counts, kernels = hidden_source()
     plain = iterate(counts, **kernels)
     given = iterate(counts, **kernels, background=np.full(counts.shape, 3.0))
-    for image, other in zip(given.products, plain.products, strict=True):
+    for image, other in zip(given.products.maps().values(), plain.products.maps().values(), strict=True):
         assert np.array_equal(image, other)
 
 
@@ -279,7 +279,7 @@ def test_moving_the_counts_moves_mask_and_maps(move, seed):
     plain, moved = iterate(counts, **CROWDED), iterate(move(counts), **CROWDED)
     assert (moved.state, moved.period, moved.iterations) == (plain.state, plain.period, plain.iterations)
     assert np.array_equal(moved.exclusion_mask, move(plain.exclusion_mask))
-    for image, other in zip(moved.products, plain.products, strict=True):
+    for image, other in zip(moved.products.maps().values(), plain.products.maps().values(), strict=True):
         assert np.array_equal(image, move(other), equal_nan=True)
 
 
@@ -298,7 +298,7 @@ def test_undefined_counts_do_not_spread():
     with_hole[3:5, 18:22] = np.nan
     result = iterate(with_hole, **kernels)
     hole = np.isnan(with_hole)
-    for image in result.products:
+    for image in result.products.maps().values():
         assert np.array_equal(np.isnan(image), hole)
     np.testing.assert_allclose(result.products.background[~hole], 4, rtol=1e-12)
     assert result.exclusion_mask[hole].all()
@@ -380,7 +380,7 @@ def test_products_of_pixels_without_coverage_are_undefined():
     products = compute_products(
         3 * coverage, coverage.astype(float), everywhere((12, 12)), disk(1), ring(3, 1), statistic="cash"
     )
-    for image in products:
+    for image in products.maps().values():
         assert np.isnan(image[:, :2]).all()
         assert not np.isnan(image[:, 2:]).any()
 
@@ -390,3 +390,47 @@ def test_given_background_leaves_the_final_maps_their_errors():
     result = iterate(counts, **kernels, background=np.full(counts.shape, 4.0))
     n = ring(2, 2).sum()
     assert result.products.background_error[10, 10] == pytest.approx(np.sqrt(4 * (n - 1)) / (n - 1), rel=1e-12)
+
+
+SHAPING = {
+    "threshold_low": 1.5,
+    "min_pixels": 3,
+    "max_hole_pixels": 5,
+    "region_growth": {"law": "king", "sigma": 2, "gamma": 2, "level": 1, "max_radius": 3},
+}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_converged_mask_is_a_fixed_point_with_regions_shaped(seed):
+    # A source wider than the ring, so that starved pixels keep their decision.
+    y, x = np.mgrid[-20:21, -24:25]
+    counts = np.random.default_rng(seed).poisson(3 + 30 * np.exp(-(y**2 + x**2) / (2 * 4**2)))
+    options = {"source_kernel": disk(1), "background_kernel": ring(4, 2), "dilation_kernel": disk(1), "threshold": 3}
+    result = iterate(counts, **options, **SHAPING)
+    longer = iterate(counts, **options, **SHAPING, max_iterations=result.iterations + 3, changed_pixels=-1)
+    assert result.state == "converged"
+    assert result.records[-1]["starved"] > 0
+    assert {record["digest"] for record in longer.records[result.iterations :]} == {result.records[-1]["digest"]}
+
+
+@pytest.mark.parametrize("name", SHAPING)
+def test_every_option_that_shapes_regions_is_used(name):
+    counts = crowded()
+    # A square frame, whose middle the source kernel leaves alone.
+    counts[5:10, 5:10] += 40
+    counts[6:9, 6:9] = 3
+    options = CROWDED | {"dilation_kernel": POINT, "max_iterations": 1}
+    changed = iterate(counts, **options, **{name: SHAPING[name]}).exclusion_mask
+    assert not np.array_equal(changed, iterate(counts, **options).exclusion_mask)
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_moving_the_counts_moves_a_mask_of_shaped_regions(move):
+    counts = crowded()
+    plain, moved = iterate(counts, **CROWDED, **SHAPING), iterate(move(counts), **CROWDED, **SHAPING)
+    assert np.array_equal(moved.exclusion_mask, move(plain.exclusion_mask))
+
+
+def test_regions_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="threshold_low must be more than 0, and at most the threshold"):
+        iterate(crowded(), **CROWDED, threshold_low=3)

@@ -97,3 +97,18 @@ def test_angles_are_converted_to_degrees(value, unit, expected):
 def test_description_names_shape_and_lengths():
     kernel = {"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"}
     assert pixel_kernels.describe(kernel) == "ring inner_radius=0.5 deg width=0.3 deg"
+
+
+def test_growth_becomes_degrees_on_the_pixels_of_the_map():
+    growth = {"law": "king", "sigma": "6 arcmin", "gamma": 2, "level": 1, "max_radius": "1 deg"}
+    expected = growth | {"sigma": pytest.approx(0.1, rel=1e-15), "max_radius": 1, "pixel_size": (0.1, 0.05)}
+    assert pixel_kernels.region_growth(growth, (0.1, 0.05)) == expected
+
+
+def test_growth_in_pixels_knows_no_pixel_size():
+    growth = {"law": "size", "factor": 0.5, "max_radius": "7 px"}
+    assert pixel_kernels.region_growth(growth, (0.1, 0.05)) == {**growth, "max_radius": 7, "pixel_size": 1}
+
+
+def test_no_growth_is_none():
+    assert pixel_kernels.region_growth(None, SQUARE) is None

@@ -16,6 +16,10 @@ QUALITY = {"excluded": 3, "unexcluded_above_threshold": 1, "starved": 2, "mask_s
 SETTINGS = {
     "statistic": "wstat",
     "threshold": 5,
+    "threshold_low": None,
+    "min_pixels": 4,
+    "max_hole_pixels": 9,
+    "region_growth": {"law": "size", "factor": 0.5, "max_radius": "1 deg"},
     "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
     "background_kernel": {"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"},
     "dilation_radius": "0.3 deg",
@@ -81,6 +85,10 @@ def test_counts_without_coverage_are_undefined():
         ("STATIST", "wstat"),
         ("MINACC", 0.1),
         ("THRESH", 5),
+        ("THRLOW", 5),
+        ("MINPIX", 4),
+        ("MAXHOLE", 9),
+        ("GROWTH", "size factor=0.5 max_radius=1 deg"),
         ("SRCKERN", "disk radius=0.1 deg"),
         ("BKGKERN", "ring inner_radius=0.5 deg width=0.3 deg"),
         ("DILATION", "0.3 deg"),
@@ -93,6 +101,12 @@ def test_counts_without_coverage_are_undefined():
 def test_card_says_what_was_done(key, value):
     cards = {card[0]: card[1] for card in products.cards(HEADER, "crab", LOOP, QUALITY, SETTINGS)}
     assert cards[key] == value
+
+
+def test_card_says_that_there_is_hysteresis_and_no_growth():
+    settings = SETTINGS | {"threshold_low": 3, "region_growth": None}
+    cards = {card[0]: card[1] for card in products.cards(HEADER, "crab", LOOP, QUALITY, settings)}
+    assert (cards["THRLOW"], cards["GROWTH"]) == (3, "none")
 
 
 def test_cards_come_back_from_a_file(tmp_path):

@@ -11,8 +11,9 @@ import tomllib
 import numpy as np
 import pytest
 import yaml
+from astropy.io import fits
 from astropy.table import Table
-from conftest import REPOSITORY, field_with_source, snakemake, write_map
+from conftest import REPOSITORY, code_blocks, field_with_source, sky_header, snakemake, write_map
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -31,10 +32,6 @@ def requirements(extra=None):
 def locked(name):
     text = (REPOSITORY / name).read_text(encoding="utf-8")
     return {name: Version(version) for name, version in re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", text, re.MULTILINE)}
-
-
-def code_blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_conda_environment_has_the_packages_and_bounds_of_the_project():
@@ -101,8 +98,8 @@ def test_make_names_a_missing_prerequisite_in_one_line(tmp_path, python, line):
 
 
 def test_readme_python_example_prints_what_it_says():
-    (example,) = code_blocks("python")
-    (expected,) = code_blocks("text")
+    (example,) = code_blocks("README.md", "python")
+    (expected,) = code_blocks("README.md", "text")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     process = subprocess.run(
         [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=True
@@ -111,7 +108,7 @@ def test_readme_python_example_prints_what_it_says():
 
 
 def test_readme_configuration_and_commands_work(tmp_path):
-    config, regions, _events = code_blocks("yaml")
+    config, regions, _events = code_blocks("README.md", "yaml")
     (tmp_path / "mine.yaml").write_text(config + regions)
     (tmp_path / "sources.reg").write_text("fk5\ncircle(83.1,22.3,0.1)\n")
     positions = Table({"ra": [84.1], "dec": [21.8]})
@@ -121,7 +118,7 @@ def test_readme_configuration_and_commands_work(tmp_path):
     write_map(tmp_path / "exposure.fits", np.ones((80, 80)))
     write_map(tmp_path / "bright-stars.fits", np.ones((80, 80), dtype=np.uint8))
     write_map(tmp_path / "counts.fits.gz", field_with_source(shape=(80, 80)))
-    commands = [line.split("#")[0] for block in code_blocks("sh") for line in block.splitlines()]
+    commands = [line.split("#")[0] for block in code_blocks("README.md", "sh") for line in block.splitlines()]
     ran = [shlex.split(command) for command in commands if command.startswith("snakemake")]
     assert ran[0] == ["snakemake", "--configfile", "mine.yaml"]
     for command in ran:
@@ -137,7 +134,7 @@ def test_readme_configuration_and_commands_work(tmp_path):
 
 def test_readme_commands_of_skymask_work(tmp_path):
     write_map(tmp_path / "counts.fits.gz", field_with_source(shape=(80, 80)))
-    commands = [line for block in code_blocks("sh") for line in block.splitlines() if "-m skymask" in line]
+    commands = [line for block in code_blocks("README.md", "sh") for line in block.splitlines() if "-m skymask" in line]
     assert [shlex.split(command)[3] for command in commands] == ["init", "check"]
     for command in commands:
         process = subprocess.run(
@@ -152,8 +149,19 @@ def test_readme_commands_of_skymask_work(tmp_path):
 
 
 def test_readme_make_commands_are_those_of_the_makefile():
-    commands = re.findall(r"^make (\w+)", "".join(code_blocks("sh")), flags=re.MULTILINE)
+    commands = re.findall(r"^make (\w+)", "".join(code_blocks("README.md", "sh")), flags=re.MULTILINE)
     assert commands == ["run", "test"]
     assert "make test" in (REPOSITORY / ".ci/run").read_text()
     for command in commands:
         subprocess.run(["make", "--dry-run", command], cwd=REPOSITORY, check=True, capture_output=True)
+
+
+def test_configuration_for_users_of_ctskymap_works(tmp_path):
+    (config,) = code_blocks("docs/coming-from.md", "yaml")
+    (tmp_path / "mine.yaml").write_text(config)
+    counts = fits.ImageHDU(field_with_source(shape=(80, 80)), sky_header((80, 80)), name="COUNTS")
+    acceptance = fits.ImageHDU(np.ones((80, 80)), sky_header((80, 80)), name="ACCEPTANCE")
+    fits.HDUList([fits.PrimaryHDU(np.zeros((80, 80))), counts, acceptance]).writeto(tmp_path / "skymap.fits")
+    write_map(tmp_path / "known-used.fits", np.ones((80, 80), dtype=np.uint8))
+    process = snakemake("--configfile", "mine.yaml", "--", "results/crab/status.json", folder=tmp_path)
+    assert process.returncode == 0, process.stdout

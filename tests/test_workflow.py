@@ -13,7 +13,7 @@ from rule_graph import canonical, in_readme
 
 import skymask
 from skymask import maps
-from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
+from skymask.pixel_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
 
 FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
 
@@ -28,6 +28,14 @@ MAPS = (
     "excess",
     "exclusion_mask",
 )
+
+#: Everything that shapes the regions of a mask.
+SHAPING = {
+    "threshold_low": 2.5,
+    "min_pixels": 4,
+    "max_hole_pixels": 6,
+    "region_growth": {"law": "king", "sigma": "4.5 arcmin", "gamma": 1.8, "level": 0.5, "max_radius": "0.4 deg"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +73,7 @@ def run(tmp_path_factory):
                 "acceptance": "more.fits[EXPOSURE]",
                 "exclusion_mask": "more.fits[MASK]",
                 "background": "background.fits",
+                **SHAPING,
             },
         },
     )
@@ -127,6 +136,8 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
             "acceptance": maps.read(f"{run}/more.fits[EXPOSURE]").data,
             "exclusion_mask": maps.read(f"{run}/more.fits[MASK]").data,
             "background": maps.read(run / "background.fits").data,
+            **SHAPING,
+            "region_growth": region_growth(SHAPING["region_growth"], size),
         },
         "plain": {},
     }
@@ -137,7 +148,7 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
     }
     for dataset, options in more.items():
         result = skymask.iterate(counts[dataset], **kernels, **options)
-        for name, image in {"exclusion_mask": result.exclusion_mask, **result.products._asdict()}.items():
+        for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
             written = maps.read_product(run / f"results/{dataset}/{name}.fits")[name].data
             np.testing.assert_array_equal(written, image, err_msg=f"{dataset} {name}")
         rows = rows_of(run / f"results/{dataset}/convergence.csv")
@@ -154,6 +165,8 @@ def test_products_say_what_was_done(run):
         assert header["STATIST"] == "wstat"
         assert header["BKGKERN"] == "ring inner_radius=0.4 deg width=0.25 deg"
         assert header["MASKDEF"] == "1 used, 0 excluded"
+        assert (header["THRLOW"], header["MINPIX"], header["MAXHOLE"]) == (2.5, 4, 6)
+        assert header["GROWTH"] == "king gamma=1.8 level=0.5 max_radius=0.4 deg sigma=4.5 arcmin"
         assert header["SHACNTS"] == maps.file_digest(run / "holes.fits.gz")
         assert header["SHABKG"] == maps.file_digest(run / "background.fits")
 

@@ -36,6 +36,17 @@ PRODUCTS = (
 #: Files of counts that the workflow makes, by the key of a dataset that says how.
 MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits"}
 
+#: Settings that make a mask from a significance map, apart from the dilation.
+MASK_KEYS = (
+    "threshold",
+    "threshold_low",
+    "min_pixels",
+    "max_hole_pixels",
+    "region_growth",
+    "mask_update",
+    "starved_pixels",
+)
+
 #: Where results go, for what is no input or output of a rule.
 RESULTS = workflow.pathvars.apply("<results>")
 

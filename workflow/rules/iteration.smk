@@ -75,7 +75,7 @@ rule update_exclusion_mask:
         "../../environment.yml"
     params:
         dilation_radius=setting("dilation_radius"),
-        options=settings("threshold", "mask_update", "starved_pixels"),
+        options=settings(*MASK_KEYS),
         library=LIBRARY,
     message:
         "Update the exclusion mask of {wildcards.dataset}, iteration {wildcards.iteration}"

@@ -32,7 +32,7 @@ rule compute_products:
     params:
         loop=loop_state,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
-        exclusion=settings("threshold", "dilation_radius", "mask_update", "starved_pixels", "min_acceptance_fraction"),
+        exclusion=settings("dilation_radius", "min_acceptance_fraction", *MASK_KEYS),
         convergence=setting("convergence"),
         identity=file_identity,
         library=LIBRARY,

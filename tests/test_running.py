@@ -1,0 +1,119 @@
+"""The running estimate against the whole map computed again: the same maps, whatever masks came before."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skymask import disk, ring
+from skymask.background import OffSums
+from skymask.inputs import prepare
+from skymask.running import RunningEstimate, WholeEstimate
+from skymask.significance import cash, cash_candidates, wstat, wstat_candidates
+
+SHAPE = (150, 210)
+SOURCE, BACKGROUND = disk(2), ring(5, 4)
+
+
+def field(seed, *, holes=False, acceptance=None):
+    """Return inputs with a few bright sources, perhaps without coverage here and there."""
+    generator = np.random.default_rng(seed)
+    expected = np.full(SHAPE, 0.4)
+    for y, x, brightness in zip(
+        generator.integers(0, 150, 9), generator.integers(0, 210, 9), generator.uniform(1, 30, 9), strict=True
+    ):
+        expected[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3] += brightness
+    counts = generator.poisson(expected).astype(float)
+    if holes:
+        counts[60:90, 40:44] = np.nan
+        counts[:, 200:] = np.nan
+    if acceptance == "graded":
+        y, x = np.indices(SHAPE)
+        acceptance = np.exp(-((y - 70) ** 2 + (x - 100) ** 2) / 2 / 60**2)
+    elif acceptance == "whole numbers":
+        acceptance = generator.integers(1, 1000, SHAPE)
+    return prepare(counts, acceptance=acceptance)
+
+
+def masks(seed):
+    """Return masks that follow each other: large and small changes, none, and a hole too large for the ring."""
+    generator = np.random.default_rng(seed)
+    mask = np.ones(SHAPE, dtype=bool)
+    mask[40:80, 100:140] = False
+    yield mask.copy()
+    for _ in range(3):
+        y, x = generator.integers(0, 130), generator.integers(0, 190)
+        mask[y : y + 12, x : x + 15] ^= True
+        yield mask.copy()
+    mask[3, 5] ^= True
+    yield mask.copy()
+    yield mask.copy()
+    yield generator.random(SHAPE) > 0.5
+
+
+CASES = [
+    {"holes": holes, "acceptance": acceptance}
+    for holes in (False, True)
+    for acceptance in (None, "graded", "whole numbers")
+]
+
+
+@pytest.mark.parametrize("statistic", ["wstat", "cash"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_running_estimate_is_that_of_the_whole_map(statistic, case):
+    inputs = field(3, **case)
+    options = {"statistic": statistic, "threshold": 4.0}
+    running, whole = (kind(inputs, SOURCE, BACKGROUND, **options) for kind in (RunningEstimate, WholeEstimate))
+    for mask in masks(3):
+        running.update(mask)
+        whole.update(mask)
+        assert whole.reached.any()
+        assert np.array_equal(running.reached, whole.reached)
+        assert np.array_equal(running.starved, whole.starved)
+        assert running.highest() == whole.highest()
+        assert running.mean_background() == whole.mean_background()
+        assert np.array_equal(running.significance(), whole.significance(), equal_nan=True)
+        for image, other in zip(running.estimate(), whole.estimate(), strict=True):
+            assert np.array_equal(image, other, equal_nan=True)
+
+
+def test_highest_below_the_threshold_is_that_of_the_whole_map():
+    inputs = field(3)
+    running, whole = (
+        kind(inputs, SOURCE, BACKGROUND, statistic="wstat", threshold=1e3) for kind in (RunningEstimate, WholeEstimate)
+    )
+    assert not running.reached.any()
+    assert running.highest() == whole.highest()
+
+
+@pytest.mark.parametrize("brightest", [1, 2**30])
+@pytest.mark.parametrize("acceptance", [None, "graded"])
+def test_sums_do_not_remember_earlier_masks(acceptance, brightest):
+    inputs = field(1, acceptance=acceptance)
+    inputs.counts[75, 100] = brightest
+    first = np.ones(SHAPE, dtype=bool)
+    sums = OffSums(inputs.counts, inputs.acceptance, BACKGROUND, first)
+    before = [image.copy() for image in sums.estimate()]
+    for mask in masks(1):
+        sums.update(mask)
+    sums.update(first)
+    for image, other in zip(sums.estimate(), before, strict=True):
+        assert np.array_equal(image, other, equal_nan=True)
+
+
+COUNTS = st.one_of(st.integers(0, 50), st.integers(0, 10**7))
+
+
+@settings(deadline=None, max_examples=300)
+@given(COUNTS, st.integers(1, 10**6), COUNTS, st.integers(0, 10**7), st.floats(0.5, 30))
+def test_no_pixel_that_reaches_the_threshold_is_missed(n_on, acceptance_on, n_off, acceptance_off, threshold):
+    values = [np.array([[value]]) for value in (n_on, acceptance_on, n_off, acceptance_off)]
+    if acceptance_off and wstat(n_on, n_off, acceptance_on / acceptance_off) >= threshold:
+        assert wstat_candidates(threshold, *values).all()
+
+
+@settings(deadline=None, max_examples=300)
+@given(COUNTS, st.floats(0, 1e6), st.floats(0, 1), st.floats(0.5, 30))
+def test_no_pixel_above_a_known_background_is_missed(n_on, mu, fraction, threshold):
+    if cash(n_on, mu) >= threshold:
+        assert cash_candidates(threshold, np.array([[n_on]]), np.array([[mu * fraction]])).all()
