@@ -1,19 +1,21 @@
 """Inspect a dataset: whether its maps and kernels can be used and, if not, why. A dataset that cannot is no crash."""
 
 from skymask import convergence
-from skymask.datasets import check_kernels, named_files, read_dataset
+from skymask.datasets import inspect, named_files
 from skymask.errors import MapError
-from skymask.geometry import pixel_size
-from skymask.jobs import job, write_json
+from skymask.jobs import job, read_json, write_json
 
 
-def check_dataset(*, dataset, files, selection, kernels, output):
+def check_dataset(*, dataset, binning, files, selection, kernels, output):
     inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
+    made = read_json(binning) if binning else {"reason": None, "warnings": []}
     try:
-        inputs, header = read_dataset(**files, **selection)[:2]
-        inspection["warnings"] = inputs.warnings + check_kernels(inputs, pixel_size(header), **kernels)
-        mask = inputs.exclusion_mask
-        inspection["record"] = convergence.first_record(mask, inputs.coverage, mask)
+        if made["reason"]:
+            raise MapError(made["reason"])
+        found, warnings = inspect(files, selection, kernels)
+        inputs = found.inputs
+        inspection["warnings"] = made["warnings"] + warnings
+        inspection["record"] = convergence.first_record(inputs.exclusion_mask, inputs.coverage, inputs.exclusion_mask)
     except MapError as error:
         inspection["reason"] = str(error)
     write_json(output, inspection)
@@ -23,6 +25,7 @@ if __name__ == "__main__":
     with job(snakemake):
         check_dataset(
             dataset=snakemake.wildcards.dataset,
+            binning=snakemake.input.get("binning"),
             files=named_files(snakemake.input, snakemake.params.hdus),
             selection=snakemake.params.selection,
             kernels=snakemake.params.kernels,

@@ -5,6 +5,7 @@ Nothing here needs numpy or astropy: a workflow reads its configuration at every
 
 import copy
 import csv
+import datetime
 import difflib
 import hashlib
 import math
@@ -17,7 +18,23 @@ import yaml
 from skymask.errors import ConfigurationError
 
 #: Keys that say what a dataset is; all others say how it is analysed.
-DATA_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "simulate")
+DATA_KEYS = (
+    "counts",
+    "acceptance",
+    "coverage",
+    "exclusion_mask",
+    "background",
+    "simulate",
+    "events",
+    "geometry",
+    "cuts",
+)
+
+#: Data keys that name one map.
+MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background")
+
+#: Data keys of which a dataset has one: they say where its counts come from.
+SOURCES = ("counts", "simulate", "events")
 
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
@@ -30,10 +47,16 @@ OPTION_KEYS = ("convergence", "limits", "null_simulations", "quality")
 #: Keys of a ring that are lengths.
 RING_LENGTHS = ("inner_radius", "width", "step", "max_outer_radius")
 
+#: File name of the schema.
+SCHEMA = "config.schema.yaml"
+
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html")
 
-#: Largest side of a simulated field, in pixels.
+#: Keys of a field that is given by numbers.
+FIELD_KEYS = ("center", "width", "pixel_size")
+
+#: Largest side of a field of the configuration, in pixels.
 MAX_SIDE = 20000
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -42,10 +65,39 @@ _LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P
 #: Units of angles in degrees.
 _ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
 
+#: Units of energies in electronvolts.
+_ENERGIES = {"eV": 1, "keV": 1e3, "MeV": 1e6, "GeV": 1e9, "TeV": 1e12, "PeV": 1e15}
 
-def load_schema(path):
-    """Return the schema at `path`."""
+
+def load_schema(path=None):
+    """Return the schema at `path`; without one, that of this package or of the repository around it."""
+    if path is None:
+        package = Path(__file__).parent
+        places = (package / SCHEMA, package.parent / "workflow" / "schemas" / SCHEMA)
+        path = next((place for place in places if place.is_file()), None)
+        if path is None:
+            raise ConfigurationError(f"the schema {SCHEMA} is in neither {places[0].parent} nor {places[1].parent}")
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def read_configuration(path):
+    """Return the configuration in a YAML file, as Snakemake reads it.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, is no mapping, or has a key twice.
+    """
+    try:
+        check_duplicate_keys(path)
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"{path} holds no keys")
+    return config
 
 
 def dataset_settings(config, schema):
@@ -68,6 +120,7 @@ def dataset_settings(config, schema):
     ConfigurationError
         One line for every mistake, each naming its key.
     """
+    config = _plain(config)
     datasets = config.get("datasets")
     if isinstance(datasets, str) and datasets:
         config = {**config, "datasets": read_table(datasets)}
@@ -179,8 +232,24 @@ def check_duplicate_keys(path):
 
 
 def data_names(entry):
-    """Return the names of a dataset's data files by key: paths, followed by [HDU name] where one is given."""
-    return {key: entry[key] for key in DATA_KEYS if isinstance(entry.get(key), str)}
+    """Return the names of a dataset's maps by key: paths, followed by [HDU name] where one is given."""
+    return {key: entry[key] for key in MAP_KEYS if key in entry}
+
+
+def event_lists(entry):
+    """Return the names of a dataset's event lists; there may be one, a list of them, or none."""
+    events = entry.get("events", [])
+    return [events] if isinstance(events, str) else list(events)
+
+
+def event_names(entry):
+    """Return the names of the files by key of which the counts of a dataset of events are made."""
+    events = entry.get("events", [])
+    names = {"events": events} if isinstance(events, str) else {f"events.{n}": name for n, name in enumerate(events)}
+    for key, part in (("geometry", "as"), ("cuts", "good_time_intervals")):
+        if part in entry.get(key, {}):
+            names[f"{key}.{part}"] = entry[key][part]
+    return names
 
 
 def kernel_names(entry):
@@ -202,7 +271,7 @@ def region_names(entry):
 
 def file_names(entry):
     """Return the names of all files of a dataset by key."""
-    return data_names(entry) | kernel_names(entry) | region_names(entry)
+    return data_names(entry) | kernel_names(entry) | region_names(entry) | event_names(entry)
 
 
 def split_name(name):
@@ -241,6 +310,17 @@ def _in_order(value):
     if isinstance(value, dict):
         return {key: _in_order(value[key]) for key in sorted(value)}
     return [_in_order(item) for item in value] if isinstance(value, list) else value
+
+
+def _plain(value):
+    """The same value with dates, which YAML makes of some texts, as texts again, in UTC."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return value.isoformat() if isinstance(value, datetime.date) else value
 
 
 def _resolve(schema, root):
@@ -301,6 +381,8 @@ def _explain(error):
         case "required":
             missing = error.message.split("'")[1]
             yield f"{where} lacks the key {missing}"
+        case "pattern" | "type" if "pattern" in error.schema and "title" in error.schema:
+            yield f"{where} must be {error.schema['title']}, got {value!r}"
         case "pattern" | "type" if "pattern" in error.schema:
             hint = _length_hint(str(value))
             yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}{hint}"
@@ -364,8 +446,9 @@ def _content_errors(settings):
     errors = []
     for name, entry in settings.items():
         where = f"datasets.{name}"
-        if ("counts" in entry) == ("simulate" in entry):
-            errors.append(f"{where} must have either counts or simulate")
+        if sum(key in entry for key in SOURCES) != 1:
+            errors.append(f"{where} must have either {' or '.join(SOURCES)}")
+        errors += _event_errors(where, entry)
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
@@ -432,11 +515,69 @@ def _simulation_errors(where, simulation):
     zero = [key for key, length in sizes.items() if length and _degrees(length) == 0]
     if zero:
         return [f"{where}.{key} must be more than 0" for key in zero]
-    pixels = [_degrees(extent) / _degrees(simulation["pixel_size"]) for extent in simulation["width"]]
+    return _field_errors(where, simulation)
+
+
+def _field_errors(where, field):
+    """Fields of no pixel, or of too many."""
+    pixels = [_degrees(extent) / _degrees(field["pixel_size"]) for extent in field["width"]]
     if not all(1 <= number <= MAX_SIDE for number in pixels):
         sides = " x ".join(f"{number:.4g}" for number in pixels)
-        return [f"{where}.width is {sides} pixels of pixel_size: it must be 1 to {MAX_SIDE} on each side"]
-    return []
+        yield f"{where}.width is {sides} pixels of pixel_size: it must be 1 to {MAX_SIDE} on each side"
+
+
+def _event_errors(where, entry):
+    """What a schema cannot say of event lists, their pixels and their cuts."""
+    if "events" not in entry:
+        for key in ("geometry", "cuts"):
+            if key in entry:
+                yield f"{where}.{key} stands beside events only"
+        return
+    names = event_lists(entry)
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"{where}.events: {name} stands there twice"
+    geometry = entry.get("geometry")
+    if geometry is None:
+        yield f"{where} has events, and no geometry that says on which pixels to count them"
+    elif "as" not in geometry:
+        if _degrees(geometry["pixel_size"]) == 0:
+            yield f"{where}.geometry.pixel_size must be more than 0"
+        else:
+            yield from _field_errors(f"{where}.geometry", geometry)
+        if abs(_degrees(geometry["center"][1])) > 90:
+            yield f"{where}.geometry.center.1 must be a latitude, got {geometry['center'][1]}"
+    for key, limits in entry.get("cuts", {}).items():
+        if isinstance(limits, list):
+            yield from _limit_errors(f"{where}.cuts.{key}", key, limits)
+
+
+def _limit_errors(where, key, limits):
+    """Limits of a cut that leave nothing, or are none."""
+    sizes = [limit if limit is None else _size(key, limit) for limit in limits]
+    for limit, size in zip(limits, sizes, strict=True):
+        if limit is not None and size is None:
+            yield f"{where}: {limit!r} is no date"
+    known = [size for size in sizes if size is not None]
+    if limits == [None, None]:
+        yield f"{where} has no limit: leave it out"
+    elif len(known) == 2 and not known[0] < known[1]:
+        yield f"{where} must grow, got {limits[0]}, {limits[1]}"
+
+
+def _size(key, limit):
+    """A limit as a number, for comparing it with the other one; None for a date that is none."""
+    if key == "energy":
+        value, unit = parse_length(limit)
+        return value * _ENERGIES[unit]
+    if key == "time":
+        if isinstance(limit, int | float):
+            return limit
+        try:
+            date = datetime.datetime.fromisoformat(limit)
+        except ValueError:
+            return None
+        return (date.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
+    return _degrees(limit)
 
 
 def _region_errors(where, regions):

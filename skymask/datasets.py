@@ -1,5 +1,6 @@
 """A dataset: its files read, checked against each other and against its kernels."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ MAX_REGION_FILES = 9
 
 #: Cards of the counts' header that say where it comes from.
 ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
+
+#: Cards by which counts that were made of events name them; see `skymask.events`.
+EVENT_CARDS = re.compile(r"NEV(READ|SEL|OUT|UNDEF|FILES)|CUT(ENER|TIME|ZEN|OFFS|GTI)|(FIL|SHA)EVT[S1-9]|SHAGTI")
 
 #: What header cards call the files of a dataset.
 FILE_WORDS = {
@@ -58,7 +62,7 @@ def read_dataset(
     ----------
     counts, acceptance, coverage, exclusion_mask, background : str
         Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`. All
-        but the exclusion mask must be on the grid of the counts.
+        but the exclusion mask must be on the grid of the counts. Counts that are in no file may be a `SkyMap`.
     exclusion_regions : list of dict
         As in the configuration; see `skymask.exclusion_regions`.
     min_acceptance_fraction : float
@@ -76,10 +80,11 @@ def read_dataset(
         "exclusion_mask": exclusion_mask,
         "background": background,
     }
-    names = {key: name for key, name in names.items() if name}
-    read = {key: maps.read(name) for key, name in names.items()}
+    given = {key: name for key, name in names.items() if name}
+    read = {key: name if isinstance(name, maps.SkyMap) else maps.read(name) for key, name in given.items()}
+    names = {key: name for key, name in given.items() if not isinstance(name, maps.SkyMap)}
     header = read["counts"].header
-    geometry.sky_projection(header, names["counts"])
+    geometry.sky_projection(header, names.get("counts", "counts"))
     shape = read["counts"].data.shape
     geometry.check_distortion(header, shape)
     arrays, warnings = {}, []
@@ -137,26 +142,51 @@ def named_files(files, hdus):
 def origin_cards(dataset):
     """Return the header cards by which products name what they were made of.
 
-    They are name and SHA-256 of every file, and what the counts' own header says of its origin. Exclusion regions have
-    a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
+    They are name and SHA-256 of every file, what the counts' own header says of its origin, and of the events they were
+    made of. Exclusion regions have a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
     """
     cards = [(key, dataset.header[key], dataset.header.comments[key]) for key in ORIGIN_KEYS if key in dataset.header]
+    if "NEVREAD" in dataset.header:
+        found = [card for card in dataset.header.cards if EVENT_CARDS.fullmatch(card.keyword)]
+        cards += [(card.keyword, card.value, card.comment) for card in found]
     for key, word in FILE_WORDS.items():
         if key in dataset.names:
-            cards.append((f"FIL{word}", _short_name(dataset.names[key]), f"{key} file"))
+            cards.append((f"FIL{word}", short_name(dataset.names[key]), f"{key} file"))
             cards.append((f"SHA{word}", dataset.digests[key], f"SHA-256 of the {key} file"))
     if dataset.exclusion_regions:
         cards.append(("SHAREGS", user_regions.digest(dataset.exclusion_regions), "SHA-256 of the exclusion regions"))
         files = list(user_regions.file_digests(dataset.exclusion_regions).items())[:MAX_REGION_FILES]
         for number, (path, digest) in enumerate(files, start=1):
-            cards.append((f"FILREG{number}", _short_name(path), "file of exclusion regions"))
+            cards.append((f"FILREG{number}", short_name(path), "file of exclusion regions"))
             cards.append((f"SHAREG{number}", digest, "SHA-256 of that file"))
     return cards
 
 
-def _short_name(path):
-    """A file's name as a header takes it: ASCII, on one card."""
+def short_name(path):
+    """Return a file's name as a header takes it: ASCII, on one card."""
     return Path(path).name.encode("ascii", "backslashreplace").decode()[:67]
+
+
+def inspect(files, selection, kernels):
+    """Return a dataset and the warnings about it, once its files and kernels are known to be good.
+
+    Parameters
+    ----------
+    files : dict
+        As `read_dataset` takes them.
+    selection : dict
+        Exclusion regions and the least acceptance, as `read_dataset` takes them.
+    kernels : dict
+        As `check_kernels` takes them.
+
+    Raises
+    ------
+    MapError
+        If they are not; see `read_dataset` and `check_kernels`.
+    """
+    dataset = read_dataset(**files, **selection)
+    doubts = check_kernels(dataset.inputs, geometry.pixel_size(dataset.header), **kernels)
+    return dataset, dataset.inputs.warnings + doubts
 
 
 def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic):

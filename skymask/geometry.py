@@ -21,8 +21,34 @@ SAME_GRID = 0.01
 #: Opposite edges of a map touch if the gap between them is less than this fraction of the way around.
 SEAM = 0.01
 
+#: Axes of maps of a frame, by the frame's name in the configuration.
+AXES = {"icrs": ("RA", "DEC"), "galactic": ("GLON", "GLAT")}
+
 #: Projections in which longitude runs evenly along one pixel axis, for ever.
 CYLINDRICAL = ("CAR", "CEA", "CYP", "MER")
+
+
+def field(center, width, pixel_size, *, frame="icrs", projection="TAN"):
+    """Return header and shape (ny, nx) of a field of square pixels, north up, with its centre as the reference point.
+
+    Parameters
+    ----------
+    center, width : (float, float)
+        Centre and extent in longitude and latitude, in degrees; the extent is rounded to whole pixels.
+    pixel_size : float
+        In degrees.
+    frame : {"icrs", "galactic"}
+    projection : {"TAN", "CAR"}
+    """
+    shape = tuple(max(1, round(extent / pixel_size)) for extent in reversed(width))
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [f"{axis:-<5}{projection}" for axis in AXES[frame]]
+    wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
+    wcs.wcs.cdelt = [-pixel_size, pixel_size]
+    wcs.wcs.crval = center
+    if frame == "icrs":
+        wcs.wcs.radesys = "ICRS"
+    return wcs.to_header(), shape
 
 
 def sky_projection(header, name="the map"):

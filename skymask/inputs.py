@@ -13,6 +13,9 @@ MAX_COUNT = 2**31 - 1
 #: A user's mask that excludes more than this fraction may have the opposite convention.
 MANY = 0.5
 
+#: Warning about a map without events.
+NO_COUNTS = "there is not a single count in the map"
+
 
 class Inputs(NamedTuple):
     """Checked input arrays of one dataset, all of shape (ny, nx).
@@ -143,7 +146,7 @@ def prepare(
         counts = np.where(coverage, counts, 0)
     whole = np.ascontiguousarray(counts, dtype=np.int32)
     if not whole.any():
-        warnings.append("there is not a single count in the map")
+        warnings.append(NO_COUNTS)
     return Inputs(whole, acceptance, mask, background, warnings)
 
 

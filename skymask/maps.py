@@ -82,7 +82,7 @@ def read(name, *, dimensions=2):
         If there is no such file, it is not FITS, is damaged, or holds no single image of that kind.
     """
     path, hdu_name = split_name(str(name))
-    with _open(path) as hdus:
+    with open_fits(path) as hdus:
         images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
         names = [_hdu_name(hdu) for hdu in images]
         wanted = [hdu for hdu in images if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
@@ -111,7 +111,7 @@ def read_table(name):
     from astropy.table import Table
 
     path, hdu_name = split_name(str(name))
-    with _open(path) as hdus:
+    with open_fits(path) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
         names = [_hdu_name(hdu) for hdu in tables]
         wanted = [hdu for hdu in tables if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
@@ -132,7 +132,7 @@ def read_product(path):
         If the file is missing, damaged, or not one of skymask's.
     """
     try:
-        with _open(path, checksum=True) as hdus:
+        with open_fits(path, checksum=True) as hdus:
             if "CHECKSUM" not in hdus[0].header:
                 raise MapError(f"{path} was not written by skymask")
             return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus}
@@ -224,7 +224,7 @@ def _image(hdu, path, dimensions):
 
 
 @contextmanager
-def _open(path, *, checksum=False):
+def open_fits(path, *, checksum=False):
     """Open a FITS file; whatever is wrong with it becomes a MapError."""
     if not Path(path).is_file():
         raise MapError(f"{path} is not a file" if Path(path).exists() else f"{path} does not exist")

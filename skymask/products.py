@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from skymask.datasets import ORIGIN_KEYS
+from skymask.datasets import EVENT_CARDS, ORIGIN_KEYS
 from skymask.files import written_whole
 from skymask.geometry import axis_names, sky_position
 from skymask.pixel_kernels import describe
@@ -60,7 +60,9 @@ def cards(counts_header, dataset, loop, quality, settings):
         Analysis settings.
     """
     origin = [
-        card for card in counts_header.cards if card.keyword.startswith(("SHA", "FIL")) or card.keyword in ORIGIN_KEYS
+        card
+        for card in counts_header.cards
+        if card.keyword.startswith(("SHA", "FIL")) or card.keyword in ORIGIN_KEYS or EVENT_CARDS.fullmatch(card.keyword)
     ]
     return [
         ("DATASET", dataset, "name of the dataset"),

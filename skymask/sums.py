@@ -269,9 +269,8 @@ def _sum_type(image, kernel):
 
 def integer_type(largest, *, smallest=np.int32):
     """Return the smallest signed type, of `smallest` and those above, that holds integers up to `largest`."""
-    return next(
-        kind for kind in (np.int16, np.int32, np.int64)[smallest is not np.int16 :] if largest <= np.iinfo(kind).max
-    )
+    kinds = [kind for kind in (np.int16, np.int32, np.int64) if np.can_cast(smallest, kind)]
+    return next(kind for kind in kinds if largest <= np.iinfo(kind).max)
 
 
 @lru_cache(maxsize=16)

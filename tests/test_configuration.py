@@ -32,6 +32,10 @@ ELLIPSE = {
 }
 
 
+#: A field for events.
+GEOMETRY = {"center": ["83.6 deg", "22 deg"], "width": ["2 deg", "1 deg"], "pixel_size": "0.1 deg"}
+
+
 def settings_of(**changes):
     return dataset_settings({**copy.deepcopy(CONFIG), **changes}, SCHEMA)
 
@@ -228,10 +232,10 @@ MISTAKES = {
         "background_kernel.excluded_fraction_max must be at most 1, got 1.5",
     ),
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
-    "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate"),
+    "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate or events"),
     "counts and a simulation": (
         {"datasets": crab(counts=str(ROOT / "config.yaml"))},
-        "datasets.crab must have either counts or simulate",
+        "datasets.crab must have either counts or simulate or events",
     ),
     "acceptance beside a simulation": (
         {"datasets": crab(acceptance=str(ROOT / "config.yaml"))},
@@ -750,3 +754,144 @@ def test_a_name_of_the_results_own_files_is_refused(name):
 def test_limits_of_the_colour_scale_must_grow(limits):
     with pytest.raises(ConfigurationError, match="significance_limits must grow"):
         configuration.plot_settings({"plots": {"significance_limits": limits}}, SCHEMA)
+
+
+def event_mistakes(**entry):
+    """Return what is said of a dataset of events; their files need not exist."""
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(datasets={"crab": {"events": "no.fits", "geometry": GEOMETRY, **entry}})
+    return [line for line in lines_of(error) if "does not exist" not in line]
+
+
+# Every row: keys of a dataset of events, and the one line that is said of them.
+EVENT_MISTAKES = {
+    "counts and events": ({"counts": "c.fits"}, "datasets.crab must have either counts or simulate or events"),
+    "no centre": (
+        {"geometry": {key: GEOMETRY[key] for key in ("width", "pixel_size")}},
+        "datasets.crab.geometry lacks the key center",
+    ),
+    "map and centre": (
+        {"geometry": {"as": "m.fits", "center": ["0 deg", "0 deg"]}},
+        "datasets.crab.geometry.center is no known key (known here: as)",
+    ),
+    "projection that is none": (
+        {"geometry": {**GEOMETRY, "projection": "AIT"}},
+        "datasets.crab.geometry.projection must be one of TAN, CAR, got 'AIT'",
+    ),
+    "frame that is none": (
+        {"geometry": {**GEOMETRY, "frame": "fk5"}},
+        "datasets.crab.geometry.frame must be one of icrs, galactic, got 'fk5'",
+    ),
+    "unknown key of a geometry": (
+        {"geometry": {**GEOMETRY, "projektion": "TAN"}},
+        "datasets.crab.geometry.projektion is no known key (did you mean projection?)",
+    ),
+    "pixels of no size": (
+        {"geometry": {**GEOMETRY, "pixel_size": "0 deg"}},
+        "datasets.crab.geometry.pixel_size must be more than 0",
+    ),
+    "too many pixels": (
+        {"geometry": {**GEOMETRY, "pixel_size": "0.1 arcsec"}},
+        "datasets.crab.geometry.width is 7.2e+04 x 3.6e+04 pixels of pixel_size: it must be 1 to 20000 on each side",
+    ),
+    "centre beyond the pole": (
+        {"geometry": {**GEOMETRY, "center": ["0 deg", "91 deg"]}},
+        "datasets.crab.geometry.center.1 must be a latitude, got 91 deg",
+    ),
+    "file that stands twice": (
+        {"events": ["no.fits", "other.fits", "no.fits"]},
+        "datasets.crab.events: no.fits stands there twice",
+    ),
+    "no files": ({"events": []}, "datasets.crab.events must have 1 items, got 0"),
+    "energies without a unit": (
+        {"cuts": {"energy": ["0.5", "10 TeV"]}},
+        "datasets.crab.cuts.energy.0 must be an energy with its unit, such as '0.5 TeV', got '0.5'",
+    ),
+    "energy as a number": (
+        {"cuts": {"energy": [0.5, "10 TeV"]}},
+        "datasets.crab.cuts.energy.0 must be an energy with its unit, such as '0.5 TeV', got 0.5",
+    ),
+    "energies that fall": (
+        {"cuts": {"energy": ["1 TeV", "500 GeV"]}},
+        "datasets.crab.cuts.energy must grow, got 1 TeV, 500 GeV",
+    ),
+    "one energy": ({"cuts": {"energy": ["1 TeV"]}}, "datasets.crab.cuts.energy must have 2 items, got 1"),
+    "no limit": ({"cuts": {"energy": [None, None]}}, "datasets.crab.cuts.energy has no limit: leave it out"),
+    "no date": (
+        {"cuts": {"time": ["yesterday", None]}},
+        "datasets.crab.cuts.time.0 must be a date such as '2004-12-04T22:00:00', or a modified Julian date as a number"
+        ", got 'yesterday'",
+    ),
+    "day that is none": ({"cuts": {"time": ["2004-02-31", None]}}, "datasets.crab.cuts.time: '2004-02-31' is no date"),
+    "times that fall": (
+        {"cuts": {"time": ["2004-12-05", 53343]}},
+        "datasets.crab.cuts.time must grow, got 2004-12-05, 53343",
+    ),
+    "zenith angles that fall": (
+        {"cuts": {"zenith": ["60 deg", "0 deg"]}},
+        "datasets.crab.cuts.zenith must grow, got 60 deg, 0 deg",
+    ),
+    "offset without a unit": (
+        {"cuts": {"offset": "2"}},
+        "datasets.crab.cuts.offset must be a length with its unit, such as '0.3 deg' or '5 px', got '2': no unit",
+    ),
+    "unknown cut": (
+        {"cuts": {"enrgy": ["1 TeV", None]}},
+        "datasets.crab.cuts.enrgy is no known key (did you mean energy?)",
+    ),
+    "no cuts": ({"cuts": {}}, "datasets.crab.cuts must not be empty"),
+}
+
+
+@pytest.mark.parametrize(("entry", "line"), EVENT_MISTAKES.values(), ids=EVENT_MISTAKES)
+def test_a_mistake_about_events_is_one_line(entry, line):
+    assert event_mistakes(**entry) == [line]
+
+
+def test_events_need_a_geometry():
+    with pytest.raises(ConfigurationError, match=r"crab has events, and no geometry that says on which pixels"):
+        settings_of(datasets={"crab": {"events": "no.fits"}})
+
+
+@pytest.mark.parametrize("key", ["geometry", "cuts"])
+def test_geometry_and_cuts_need_events(key):
+    value = {"geometry": GEOMETRY, "cuts": {"offset": "2 deg"}}[key]
+    with pytest.raises(ConfigurationError, match=f"datasets.crab.{key} stands beside events only"):
+        settings_of(datasets=crab(**{key: value}))
+
+
+def test_every_file_of_events_must_exist(tmp_path):
+    geometry = {"as": str(tmp_path / "map.fits")}
+    cuts = {"good_time_intervals": str(tmp_path / "gti.fits") + "[GTI]"}
+    entry = {"events": [str(tmp_path / "a.fits")], "geometry": geometry, "cuts": cuts}
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(datasets={"crab": entry})
+    keys = ["events.0", "geometry.as", "cuts.good_time_intervals"]
+    assert [line.split(":")[0] for line in lines_of(error)] == [f"datasets.crab.{key}" for key in keys]
+
+
+def test_dates_that_yaml_makes_of_texts_are_texts_again(tmp_path):
+    path = tmp_path / "events.fits"
+    path.write_bytes(b"")
+    cuts = yaml.safe_load("{time: [2004-12-04, 2004-12-04T22:00:00+01:00]}")
+    entry = {"events": str(path), "geometry": GEOMETRY, "cuts": cuts}
+    assert settings_of(datasets={"crab": entry})["crab"]["cuts"]["time"] == ["2004-12-04", "2004-12-04T21:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", r"c.yaml is no YAML: .*line 1"),
+        ("- a\n", "c.yaml holds no keys"),
+        ("", "c.yaml holds no keys"),
+        ("a: 1\na: 2\n", "a stands twice"),
+    ],
+)
+def test_configuration_that_is_none_is_refused(tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        configuration.read_configuration(tmp_path / "c.yaml")
+
+
+def test_schema_is_found_without_being_named():
+    assert configuration.load_schema() == SCHEMA

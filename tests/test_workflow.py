@@ -13,7 +13,8 @@ from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_heade
 from rule_graph import canonical, in_readme
 
 import skymask
-from skymask import maps
+from skymask import configuration, maps
+from skymask.forecast import number_of_jobs
 from skymask.pixel_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
 
 FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
@@ -102,6 +103,16 @@ def status(folder, dataset):
 
 def rows_of(path):
     return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_there_are_as_many_jobs_as_skymask_check_foretells(run):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    settings = configuration.dataset_settings(config, configuration.load_schema())
+    jobs = len(list((run / "logs").rglob("*.log")))
+    least, _ = number_of_jobs(settings, 10)
+    # Every iteration beyond the first has three jobs, and each dataset decides alone.
+    more = sum(4 * (status(run, dataset)["iteration"] - 1) for dataset in settings)
+    assert jobs == least + more
 
 
 def test_every_product_is_made(run):

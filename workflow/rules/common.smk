@@ -41,9 +41,13 @@ PRODUCTS = (
     "null.json",
 )
 
+#: Files of counts that the workflow makes, by the key of a dataset that says how.
+MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits"}
+
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
 OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
+
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
     "threshold",
@@ -107,13 +111,14 @@ def whole_entry(wildcards):
 
 
 def data_files(wildcards):
-    """Return the data files of a dataset by key: the user's, or the simulated ones."""
+    """Return the data files of a dataset by key: the user's, or those that the workflow makes."""
     entry = SETTINGS[wildcards.dataset]
     files = configuration.data_names(entry)
-    if "simulate" in entry:
-        files["counts"] = f"<results>/{wildcards.dataset}/simulation.fits"
-        if "acceptance_sigma" in entry["simulate"]:
-            files["acceptance"] = files["counts"]
+    for key, name in MADE_COUNTS.items():
+        if key in entry:
+            files["counts"] = f"<results>/{wildcards.dataset}/{name}"
+    if "acceptance_sigma" in entry.get("simulate", {}):
+        files["acceptance"] = files["counts"]
     return {key: configuration.split_name(name)[0] for key, name in files.items()}
 
 
@@ -121,17 +126,53 @@ def data_hdus(wildcards):
     """Return the HDU names of a dataset's files by key, None where the file holds one image."""
     entry = SETTINGS[wildcards.dataset]
     hdus = {key: configuration.split_name(name)[1] for key, name in configuration.data_names(entry).items()}
-    return {"counts": "COUNTS", "acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry else hdus
+    if any(key in entry for key in MADE_COUNTS):
+        hdus["counts"] = "COUNTS"
+    return {"acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry else hdus
 
 
 def file_identity(wildcards):
-    """Return name, size and time of every file of a dataset by key.
+    """Return name, size and time of every file of a dataset by key, but for those of which its counts are made.
 
     No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
     """
-    names = configuration.file_names(SETTINGS[wildcards.dataset])
+    entry = SETTINGS[wildcards.dataset]
+    return identity(
+        {
+            key: name
+            for key, name in configuration.file_names(entry).items()
+            if key not in configuration.event_names(entry)
+        }
+    )
+
+
+def event_identity(wildcards):
+    """Return name, size and time of every file of which the counts of a dataset are made."""
+    return identity(configuration.event_names(SETTINGS[wildcards.dataset]))
+
+
+def identity(names):
+    """Return name, size and time of files by key."""
     stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items()}
     return {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
+
+
+def event_files(wildcards):
+    """Return the files of which the counts of a dataset of events are made."""
+    names = configuration.event_names(SETTINGS[wildcards.dataset])
+    return [configuration.split_name(name)[0] for name in names.values()]
+
+
+def event_settings(wildcards):
+    """Return which events of a dataset are counted, and on which pixels."""
+    entry = SETTINGS[wildcards.dataset]
+    names = configuration.event_lists(entry)
+    return {"names": names, "geometry": entry["geometry"], "cuts": entry.get("cuts", {})}
+
+
+def binning_file(wildcards):
+    """Return what was noticed when the events of a dataset were counted, by key; nothing if it has no events."""
+    return {"binning": f"<results>/{wildcards.dataset}/binning.json"} if "events" in SETTINGS[wildcards.dataset] else {}
 
 
 def kernel_files(wildcards):

@@ -1,7 +1,7 @@
-"""Data in: simulated skies, and the inspection of every dataset before anything is computed from it.
+"""Data in: simulated skies, events counted on pixels, and the inspection of every dataset before anything is computed.
 
-Needs: the users' files. Makes: simulation.fits for simulated datasets, and inspection.json for all, which says
-whether the dataset can be used and, if not, why.
+Needs: the users' files. Makes: simulation.fits for simulated datasets, binned_counts.fits and binning.json for those of
+events, and inspection.json for all, which says whether the dataset can be used and, if not, why.
 """
 
 
@@ -23,9 +23,32 @@ rule simulate_counts:
         "../../scripts/simulate_counts.py"
 
 
+rule bin_events:
+    input:
+        event_files=event_files,
+    output:
+        counts="<results>/{dataset}/binned_counts.fits",
+        binning="<results>/{dataset}/binning.json",
+    log:
+        "<logs>/{dataset}/bin_events.log",
+    benchmark:
+        "<benchmarks>/{dataset}/bin_events.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=event_settings,
+        identity=event_identity,
+        library=LIBRARY,
+    message:
+        "Count the events of {wildcards.dataset} on pixels"
+    script:
+        "../../scripts/bin_events.py"
+
+
 rule check_dataset:
     input:
         unpack(data_files),
+        unpack(binning_file),
         kernel_files=kernel_files,
         region_files=region_files,
     output:

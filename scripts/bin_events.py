@@ -1,0 +1,29 @@
+"""Count the events of a dataset on its pixels. Events that cannot be counted are no crash: the inspection says why."""
+
+from pathlib import Path
+
+from skymask import maps
+from skymask.errors import MapError
+from skymask.events import bin_events, grid
+from skymask.jobs import job, write_json
+
+
+def write_counts(*, names, geometry, cuts, counts, binning):
+    try:
+        header, shape = grid(geometry)
+        binned = bin_events(names, header, shape, cuts)
+        maps.write(counts, {"counts": binned.counts}, sky=header, cards=binned.cards)
+        write_json(binning, {"reason": None, "warnings": binned.warnings})
+    except MapError as error:
+        # An empty file is no map: nothing reads it, because the inspection fails the dataset.
+        Path(counts).write_bytes(b"")
+        write_json(binning, {"reason": str(error), "warnings": []})
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_counts(
+            **snakemake.params.settings,
+            counts=snakemake.output.counts,
+            binning=snakemake.output.binning,
+        )

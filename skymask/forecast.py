@@ -1,0 +1,236 @@
+"""What a configuration will do, told before anything is computed, and everything that is wrong with it at once."""
+
+import numpy as np
+
+from skymask import configuration, events, geometry, maps, pixel_kernels
+from skymask.datasets import check_kernels, inspect
+from skymask.errors import ConfigurationError, MapError, SkymaskError
+from skymask.exclusion_regions import region_mask
+from skymask.files import check_writable
+from skymask.inputs import NO_COUNTS, prepare
+from skymask.kernels import AdaptiveRing
+
+#: Memory of a job in bytes, as measured: without a map, and for every pixel.
+BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
+
+#: Jobs of the workflow for a dataset: before the loop, in every iteration, and for its results.
+JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
+
+#: Jobs for all datasets: the summary and the report.
+JOBS_FOR_ALL = 2
+
+
+def forecast(path):
+    """Return what the configuration in a file will do, in lines of text, and what is wrong with it.
+
+    Nothing is computed but the sums of kernels, and of event lists only the headers are read.
+
+    Parameters
+    ----------
+    path : str or Path
+        YAML file, as for `snakemake --configfile`.
+
+    Returns
+    -------
+    lines, mistakes : list of str
+    """
+    try:
+        schema = configuration.load_schema()
+        config = configuration.read_configuration(path)
+    except ConfigurationError as error:
+        return [], str(error).splitlines()
+    mistakes = []
+    try:
+        settings = configuration.dataset_settings(config, schema)
+        configuration.plot_settings(config, schema)
+    except ConfigurationError as error:
+        mistakes += str(error).splitlines()
+        settings, more = _one_by_one(config, schema)
+        mistakes += [line for line in more if line not in mistakes]
+    pathvars = config.get("pathvars")
+    for folder in ("results", "logs", "benchmarks"):
+        try:
+            check_writable(str((pathvars if isinstance(pathvars, dict) else {}).get(folder, folder)))
+        except SkymaskError as error:
+            mistakes.append(str(error))
+    lines = []
+    for name, entry in settings.items():
+        about, wrong = _dataset(entry)
+        lines += [name, *(f"  {line}" for line in about)]
+        mistakes += [f"{name}: {mistake}" for mistake in wrong]
+    if settings:
+        groups = config.get("checkpoint_groups", schema["properties"]["checkpoint_groups"]["default"])
+        least, most = number_of_jobs(settings, groups)
+        number = "1 dataset" if len(settings) == 1 else f"{len(settings)} datasets"
+        lines.append(f"{number}, {least} jobs if every loop ends at once, {most} at most")
+    return lines, mistakes
+
+
+def number_of_jobs(settings, largest_number_of_groups):
+    """Return how many jobs the workflow has, if every loop ends after one iteration, and if none ends before its last.
+
+    The rule `all` is not counted.
+    """
+    groups = configuration.groups(list(settings), largest_number_of_groups)
+    least = most = JOBS_FOR_ALL
+    longest = dict.fromkeys(groups.values(), 1)
+    for name, entry in settings.items():
+        iterations = entry["convergence"]["max_iterations"]
+        fixed = JOBS_BEFORE + JOBS_AFTER + ("counts" not in entry) + ("simulate" in entry)
+        fixed += entry["background_kernel"]["shape"] == "adaptive_ring"
+        least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
+        longest[groups[name]] = max(longest[groups[name]], iterations)
+    # A group decides at the start and after every iteration.
+    return least + 2 * len(longest), most + sum(1 + iterations for iterations in longest.values())
+
+
+def expected_alpha(source, background):
+    """Return the ratio of on to off acceptance where nothing is excluded and the acceptance is flat.
+
+    For kernels with weights it is the effective one of a background with their variance.
+    """
+    return float(source.sum() * (background**2).sum() / background.sum() ** 2)
+
+
+def _one_by_one(config, schema):
+    """The settings of those datasets that have no mistake, alone with what is said for all, and mistakes of the others.
+
+    A mistake in the form of one dataset hides what is wrong with the content of the others.
+    """
+    settings, mistakes = {}, []
+    datasets = config.get("datasets")
+    if isinstance(datasets, str):
+        try:
+            datasets = configuration.read_table(datasets)
+        except ConfigurationError as error:
+            return {}, str(error).splitlines()
+    for name, entry in (datasets if isinstance(datasets, dict) else {}).items():
+        try:
+            settings |= configuration.dataset_settings({**config, "datasets": {name: entry}}, schema)
+        except ConfigurationError as error:
+            mistakes += str(error).splitlines()
+    return settings, list(dict.fromkeys(mistakes))
+
+
+def _dataset(entry):
+    """What is to be said of one dataset, and what is wrong with it."""
+    files = configuration.data_names(entry)
+    lines, mistakes, warnings = [], [], []
+    try:
+        files["counts"], header, shape, about = _counts(entry, mistakes)
+    except MapError as error:
+        return [], [*mistakes, str(error)]
+    lines += about
+    kernels = {key: entry[key] for key in ("source_kernel", "background_kernel", "dilation_radius", "statistic")}
+    selection = {key: entry[key] for key in ("exclusion_regions", "min_acceptance_fraction")}
+    try:
+        dataset, warnings = inspect(files, selection, kernels)
+        if "counts" not in entry:
+            warnings = [warning for warning in warnings if warning != NO_COUNTS]
+        covered = np.count_nonzero(dataset.inputs.coverage)
+        excluded = np.count_nonzero(~dataset.inputs.exclusion_mask)
+        lines.append(f"coverage           {covered} of {np.prod(shape)} pixels, {excluded} excluded by the user")
+    except MapError as error:
+        mistakes += _more_mistakes(str(error), files, header, shape, selection, kernels)
+    try:
+        lines += _kernels(kernels, geometry.pixel_size(header))
+    except MapError as error:
+        mistakes += [str(error)] if str(error) not in mistakes else []
+    lines.append(f"memory             about {(BASE_MEMORY + MEMORY_PER_PIXEL * np.prod(shape)) / 1e6:.0f} MB per job")
+    lines.append(f"iterations         at most {entry['convergence']['max_iterations']}")
+    return lines + [f"warning: {warning}" for warning in warnings], mistakes
+
+
+def _counts(entry, mistakes):
+    """Counts as `read_dataset` takes them, header, shape, and lines; mistakes in event files are added."""
+    if "counts" in entry:
+        sky_map = maps.read(entry["counts"])
+        header, shape, counts = sky_map.header, sky_map.data.shape, entry["counts"]
+        about = f"{np.nansum(sky_map.data):.0f} in {entry['counts']}"
+    else:
+        field = entry["simulate"] if "simulate" in entry else entry["geometry"]
+        header, shape = events.grid(field)
+        # What the counts will be is not known yet.
+        counts = maps.SkyMap(np.zeros(shape, dtype=np.uint8), header)
+        about = "to be simulated"
+        if "events" in entry:
+            number, names = 0, configuration.event_lists(entry)
+            for name in names:
+                try:
+                    number += events.check_events(name, header, shape, entry.get("cuts"))
+                except MapError as error:
+                    mistakes.append(str(error))
+            files = "1 file" if len(names) == 1 else f"{len(names)} files"
+            about = f"to be made of {number} events in {files}"
+    return counts, header, shape, [_grid_line(header, shape), f"counts             {about}"]
+
+
+def _grid_line(header, shape):
+    size = geometry.pixel_size(header)
+    middle = geometry.sky_position(header, (shape[1] - 1) / 2, (shape[0] - 1) / 2)
+    sizes = size[1:] if np.isclose(*size, rtol=1e-6) else size[::-1]
+    pixels = " x ".join(length_text(value) for value in sizes)
+    longitude, latitude = geometry.axis_names(header)
+    extent = " x ".join(length_text(n * value) for n, value in zip(shape[::-1], size[::-1], strict=True))
+    return (
+        f"geometry           {shape[1]} x {shape[0]} pixels of {pixels}: {extent} around "
+        f"{longitude} {middle[0]:.6g}, {latitude} {middle[1]:.6g} deg"
+    )
+
+
+def _kernels(kernels, size):
+    """Lines about the kernels on the pixels of a map, and the ratio of on to off that follows."""
+    source = pixel_kernels.to_pixels(kernels["source_kernel"], size)
+    off_keys = ("source_kernel", "background_kernel", "statistic")
+    background = pixel_kernels.background_kernel(size, **{key: kernels[key] for key in off_keys})
+    dilation = pixel_kernels.dilation_kernel(kernels["dilation_radius"], size)
+    if isinstance(background, AdaptiveRing):
+        alphas = [expected_alpha(source, ring) if ring.any() else np.inf for ring in background.rings]
+        background = background.rings[next((i for i, a in enumerate(alphas) if a <= background.alpha_max), -1)]
+    named = {"source_kernel": source, "background_kernel": background, "dilation_radius": dilation}
+    lines = []
+    for key, pixels in named.items():
+        what = kernels[key] if isinstance(kernels[key], str) else pixel_kernels.describe(kernels[key])
+        box = f"{pixels.shape[1]} x {pixels.shape[0]}"
+        lines.append(f"{key:<18} {what}: {np.count_nonzero(pixels)} pixels in {box}")
+    if background.any():
+        alpha = expected_alpha(source, background)
+        lines.append(f"alpha              {alpha:.3g} with flat acceptance and nothing excluded")
+    return lines
+
+
+def _more_mistakes(first, files, header, shape, selection, kernels):
+    """The mistake that an inspection ended with, and what it would have found next."""
+    found = [first]
+    for key, name in files.items():
+        if isinstance(name, str) and key != "counts":
+            found += _mistakes_of(maps.read, name)
+    found += _mistakes_of(geometry.check_distortion, header, shape)
+    found += _mistakes_of(region_mask, header, shape, selection["exclusion_regions"])
+    size = _result_of(geometry.pixel_size, header)
+    if size is not None:
+        found += _mistakes_of(check_kernels, prepare(np.zeros(shape, dtype=np.uint8)), size, **kernels)
+    return list(dict.fromkeys(found))
+
+
+def _mistakes_of(function, *arguments, **options):
+    try:
+        function(*arguments, **options)
+    except MapError as error:
+        return [str(error)]
+    return []
+
+
+def _result_of(function, *arguments):
+    try:
+        return function(*arguments)
+    except MapError:
+        return None
+
+
+def length_text(degrees):
+    """Return an angle in the unit in which its number is easily read."""
+    for unit, factor in (("deg", 1), ("arcmin", 60), ("arcsec", 3600)):
+        if degrees * factor >= (0.0099 if unit == "deg" else 0.1) or unit == "arcsec":
+            return f"{degrees * factor:.4g} {unit}"
+    return None
