@@ -43,11 +43,6 @@ def inside(block, outer):
     )
 
 
-def area(blocks):
-    """Return the number of pixels in all blocks together."""
-    return sum((y.stop - y.start) * (x.stop - x.start) for y, x in blocks)
-
-
 def around(marked, side):
     """Return boxes that hold all marked pixels: one for each group of touching cells, cut where larger than `side`.
 

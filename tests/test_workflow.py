@@ -105,7 +105,8 @@ def rows_of(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def test_there_are_as_many_jobs_as_skymask_check_foretells(run):
+def test_there_are_as_many_jobs_as_skymask_check_foretells(run, monkeypatch):
+    monkeypatch.chdir(run)
     config = yaml.safe_load((run / "config.yaml").read_text())
     settings = configuration.dataset_settings(config, configuration.load_schema())
     jobs = len(list((run / "logs").rglob("*.log")))
