@@ -140,7 +140,7 @@ class OffSums:
         packed = self._packed_sums(counts, acceptance, weight, out) if self._low_bits else None
         if packed is not None:
             unit = float(1 << self._low_bits)
-            high = np.multiply(packed, 1 / unit)
+            high = np.multiply(packed, 1 / unit, out=self._sums.buffer(3, packed.shape))
             np.rint(high, out=high)
             combine(self._counts_off[there], high, out=self._counts_off[there], casting="unsafe")
             high *= unit

@@ -143,7 +143,7 @@ class BlockSums:
         self.half = (kernel.shape[0] // 2, kernel.shape[1] // 2)
         self._norm = float(np.sqrt(np.count_nonzero(kernel)))
         self._transforms = {}
-        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0)]
+        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0), np.empty(0)]
 
     def tiles(self, shape):
         """Return the tiles in which the sums of a whole map are cheapest, as pairs of slices."""
@@ -182,14 +182,14 @@ class BlockSums:
 
     def values(self, block_shape, out):
         """Return the array in which `sums_of_values` expects the block of integers; see `sums`."""
-        values = self._buffer(0, (block_shape[0], self._padded_shape(block_shape, out)[1]))
+        values = self.buffer(0, (block_shape[0], self._padded_shape(block_shape, out)[1]))
         values[:, block_shape[1] :] = 0
         return values[:, : block_shape[1]]
 
     def sums_of_values(self, block_shape, out):
         """Return the sums of the block in `values`, or None if they cannot be had exactly with one transform."""
         shape = self._padded_shape(block_shape, out)
-        values = self._buffer(0, (block_shape[0], shape[1]))
+        values = self.buffer(0, (block_shape[0], shape[1]))
         norm = np.sqrt(np.einsum("ij,ij->", values, values))
         return self._convolved(values, shape, out) if self._error(shape) * norm < ROUNDING_MARGIN else None
 
@@ -219,14 +219,14 @@ class BlockSums:
 
     def _convolved(self, values, shape, out):
         rows = values.shape[0]
-        transform = self._buffer(1, (shape[0], shape[1] // 2 + 1))
+        transform = self.buffer(1, (shape[0], shape[1] // 2 + 1))
         np.fft.rfft(values, axis=1, out=transform[:rows])
         transform[rows:] = 0
         np.fft.fft(transform, axis=0, out=transform)
         transform *= self._kernel_transform(shape)
         np.fft.ifft(transform, axis=0, out=transform)
         first, rows = out[0].start + self.half[0], out[0].stop - out[0].start
-        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self._buffer(2, (rows, shape[1])))
+        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self.buffer(2, (rows, shape[1])))
         wanted = result[:, out[1].start + self.half[1] : out[1].stop + self.half[1]]
         return np.rint(wanted, out=wanted)
 
@@ -237,8 +237,8 @@ class BlockSums:
             self._transforms[shape] = np.fft.fft(transform, axis=0, out=transform)
         return self._transforms[shape]
 
-    def _buffer(self, number, shape):
-        """An array of this shape in memory used before: fresh memory costs as much as the arithmetic."""
+    def buffer(self, number, shape):
+        """Return an array of this shape in memory used before: fresh memory costs as much as the arithmetic."""
         size = shape[0] * shape[1]
         if self._buffers[number].size < size:
             self._buffers[number] = np.empty(size, dtype=self._buffers[number].dtype)
@@ -377,8 +377,8 @@ def _cheapest_side(n, half):
     counts = range(-(-n // max(largest, 8 * half)), -(-n // smallest) + 1)
 
     def cost(count):
-        # Every tile, and the kernel, is transformed; longer transforms cost a little more, and leave the cache.
-        return (count + 0.5) * _fast_length(-(-n // count) + 2 * half) ** 1.05
+        # Longer transforms cost a little more per pixel, and leave the cache.
+        return count * _fast_length(-(-n // count) + 2 * half) ** 1.05
 
     return -(-n // min(counts, key=cost))
 
