@@ -46,7 +46,10 @@ THRESHOLD = 5
 #: A significance so close to the threshold may fall on either side in gammapy's single precision.
 TOLERANCE = 1e-4
 
-#: Above so many pixels, the slow loops run once and skymask three times; gammapy's does not fit into the memory.
+#: Above so many pixels the slow loops run three times at most.
+SEVERAL_PIXELS = 2_000_000
+
+#: Above so many they run once and skymask three times; gammapy's does not fit into the memory.
 MANY_PIXELS = 10_000_000
 
 FLOOR_CALLS = 20
@@ -69,7 +72,9 @@ def main():
             continue
         if part == "comparison":
             for size in arguments.sizes:
-                keep(part, size, compare(size, arguments.repeats))
+                # After each turn, for an interrupted run to leave what it has.
+                for result in compare(size, arguments.repeats):
+                    keep(part, size, result)
         elif part == "stages":
             keep(part, "1000x1000", profile_stages("1000x1000", arguments.repeats))
         elif part == "no_change":
@@ -181,7 +186,7 @@ def cpu_seconds(function, *arguments):
 
 
 def compare(size, repeats):
-    """Return medians of CPU seconds of all loops on one field, in turns, and in how many pixels their masks differ."""
+    """Yield, turn by turn, medians of CPU seconds of all loops on one field, and how far their masks differ."""
     counts, sources = field(size)
     many = counts.size > MANY_PIXELS
     small, _ = field("200x200")
@@ -201,45 +206,51 @@ def compare(size, repeats):
         },
     }
     masks = {name: result.exclusion_mask for name, result in ours.items()}
-    significance = {"wstat": None if many else ours["wstat"].products.significance}
+    significance = None if many else ours["wstat"].products.significance
     del ours
+    turns = min(repeats, 3) if many else repeats
+    slow = turns if counts.size < SEVERAL_PIXELS else 1 if many else min(repeats, 3)
+    # The slow loops come in the last turns.
     runs = {
-        "skymask_cash": (repeats // 2 + 1 if many else repeats, lambda: iterate(counts, "cash")),
-        "skymask_wstat": (repeats // 2 + 1 if many else repeats, lambda: iterate(counts, "wstat")),
-        "floor": (repeats, lambda: floor(counts)),
-        "original": (1 if many else repeats, lambda: original(counts, limits["cash"])[0]),
+        "skymask_cash": (0, lambda: iterate(counts, "cash")),
+        "skymask_wstat": (0, lambda: iterate(counts, "wstat")),
+        "floor": (0, lambda: floor(counts)),
+        "original": (turns - slow, lambda: original(counts, limits["cash"])[0]),
     }
     if not many:
         gammapy_loop(small, 2)
-        runs["gammapy"] = (repeats, lambda: gammapy_loop(counts, limits["wstat"])[0])
-    seconds = {name: [] for name in runs}
-    final = {}
-    for turn in range(repeats):
-        for name, (number, run) in runs.items():
-            if turn < number:
-                took, result = cpu_seconds(run)
-                seconds[name].append(took / (FLOOR_CALLS if name == "floor" else 1))
-                if name in ("original", "gammapy"):
-                    final[name] = result
-                del result
-    record["runs"] = {name: len(took) for name, took in seconds.items()}
-    record["seconds"] = {name: float(np.median(took)) for name, took in seconds.items()}
-    record["spread"] = {name: [float(min(took)), float(max(took))] for name, took in seconds.items()}
-    record["different_from_original"] = int((final["original"] != masks["cash"]).sum())
-    if not many:
-        record["different_from_gammapy"] = int((final["gammapy"] != masks["wstat"]).sum())
+        runs["gammapy"] = (turns - slow, lambda: gammapy_loop(counts, limits["wstat"])[0])
         theirs = gammapy_loop(counts, 1, exclusion_mask=masks["wstat"])[2]
-        differing = (theirs >= THRESHOLD) != (significance["wstat"] >= THRESHOLD)
-        close = np.abs(significance["wstat"] - THRESHOLD) < TOLERANCE
-        record["threshold"] = {
-            "differing": int(differing.sum()),
-            "differing_and_not_close": int((differing & ~close).sum()),
-            "close": int(close.sum()),
-            "largest_difference_near_it": float(
-                np.abs(theirs - significance["wstat"])[np.abs(significance["wstat"] - THRESHOLD) < 1].max(initial=0)
-            ),
-        }
-    return record
+        record["threshold"] = compare_at_threshold(theirs, significance)
+    seconds = {}
+    for turn in range(turns):
+        for name, (first_turn, run) in runs.items():
+            if turn < first_turn:
+                continue
+            took, result = cpu_seconds(run)
+            seconds.setdefault(name, []).append(took / (FLOOR_CALLS if name == "floor" else 1))
+            if name == "original":
+                record["different_from_original"] = int((result != masks["cash"]).sum())
+            if name == "gammapy":
+                record["different_from_gammapy"] = int((result != masks["wstat"]).sum())
+            del result
+        record["runs"] = {name: len(took) for name, took in seconds.items()}
+        record["seconds"] = {name: float(np.median(took)) for name, took in seconds.items()}
+        record["spread"] = {name: [min(took), max(took)] for name, took in seconds.items()}
+        yield record
+
+
+def compare_at_threshold(theirs, ours):
+    """Return in how many pixels two maps of the significance of one mask are on different sides of the threshold."""
+    differing = (theirs >= THRESHOLD) != (ours >= THRESHOLD)
+    close = np.abs(ours - THRESHOLD) < TOLERANCE
+    near = np.abs(ours - THRESHOLD) < 1
+    return {
+        "differing": int(differing.sum()),
+        "differing_and_not_close": int((differing & ~close).sum()),
+        "close": int(close.sum()),
+        "largest_difference_near_it": float(np.abs(theirs - ours)[near].max(initial=0)),
+    }
 
 
 def profile_stages(size, repeats):

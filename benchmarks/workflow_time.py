@@ -1,7 +1,7 @@
 """Measure the workflow on one simulated map, from its configuration to the report, and what its CPU time goes into.
 
-Every job's Python gets a `sitecustomize` that takes the time of imports and of reading and writing maps. What is left is
-the arithmetic of a job, or, in the jobs whose names begin with "plot", the drawing. All else is the engine's.
+Every job's Python gets a `sitecustomize` that takes the time of imports and of reading and writing maps. What is left
+is the arithmetic of a job, or, in the jobs whose names begin with "plot", the drawing. All else is the engine's.
 """
 
 import json
@@ -33,7 +33,7 @@ dilation_radius: 0.3 deg
 threshold: 5
 """
 
-SITECUSTOMIZE = '''
+SITECUSTOMIZE = """
 import atexit, builtins, functools, json, os, sys, time
 
 started = time.process_time()
@@ -79,7 +79,7 @@ def report():
 
 builtins.__import__ = timed("imports", original_import)
 atexit.register(report)
-'''
+"""
 
 
 def measure(repeats):
