@@ -35,7 +35,7 @@ from skymask import convergence, loop  # noqa: E402
 
 RESULTS = REPOSITORY / "benchmarks" / "compare_loops.json"
 SIZES = ["500x500", "1000x1000", "4000x1000", "2000x2000", "8000x8000"]
-PARTS = ["comparison", "stages", "no_change", "radius", "memory", "imports", "workflow"]
+PARTS = ["comparison", "growth", "stages", "no_change", "radius", "memory", "imports", "workflow"]
 
 #: The field: degrees per pixel, sources per square degree, and radii in pixels.
 PIXEL_SIZE = 0.02
@@ -75,6 +75,8 @@ def main():
                 # After each turn, for an interrupted run to leave what it has.
                 for result in compare(size, arguments.repeats):
                     keep(part, size, result)
+        elif part == "growth":
+            keep(part, "three iterations", grow(["1000x1000", "8000x8000"], arguments.repeats))
         elif part == "stages":
             keep(part, "1000x1000", profile_stages("1000x1000", arguments.repeats))
         elif part == "no_change":
@@ -251,6 +253,19 @@ def compare_at_threshold(theirs, ours):
         "close": int(close.sum()),
         "largest_difference_near_it": float(np.abs(theirs - ours)[near].max(initial=0)),
     }
+
+
+def grow(sizes, repeats):
+    """Return CPU seconds of three iterations by size and statistic; to their end, larger maps need more of them."""
+    result = {}
+    for size in sizes:
+        counts, _ = field(size)
+        took = {"cash": [], "wstat": []}
+        for _ in range(min(repeats, 2) if counts.size > MANY_PIXELS else repeats):
+            for statistic, seconds in took.items():
+                seconds.append(cpu_seconds(lambda: iterate(counts, statistic, max_iterations=3).state)[0])  # noqa: B023
+        result[size] = {statistic: float(np.median(seconds)) for statistic, seconds in took.items()}
+    return result
 
 
 def profile_stages(size, repeats):
