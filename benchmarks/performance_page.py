@@ -83,8 +83,9 @@ def ratios(results):
         f"The slowest run of a loop exceeds its median by up to {noise(results):.0f} %: such is the noise here.\n",
         "![CPU time of both loops in units of skymask's, by size of the map](images/performance.png)\n",
         "At 8000 x 8000, (b) does not fit into the memory (see below) and is left out. The slow loops ran fewer times"
-        " where they take long; what was not run is said to be so. With the number of sources grows the number of"
-        " iterations: one that keeps changing somewhere is enough.\n",
+        " where they take long, and (a) not at all where the table says so: with as many iterations as there it would"
+        " take half an hour. Larger maps need more iterations, because one place where the mask still changes keeps the"
+        " whole loop running; skymask computes that place again, (a) and (b) compute the whole map.\n",
         "Pixels in which skymask's final mask differs from that of (a) and of (b); pixels that gammapy, given skymask's"
         " final mask, finds on the other side of the threshold, before the dilation; and how many of these are not"
         " within 0.0001 of the threshold:\n",
@@ -228,10 +229,11 @@ def memory_table(part):
 def workflow_table(part):
     """What the workflow costs on one small map."""
     ((size, case),) = part.items()
+    runs = "one run" if case["runs"] == 1 else f"medians of {case['runs']} runs"
     lines = [
         "## The whole workflow\n",
         f"One simulated map of {shown(size)} pixels from the configuration to the report, `snakemake --cores 1`,"
-        f" {case['jobs']} jobs, medians of {case['runs']} run{'s' * (case['runs'] > 1)}; per cent of the CPU time:\n",
+        f" {case['jobs']} jobs, {runs}; per cent of the CPU time:\n",
         "| part | % |",
         "|---|---|",
     ]
@@ -303,6 +305,7 @@ def draw(comparison):
         yscale="log",
         xlabel="size of the map in pixels",
         ylabel="CPU time in units of skymask's",
+        xlim=(-0.4, len(sizes) - 0.6),
         ylim=(0.8, 150),
         yticks=(1, 2, 5, 10, 20, 50, 100),
         yticklabels=(1, 2, 5, 10, 20, 50, 100),
