@@ -1,11 +1,12 @@
-# make run: the workflow with config.yaml. make test: the tests. Both build .venv first if it is missing or out of date.
+# make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
+# All build .venv first if it is missing or out of date.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test lint lock install clean
+.PHONY: run test lint bench lock install clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -18,6 +19,9 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+
+bench: .venv/dev.stamp
+	$(BIN)/python benchmarks/compare_loops.py $(ARGS)
 
 install: .venv/run.stamp
 

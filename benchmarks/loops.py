@@ -36,7 +36,18 @@ def original(counts, source_kernel, background_kernel, dilation_kernel, *, thres
         return mask, background, compute_significance(background)
 
 
-def gammapy_loop(counts, geom, *, source_radius, inner_radius, width, dilation_radius, threshold, max_iterations=50):
+def gammapy_loop(
+    counts,
+    geom,
+    *,
+    source_radius,
+    inner_radius,
+    width,
+    dilation_radius,
+    threshold,
+    max_iterations=50,
+    exclusion_mask=None,
+):
     """Return mask, background and significance by the loop that a user of gammapy 2.1 would write.
 
     RingBackgroundMaker, ExcessMapEstimator and `binary_dilate`, until the mask does not change.
@@ -47,6 +58,8 @@ def gammapy_loop(counts, geom, *, source_radius, inner_radius, width, dilation_r
     geom : gammapy.maps.WcsGeom
         With an energy axis of one bin.
     source_radius, inner_radius, width, dilation_radius : Quantity
+    exclusion_mask : ndarray of bool, shape (ny, nx), optional
+        To start with; with one iteration, background and significance are those of this mask.
     """
     from gammapy.datasets import MapDataset, MapDatasetOnOff
     from gammapy.estimators import ExcessMapEstimator
@@ -61,6 +74,8 @@ def gammapy_loop(counts, geom, *, source_radius, inner_radius, width, dilation_r
     )
     estimator = ExcessMapEstimator(source_radius, selection_optional=None, correlate_off=False)
     mask = Map.from_geom(geom.squash("energy"), data=True, dtype=bool)
+    if exclusion_mask is not None:
+        mask.data[0] = exclusion_mask
     for _ in range(max_iterations):
         maker = RingBackgroundMaker(r_in=inner_radius, width=width, exclusion_mask=mask)
         on_off = maker.run(dataset)

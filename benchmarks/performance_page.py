@@ -1,0 +1,319 @@
+"""Write docs/performance.md and its figure from what `compare_loops` measured."""
+
+from pathlib import Path
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGE = REPOSITORY / "docs" / "performance.md"
+FIGURE = REPOSITORY / "docs" / "images" / "performance.png"
+
+#: What skymask aims at: ratios of CPU time, growth with the number of pixels, over kernel radii, bytes per pixel.
+AIMS = {"original": 30, "gammapy": 40, "exponent": 1.05, "radius": 1.5, "memory": 40}
+#: Slow loop -> the statistic that it computes.
+STATISTICS = {"original": "cash", "gammapy": "wstat"}
+
+INTRODUCTION = """# Performance
+
+What the loop in memory (`skymask.iterate`) costs, and the workflow around it. Everything here is measured and written
+by `make bench` (`benchmarks/compare_loops.py`; the numbers are in `benchmarks/compare_loops.json`).
+
+Measured on {cpu}, {cores} cores, with Python {python}, numpy {numpy}, scipy {scipy}, astropy {astropy} and
+gammapy {gammapy}. Other programs were running: CPU time counts only our own, but caches and memory are shared.
+Therefore the loops take turns, and medians are given. Ratios hold for this machine; absolute times are given only to
+say where the time goes.
+
+## What is compared
+
+Field: pixels of 0.02 deg, 1 count per pixel, 0.1 sources per square degree, Gaussian with a standard deviation of 2 to
+5 pixels (uniform) and 50 to 2000 counts (uniform in the logarithm), seeded. Source disk 5 pixels, ring 25 to 40 pixels,
+dilation 15 pixels, threshold 5, no acceptance. CPU time of one process on one thread, everything imported and every
+loop run once on a small map before; from the counts in memory to the final mask, background and significance.
+
+- **(a)** the original algorithm, written plainly with scipy: whole-map `fftconvolve`, `binary_erosion`; background
+  taken as known. Against `statistic="cash"`.
+- **(b)** the loop of a user of gammapy 2.1: `RingBackgroundMaker`, `ExcessMapEstimator`, `binary_dilate` without
+  Fourier transforms. Against `statistic="wstat"`.
+- **(c)** the floor: read the counts, write background, significance (64 bits each) and mask, once.
+
+(a) and (b) stop when their mask stops changing and do at most as many iterations as skymask, whose loop ends where a
+mask repeats; otherwise they would do 50 in a limit cycle. They are in `benchmarks/loops.py`.
+"""
+
+
+def write(results):
+    """Write page and figure."""
+    parts = [INTRODUCTION.format(**results["machine"]), ratios(results), aims(results)]
+    parts += [section(results[name]) for name, section in SECTIONS.items() if name in results]
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    draw(results["comparison"])
+
+
+def sizes_of(results):
+    """The sizes measured, smallest map first."""
+    return sorted(results["comparison"], key=lambda size: (results["comparison"][size]["pixels"], size))
+
+
+def ratio(case, name):
+    """Return CPU time of a loop in units of skymask's, None if it did not run."""
+    if name not in case["seconds"]:
+        return None
+    if name == "floor":
+        return case["seconds"]["skymask_wstat"] / case["seconds"]["floor"]
+    return case["seconds"][name] / case["seconds"][f"skymask_{STATISTICS[name]}"]
+
+
+def ratios(results):
+    """The table of ratios, the figure, and how far the masks agree."""
+    lines = [
+        "## The loops compared\n",
+        "CPU time of (a) and (b) in units of skymask's, and skymask's (wstat) in units of (c); iterations with cash and"
+        " wstat; runs of skymask, (a), (b).\n",
+        "| map | sources | iterations | (a) / skymask | (b) / skymask | skymask / (c) | runs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for size in sizes_of(results):
+        case = results["comparison"][size]
+        cells = [shown(size), case["sources"], "{cash}, {wstat}".format(**case["iterations"])]
+        cells += [number(ratio(case, name)) for name in ("original", "gammapy", "floor")]
+        runs = [case["runs"].get(name, 0) for name in ("skymask_cash", "original", "gammapy")]
+        lines.append(f"| {' | '.join(map(str, cells))} | {', '.join(map(str, runs))} |")
+    lines += [
+        "",
+        f"The slowest run of a loop exceeds its median by up to {noise(results):.0f} %: such is the noise here.\n",
+        "![CPU time of both loops in units of skymask's, by size of the map](images/performance.png)\n",
+        "At 8000 x 8000, (b) does not fit into the memory (see below) and is left out. The slow loops ran fewer times"
+        " where they take long, and (a) not at all where the table says so: with as many iterations as there it would"
+        " take half an hour. Larger maps need more iterations, because one place where the mask still changes keeps the"
+        " whole loop running; skymask computes that place again, (a) and (b) compute the whole map.\n",
+        "Pixels in which skymask's final mask differs from that of (a) and of (b); pixels that gammapy, given skymask's"
+        " final mask, finds on the other side of the threshold, before the dilation; and how many of these are not"
+        " within 0.0001 of the threshold:\n",
+        "| map | (a) | (b) | other side of the threshold | not within 0.0001 of it |",
+        "|---|---|---|---|---|",
+    ]
+    for size in sizes_of(results):
+        case = results["comparison"][size]
+        threshold = case.get("threshold", {})
+        cells = [shown(size), case.get("different_from_original"), case.get("different_from_gammapy")]
+        cells += [threshold.get("differing"), threshold.get("differing_and_not_close")]
+        lines.append(f"| {' | '.join('not run' if cell is None else str(cell) for cell in cells)} |")
+    undefined = sum(sum(case["undefined_background"].values()) for case in results["comparison"].values())
+    cycles = [
+        f"{shown(size)} with {statistic}"
+        for size in sizes_of(results)
+        for statistic, state in results["comparison"][size]["states"].items()
+        if state == "cycle"
+    ]
+    lines.append(
+        f"\nPixels whose ring is empty, where (a) divides rounding errors: {undefined}."
+        f" Limit cycles: {', '.join(cycles) or 'none'}.\n"
+    )
+    return "\n".join(lines)
+
+
+def noise(results):
+    """By how many per cent the slowest run of a loop exceeds its median, at most; the floor is too short to count."""
+    return max(
+        100 * (case["spread"][name][1] / case["seconds"][name] - 1)
+        for case in results["comparison"].values()
+        for name in case["seconds"]
+        if name != "floor"
+    )
+
+
+def aims(results):
+    """What was aimed at, and what was reached."""
+    lines = ["## Aims\n", "| aim | measured | |", "|---|---|---|"]
+    for name, label in (("original", "(a)"), ("gammapy", "(b)")):
+        values = [ratio(case, name) for case in results["comparison"].values() if ratio(case, name) is not None]
+        low, high, aim = min(values), max(values), AIMS[name]
+        verdict = "reached" if low >= aim else "missed" if high < aim else "reached in part"
+        lines.append(f"| 1/{aim} of the CPU time of {label} | 1/{low:.0f} to 1/{high:.0f} | {verdict} |")
+    squares = {size: case for size, case in results["comparison"].items() if size in ("1000x1000", "8000x8000")}
+    for statistic in ("cash", "wstat"):
+        if len(squares) == 2:
+            took = [squares[size]["seconds"][f"skymask_{statistic}"] for size in ("1000x1000", "8000x8000")]
+            rounds = [squares[size]["iterations"][statistic] for size in ("1000x1000", "8000x8000")]
+            exponent = np.log(took[1] / took[0]) / np.log(64)
+            lines.append(
+                f"| CPU time grows from 10^6 to 6.4 x 10^7 pixels with an exponent of at most {AIMS['exponent']} |"
+                f" {exponent:.3f} ({statistic}; {rounds[0]} and {rounds[1]} iterations) |"
+                f" {'reached' if exponent <= AIMS['exponent'] else 'missed'} |"
+            )
+    for case in results.get("growth", {}).values():
+        (small, large) = sorted(case)
+        for statistic in ("cash", "wstat"):
+            exponent = np.log(case[large][statistic] / case[small][statistic]) / np.log(64)
+            lines.append(
+                f"| the same for three iterations, however many the map needs | {exponent:.3f} ({statistic}) |"
+                f" {'reached' if exponent <= AIMS['exponent'] else 'missed'} |"
+            )
+    for kernel, by_radius in next(iter(results.get("radius", {}).values()), {}).items():
+        took = [case["seconds"] for case in by_radius.values()]
+        spread = max(took) / min(took)
+        lines.append(
+            f"| CPU time within a factor of {AIMS['radius']} for radii of 5 to 80 pixels | {spread:.2f} ({kernel}) |"
+            f" {'reached' if spread <= AIMS['radius'] else 'missed'} |"
+        )
+    for size, peak in sorted(results.get("memory", {}).items()):
+        for name in ("skymask_cash", "skymask_wstat"):
+            lines.append(
+                f"| at most {AIMS['memory']} bytes per pixel at the peak | {peak[name]:.0f} ({name.split('_')[1]},"
+                f" {shown(size)}) | {'reached' if peak[name] <= AIMS['memory'] else 'missed'} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def stage_table(part):
+    """Where the loop's time goes."""
+    ((size, profiles),) = part.items()
+    lines = [
+        "## Where the time goes\n",
+        f"Nanoseconds per pixel of {shown(size)}, CPU time, medians by stage, each without the stages that it calls"
+        " (`benchmarks/stages.py`):\n",
+        "| stage | cash | wstat |",
+        "|---|---|---|",
+    ]
+    stages = sorted(profiles["wstat"], key=lambda stage: -profiles["cash"][stage])
+    lines += [f"| {stage} | {profiles['cash'][stage]:.1f} | {profiles['wstat'][stage]:.1f} |" for stage in stages]
+    lines.append(f"| all | {sum(profiles['cash'].values()):.0f} | {sum(profiles['wstat'].values()):.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def no_change_table(part):
+    """What an iteration costs that changes nothing."""
+    ((size, cases),) = part.items()
+    cells = [f"{100 * case['last'] / case['first']:.1f} % ({statistic})" for statistic, case in cases.items()]
+    return (
+        f"An iteration that changes nothing, relative to the first with all that comes before it ({shown(size)}, a mask"
+        f" that only grows): {', '.join(cells)}.\n"
+    )
+
+
+def radius_table(part):
+    """How the time depends on the radii."""
+    ((size, kernels),) = part.items()
+    radii = sorted(next(iter(kernels.values())), key=int)
+    lines = [
+        "## Radii of the kernels\n",
+        f"CPU time relative to the fastest of the row, in brackets the iterations (at most three), {shown(size)}; one"
+        " kernel is changed at a time. The ring has an inner radius of 5/8 of the outer one (cash); with the source"
+        " disk goes a ring of 85 to 95 pixels (wstat). Different kernels give different masks, and so different changes"
+        " to compute.\n",
+        f"| radius [px] | {' | '.join(radii)} |",
+        "|---|" + "---|" * len(radii),
+    ]
+    for kernel, by_radius in kernels.items():
+        fastest = min(case["seconds"] for case in by_radius.values())
+        cells = [f"{case['seconds'] / fastest:.2f} ({case['iterations']})" for case in map(by_radius.get, radii)]
+        lines.append(f"| {kernel} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def memory_table(part):
+    """Peak memory."""
+    names = {"skymask_cash": "skymask, cash", "skymask_wstat": "skymask, wstat", "original": "(a)", "gammapy": "(b)"}
+    lines = [
+        "## Memory\n",
+        "Bytes per pixel: peak resident memory of a process of its own less what it has after imports and a run on a"
+        " small map; the counts (int32, 4 bytes) and the results are part of it. (a) and (b) did two iterations.\n",
+        f"| map | {' | '.join(names.values())} |",
+        "|---|" + "---|" * len(names),
+    ]
+    for size, peak in sorted(part.items()):
+        lines.append(f"| {shown(size)} | {' | '.join(number(peak.get(name)) for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def workflow_table(part):
+    """What the workflow costs on one small map."""
+    ((size, case),) = part.items()
+    runs = "one run" if case["runs"] == 1 else f"medians of {case['runs']} runs"
+    lines = [
+        "## The whole workflow\n",
+        f"One simulated map of {shown(size)} pixels from the configuration to the report, `snakemake --cores 1`,"
+        f" {case['jobs']} jobs, {runs}; per cent of the CPU time:\n",
+        "| part | % |",
+        "|---|---|",
+    ]
+    for name, seconds in sorted(case["parts"].items(), key=lambda item: -item[1]):
+        lines.append(f"| {name} | {100 * seconds / case['cpu']:.0f} |")
+    lines.append(
+        "\nThe engine is all CPU time that is not a job's. Imports include Snakemake's own in every job; what plots"
+        " import counts as imports.\n"
+    )
+    lines += ["| jobs of the rule | % |", "|---|---|"]
+    for name, seconds in sorted(case["rules"].items(), key=lambda item: -item[1]):
+        lines.append(f"| `{name}` | {100 * seconds / case['cpu']:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def import_table(part):
+    """What the scripts import before they do anything."""
+    scripts = dict(part["scripts"])
+    alone = scripts.pop("(interpreter alone)")
+    unit = scripts.pop("(numpy alone)")
+    lines = [
+        "## Imports of the scripts\n",
+        "CPU time of importing each script, in units of importing numpy alone, the interpreter's own start"
+        f" ({alone / unit:.1f}) not included. What a script imports only when it runs is not in it.\n",
+        "| script | imports |",
+        "|---|---|",
+    ]
+    for name, seconds in sorted(scripts.items(), key=lambda item: -item[1]):
+        lines.append(f"| `{name}` | {seconds / unit:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+SECTIONS = {
+    "stages": stage_table,
+    "no_change": no_change_table,
+    "radius": radius_table,
+    "memory": memory_table,
+    "workflow": workflow_table,
+    "imports": import_table,
+}
+
+
+def shown(size):
+    return size.replace("x", " x ")
+
+
+def number(value):
+    return "not run" if value is None else f"{value:.0f}"
+
+
+def draw(comparison):
+    """Draw the ratios by size, in colours and symbols that all readers can tell apart."""
+    from matplotlib.figure import Figure
+
+    sizes = sorted(comparison, key=lambda size: (comparison[size]["pixels"], size))
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    # Okabe and Ito's blue and vermilion.
+    for name, label, colour, marker in (
+        ("original", "(a) original algorithm, scipy", "#0072B2", "o"),
+        ("gammapy", "(b) gammapy 2.1", "#D55E00", "s"),
+    ):
+        points = [(place, ratio(comparison[size], name)) for place, size in enumerate(sizes)]
+        points = [point for point in points if point[1] is not None]
+        axes.plot(*zip(*points, strict=True), marker=marker, color=colour, linewidth=1, label=label)
+        axes.axhline(AIMS[name], color=colour, linestyle="--", linewidth=1, label=f"aim: {AIMS[name]}")
+    axes.axhline(1, color="black", linewidth=1, label="skymask")
+    axes.set(
+        yscale="log",
+        xlabel="size of the map in pixels",
+        ylabel="CPU time in units of skymask's",
+        xlim=(-0.4, len(sizes) - 0.6),
+        ylim=(0.8, 150),
+        yticks=(1, 2, 5, 10, 20, 50, 100),
+        yticklabels=(1, 2, 5, 10, 20, 50, 100),
+        xticks=range(len(sizes)),
+        xticklabels=[shown(size) for size in sizes],
+    )
+    axes.minorticks_off()
+    axes.grid(axis="y", linewidth=0.3)
+    axes.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1, 0.06))
+    FIGURE.parent.mkdir(exist_ok=True)
+    figure.savefig(FIGURE, dpi=110, metadata={"Software": None})

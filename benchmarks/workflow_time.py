@@ -1,0 +1,160 @@
+"""Measure the workflow on one simulated map, from its configuration to the report, and what its CPU time goes into.
+
+Every job's Python gets a `sitecustomize` that takes the time of imports and of reading and writing maps. What is left
+is the arithmetic of a job, or, in the jobs whose names begin with "plot", the drawing. All else is the engine's.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+CONFIG = """
+datasets:
+  field:
+    simulate:
+      seed: 1
+      width: [10 deg, 10 deg]
+      pixel_size: 0.02 deg
+      background: 1.0
+      sources:
+{sources}
+source_kernel: {{shape: disk, radius: 0.1 deg}}
+background_kernel: {{shape: ring, inner_radius: 0.5 deg, width: 0.3 deg}}
+dilation_radius: 0.3 deg
+threshold: 5
+"""
+
+SITECUSTOMIZE = """
+import atexit, builtins, functools, json, os, sys, time
+
+started = time.process_time()
+seconds = {"imports": 0.0, "files": 0.0}
+running = []
+original_import = builtins.__import__
+
+
+def timed(kind, function):
+    @functools.wraps(function)
+    def wrapper(*arguments, **options):
+        if running:
+            return function(*arguments, **options)
+        running.append(kind)
+        start = time.process_time()
+        try:
+            return function(*arguments, **options)
+        finally:
+            seconds[kind] += time.process_time() - start
+            running.pop()
+            if kind == "imports":
+                patch()
+    return wrapper
+
+
+def patch():
+    maps = sys.modules.get("skymask.maps")
+    if maps is not None and not hasattr(maps, "timed") and hasattr(maps, "file_digest"):
+        maps.timed = True
+        for name in ("read", "read_table", "read_product", "write"):
+            setattr(maps, name, timed("files", getattr(maps, name)))
+
+
+def report():
+    program = os.path.basename(sys.argv[0])
+    if ".snakemake/scripts" in sys.argv[0]:
+        name = program.split(".", 1)[1].removesuffix(".py")
+        total = time.process_time()
+        record = {"rule": name, "total": total, "start": started, **seconds}
+        with open(os.path.join(os.environ["WORKFLOW_TIME"], f"{os.getpid()}.json"), "w") as file:
+            json.dump(record, file)
+
+
+builtins.__import__ = timed("imports", original_import)
+atexit.register(report)
+"""
+
+
+def measure(repeats):
+    """Return medians over whole runs: wall and CPU seconds, the CPU seconds' parts, and those of each rule's jobs."""
+    runs = [one_run() for _ in range(repeats)]
+    parts = {name: float(np.median([run["parts"][name] for run in runs])) for name in runs[0]["parts"]}
+    rules = {name: float(np.median([run["rules"][name] for run in runs])) for name in runs[0]["rules"]}
+    return {
+        "runs": repeats,
+        "jobs": runs[0]["jobs"],
+        "wall": float(np.median([run["wall"] for run in runs])),
+        "cpu": float(np.median([run["cpu"] for run in runs])),
+        "parts": parts,
+        "rules": rules,
+    }
+
+
+def one_run():
+    """Run the workflow in a new folder, with nothing done before."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "site").mkdir()
+        (folder / "times").mkdir()
+        (folder / "run").mkdir()
+        (folder / "site" / "sitecustomize.py").write_text(SITECUSTOMIZE)
+        (folder / "run" / "config.yaml").write_text(CONFIG.format(sources="\n".join(sources())))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "1"]
+        command += ["--configfile", "config.yaml"]
+        environment = os.environ | {"PYTHONPATH": str(folder / "site"), "WORKFLOW_TIME": str(folder / "times")}
+        before, start = children_seconds(), time.monotonic()
+        process = subprocess.run(
+            command, cwd=folder / "run", env=environment, capture_output=True, text=True, check=False
+        )
+        wall, cpu = time.monotonic() - start, children_seconds() - before
+        if process.returncode:
+            sys.exit((process.stdout + process.stderr)[-3000:])
+        assert (folder / "run/results/report.html").is_file()
+        jobs = [json.loads(path.read_text()) for path in (folder / "times").glob("*.json")]
+    return {"wall": wall, "cpu": cpu, "jobs": len(jobs), "parts": parts_of(jobs, cpu), "rules": rules_of(jobs)}
+
+
+def parts_of(jobs, cpu):
+    """Divide the CPU seconds of a run."""
+    parts = {
+        "engine": cpu - sum(job["total"] for job in jobs),
+        "interpreters' start": sum(job["start"] for job in jobs),
+        "imports": sum(job["imports"] for job in jobs),
+        "reading and writing maps": sum(job["files"] for job in jobs),
+        "plots": 0.0,
+        "arithmetic and the rest": 0.0,
+    }
+    for job in jobs:
+        kind = "plots" if job["rule"].startswith("plot") else "arithmetic and the rest"
+        parts[kind] += job["total"] - job["start"] - job["imports"] - job["files"]
+    return parts
+
+
+def rules_of(jobs):
+    """Return CPU seconds of all jobs of each rule."""
+    seconds = {}
+    for job in sorted(jobs, key=lambda job: job["rule"]):
+        seconds[job["rule"]] = seconds.get(job["rule"], 0.0) + job["total"]
+    return seconds
+
+
+def sources():
+    """Return ten sources as lines of the configuration, distributed as in the field of `compare_loops`."""
+    random = np.random.default_rng(1)
+    for _ in range(10):
+        x, y = random.uniform(-5, 5, 2)
+        sigma, counts = 0.02 * random.uniform(2, 5), np.exp(random.uniform(np.log(50), np.log(2000)))
+        offset, width = f"[{x:.3f} deg, {y:.3f} deg]", f"[{sigma:.4f} deg, {sigma:.4f} deg]"
+        yield f"        - {{offset: {offset}, counts: {counts:.0f}, sigma: {width}}}"
+
+
+def children_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
