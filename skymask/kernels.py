@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skymask.configuration import GAUSSIAN_TRUNCATION
+
 #: Relative tolerance on squared radii.
 RADIUS_TOLERANCE = 1e-9
-
-#: A Gaussian kernel ends at this many standard deviations.
-GAUSSIAN_TRUNCATION = 4.0
 
 #: An adaptive ring with more steps must have a mistake in one of its lengths.
 MAX_RINGS = 1000
@@ -214,6 +213,12 @@ def without(kernel, other):
     cut = tuple(slice(n // 2 - h, n // 2 + h + 1) for n, h in zip(other.shape, half, strict=True))
     kernel[centre] = np.where(other[cut] > 0, 0, kernel[centre])
     return kernel
+
+
+def shared_pixels(kernel, other):
+    """Return how many pixels lie under both kernels, of an adaptive ring under the ring that shares most."""
+    rings = kernel.rings if is_adaptive(kernel) else (kernel,)
+    return max(np.count_nonzero(ring) - np.count_nonzero(without(ring, other)) for ring in rings)
 
 
 def off_kernel(background_kernel, source_kernel, statistic):
