@@ -12,7 +12,7 @@ def write_further_significance(
     *, name, counts, acceptance, products, kernels, further_kernel, background_systematic, confidence_level, output
 ):
     counts = maps.read_product(counts)["counts"]
-    acceptance = maps.read_product(acceptance)["acceptance"]
+    acceptance, additive_background = maps.read_acceptance(acceptance)
     size = maps.pixel_size(acceptance.header)
     try:
         result = compute_further_significance(
@@ -24,6 +24,7 @@ def write_further_significance(
             to_pixels(kernels["background_kernel"], size),
             statistic=kernels["statistic"],
             background_systematic=background_systematic,
+            additive_background=additive_background,
             confidence_level=confidence_level,
         )
     except MapError as error:

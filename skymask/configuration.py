@@ -17,7 +17,7 @@ import yaml
 from skymask.errors import ConfigurationError
 
 #: Keys that say what a dataset is; all others say how it is analysed.
-DATA_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "simulate")
+DATA_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background", "simulate")
 
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
@@ -378,7 +378,9 @@ def _content_errors(settings):
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
-                f"{where}.{key} cannot stand beside simulate" for key in ("acceptance", "background") if key in entry
+                f"{where}.{key} cannot stand beside simulate"
+                for key in ("acceptance", "background", "additive_background")
+                if key in entry
             ]
         errors += [
             f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry

@@ -29,6 +29,7 @@ FILE_WORDS = {
     "coverage": "COV",
     "exclusion_mask": "EXCL",
     "background": "BKG",
+    "additive_background": "ADD",
 }
 
 
@@ -49,6 +50,7 @@ def read_dataset(
     coverage=None,
     exclusion_mask=None,
     background=None,
+    additive_background=None,
     exclusion_regions=(),
     min_acceptance_fraction=0,
 ):
@@ -56,7 +58,7 @@ def read_dataset(
 
     Parameters
     ----------
-    counts, acceptance, coverage, exclusion_mask, background : str
+    counts, acceptance, coverage, exclusion_mask, background, additive_background : str
         Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`. All
         but the exclusion mask must be on the grid of the counts.
     exclusion_regions : list of dict
@@ -75,6 +77,7 @@ def read_dataset(
         "coverage": coverage,
         "exclusion_mask": exclusion_mask,
         "background": background,
+        "additive_background": additive_background,
     }
     names = {key: name for key, name in names.items() if name}
     read = {key: maps.read(name) for key, name in names.items()}

@@ -6,7 +6,7 @@ from skymask import kernels, sums
 from skymask.background import Background
 from skymask.errors import MapError
 from skymask.limits import compute_limits
-from skymask.significance import compute_significance
+from skymask.significance import compute_significance, matched_measurement
 
 
 def compute_further_significance(
@@ -19,12 +19,14 @@ def compute_further_significance(
     *,
     statistic="wstat",
     background_systematic=0,
+    additive_background=None,
     confidence_level=0.95,
 ):
     r"""Return what the products of a loop give under another source kernel, with the same background and mask.
 
     The off counts are those of the loop, and with the on acceptances :math:`a`, :math:`a'` under the source kernel and
-    the further one :math:`\alpha' = \alpha a' / a`.
+    the further one :math:`\alpha' = \alpha a' / a`. Over an additive background it is what comes on top of it, and the
+    variance, that :math:`a' / a` scales.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ def compute_further_significance(
         Of the loop.
     background_systematic, confidence_level : float
         See `skymask.limits.compute_limits`.
+    additive_background : ndarray of float, shape (ny, nx), optional
+        That of the loop.
 
     Returns
     -------
@@ -63,15 +67,23 @@ def compute_further_significance(
                 f"it shares {shared} pixels with background_kernel, and counts of wstat must be on or off, not both: "
                 "take a smaller one, a larger background_kernel, or the statistic cash"
             )
-    # Where no source kernel finds acceptance there is no alpha, and none is found again.
+    counts_off, alpha = products["counts_off"], products["alpha"]
+    acceptance_on = sums.convolve(acceptance, source_kernel)
+    # Where the source kernel finds no acceptance there is no alpha, and none is found again.
     with np.errstate(divide="ignore", invalid="ignore"):
-        acceptance_off = sums.convolve(acceptance, source_kernel) / products["alpha"]
-    acceptance_off = np.nan_to_num(acceptance_off, nan=0.0, posinf=0.0)
-    estimate = Background(products["background"], products["counts_off"], acceptance_off)
+        if additive_background is not None:
+            loop, further = (sums.convolve(additive_background, one) for one in (source_kernel, further_kernel))
+            further_on = sums.convolve(acceptance, further_kernel)
+            ratio = further_on / acceptance_on
+            background = ratio * np.maximum(alpha * counts_off - loop, 0) + np.maximum(further, 0)
+            variance = (ratio * alpha) ** 2 * counts_off
+            counts_off, alpha = matched_measurement(background, variance, ratio * alpha)
+            acceptance_on = further_on
+        acceptance_off = np.nan_to_num(acceptance_on / alpha, nan=0.0, posinf=0.0)
+    estimate = Background(products["background"], counts_off, acceptance_off)
     options = {"statistic": statistic, "background_systematic": background_systematic}
     result = compute_significance(counts, acceptance, estimate, further_kernel, **options)
     maps = {"alpha": result.alpha, "significance": result.significance, "excess": result.excess}
-    limits = compute_limits(
-        counts, acceptance, {**products, **maps}, further_kernel, **options, confidence_level=confidence_level
-    )
+    needed = {"background": products["background"], "counts_off": result.counts_off, **maps}
+    limits = compute_limits(counts, acceptance, needed, further_kernel, **options, confidence_level=confidence_level)
     return maps | limits._asdict()

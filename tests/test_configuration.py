@@ -269,6 +269,10 @@ MISTAKES = {
         {"datasets": crab(background=str(ROOT / "config.yaml"))},
         "datasets.crab.background cannot stand beside simulate",
     ),
+    "additive background beside a simulation": (
+        {"datasets": crab(additive_background=str(ROOT / "config.yaml"))},
+        "datasets.crab.additive_background cannot stand beside simulate",
+    ),
     "missing counts": (
         {"datasets": {"crab": {"counts": "none.fits"}}},
         "datasets.crab.counts: none.fits does not exist (looked in ",
