@@ -188,8 +188,9 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
         Expected background per pixel up to one factor; zero where there is no coverage.
     exclusion_mask : ndarray of bool, shape (ny, nx)
         True where the pixel is used for the background.
-    kernel : ndarray, shape (2 my + 1, 2 mx + 1), or skymask.kernels.AdaptiveRing
-        Background kernel, boolean or with weights, or rings of which every pixel takes the first that suffices.
+    kernel : ndarray, shape (2 my + 1, 2 mx + 1), or skymask.kernels.AdaptiveRing or FieldOfView
+        Background kernel, boolean or with weights, or rings of which every pixel takes the first that suffices, or all
+        used pixels for every one.
     source_kernel : ndarray, optional
         The on region, whose acceptance an adaptive ring, and nothing else, needs to know.
     additive_background : ndarray of float, shape (ny, nx), optional
@@ -211,6 +212,8 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
         return _adaptive_estimate(
             counts, acceptance, exclusion_mask, kernel, source_kernel, additive_background=additive_background
         )
+    if kernels.is_field_of_view(kernel):
+        return _field_of_view_estimate(counts, acceptance, exclusion_mask, additive_background=additive_background)
     if not kernels.is_weighted(kernel):
         estimate = OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
         scale = 1.0
@@ -252,6 +255,18 @@ def background_error(acceptance, estimate):
     error = np.full(acceptance.shape, np.nan)
     defined = (estimate.acceptance_off > 0) & (acceptance > 0)
     return np.divide(acceptance * np.sqrt(counts_off), estimate.acceptance_off, out=error, where=defined)
+
+
+def _field_of_view_estimate(counts, acceptance, exclusion_mask, *, additive_background=None):
+    """The acceptance, normalised to the counts of all used pixels."""
+    used = exclusion_mask & (acceptance > 0)
+    counts_off = np.full(counts.shape, counts[used].sum(dtype=np.int64))
+    acceptance_off = np.full(counts.shape, acceptance[used].sum(dtype=float))
+    estimate = Background(_background(acceptance, counts_off, acceptance_off), counts_off, acceptance_off)
+    if additive_background is None:
+        return estimate
+    additive_off = np.full(counts.shape, additive_background[used].sum())
+    return _on_top_of(additive_background, additive_off, acceptance, estimate)
 
 
 def _on_top_of(additive_background, additive_off, acceptance, estimate):

@@ -186,6 +186,8 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
             )
     source = pixel_kernels.to_pixels(source_kernel, pixel_size)
     whole = pixel_kernels.to_pixels(background_kernel, pixel_size)
+    if kernels.is_field_of_view(whole):
+        return []
     used = kernels.off_kernel(whole, source, statistic)
     # No ring of an adaptive ring shares more pixels with the source kernel than the smallest.
     smallest, of_used = (kernel.rings if kernels.is_adaptive(kernel) else (kernel,) for kernel in (whole, used))

@@ -172,8 +172,8 @@ def iterate(
     counts : array_like, shape (ny, nx)
         Counts per pixel, NaN where there is no coverage.
     source_kernel, background_kernel, dilation_kernel : ndarray
-        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array or an
-        adaptive ring), and by which excluded regions grow.
+        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array, an
+        adaptive ring or the field of view), and by which excluded regions grow.
     acceptance : array_like, shape (ny, nx), optional
         Expected background per pixel up to one factor.
     exclusion_mask : array_like, shape (ny, nx), optional
@@ -238,7 +238,7 @@ def iterate(
         region_growth=region_growth,
     )
     source_kernel = kernels.from_array(source_kernel)
-    if not kernels.is_adaptive(background_kernel):
+    if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
         background_kernel = kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)

@@ -45,7 +45,8 @@ def running_estimate(
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
     local = statistic == "wstat" or sums.is_local(source_kernel)
-    plain = not (weighted or kernels.is_adaptive(background_kernel) or background_systematic > 0)
+    array = not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel))
+    plain = array and not weighted and background_systematic == 0
     if plain and local and inputs.additive_background is None and not whole:
         return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
     return WholeEstimate(
