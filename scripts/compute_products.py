@@ -28,19 +28,20 @@ def write_products(
     quality,
 ):
     counts = maps.read_product(counts)["counts"]
-    acceptance = maps.read_product(acceptance)["acceptance"].data
+    acceptance, additive_background = maps.read_acceptance(acceptance)
     mask = np.logical_and.reduce([maps.read_product(path)["exclusion_mask"].data == 1 for path in masks])
     size = maps.pixel_size(counts.header)
     result = compute_products(
         counts.data,
-        acceptance,
+        acceptance.data,
         mask,
         to_pixels(kernels["source_kernel"], size),
         background_kernel(size, **kernels),
         statistic=kernels["statistic"],
         background_systematic=background_systematic,
+        additive_background=additive_background,
     )
-    coverage = acceptance > 0
+    coverage = acceptance.data > 0
     figures = assess_quality(
         result.significance,
         mask,

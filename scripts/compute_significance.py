@@ -9,10 +9,12 @@ from skymask.significance import compute_significance
 
 def write_significance(*, counts, acceptance, background, source_kernel, options, output):
     counts = maps.read_product(counts)["counts"]
-    acceptance = maps.read_product(acceptance)["acceptance"].data
+    acceptance, additive_background = maps.read_acceptance(acceptance)
     estimate = Background(**{name: sky_map.data for name, sky_map in maps.read_product(background).items()})
     kernel = to_pixels(source_kernel, maps.pixel_size(counts.header))
-    result = compute_significance(counts.data, acceptance, estimate, kernel, **options)
+    result = compute_significance(
+        counts.data, acceptance.data, estimate, kernel, additive_background=additive_background, **options
+    )
     maps.write(output, {"significance": result.significance}, sky=counts.header)
 
 

@@ -8,15 +8,16 @@ from skymask.pixel_kernels import background_kernel, to_pixels
 
 def write_background(*, counts, acceptance, exclusion_mask, kernels, output):
     counts = maps.read_product(counts)["counts"]
-    acceptance = maps.read_product(acceptance)["acceptance"].data
+    acceptance, additive_background = maps.read_acceptance(acceptance)
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
     size = maps.pixel_size(counts.header)
     estimate = estimate_background(
         counts.data,
-        acceptance,
+        acceptance.data,
         mask,
         background_kernel(size, **kernels),
         source_kernel=to_pixels(kernels["source_kernel"], size),
+        additive_background=additive_background,
     )
     maps.write(output, estimate.maps(), sky=counts.header)
 

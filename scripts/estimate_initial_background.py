@@ -23,11 +23,15 @@ def estimate_initial_background(*, files, selection, kernels, counts, acceptance
             inputs.exclusion_mask,
             background_kernel(size, **kernels),
             source_kernel=to_pixels(kernels["source_kernel"], size),
+            additive_background=inputs.additive_background,
         )
     maps.write(
         counts, {"counts": inputs.counts}, sky=header, cards=[*maps.pixel_size_cards(size), *origin_cards(dataset)]
     )
-    maps.write(acceptance, {"acceptance": inputs.acceptance}, sky=header, cards=maps.pixel_size_cards(size))
+    expected = {"acceptance": inputs.acceptance}
+    if inputs.additive_background is not None:
+        expected["additive_background"] = inputs.additive_background
+    maps.write(acceptance, expected, sky=header, cards=maps.pixel_size_cards(size))
     # Before the first decision, every pixel is used.
     masks = {"exclusion_mask": inputs.exclusion_mask, "decision": np.ones_like(inputs.exclusion_mask)}
     maps.write(exclusion_mask, masks, sky=header)

@@ -6,9 +6,12 @@ from skymask.jobs import job, read_json, write_json
 from skymask.quality import doubts, verdict
 
 
-def record_status(*, dataset, inspection, quality, null, loop, analysis, stale, output):
+def record_status(*, dataset, inspection, quality, null, loop, analysis, stale, further, output):
     for path in stale:
         Path(path).unlink(missing_ok=True)
+    for path in Path(output).parent.glob("further/*/*.fits"):
+        if path.parent.name not in further:
+            path.unlink()
     warnings, figures = read_json(inspection)["warnings"], {}
     if quality:
         figures = read_json(quality) | read_json(null)
@@ -27,5 +30,6 @@ if __name__ == "__main__":
             loop=snakemake.params.loop,
             analysis=snakemake.params.analysis,
             stale=snakemake.params.stale,
+            further=snakemake.params.further,
             output=snakemake.output.status,
         )

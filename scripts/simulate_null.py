@@ -18,7 +18,7 @@ def write_null(
     simulate,
     output,
 ):
-    acceptance = maps.read_product(acceptance)["acceptance"]
+    acceptance, additive_background = maps.read_acceptance(acceptance)
     size = maps.pixel_size(acceptance.header)
     source_kernel, background_kernel = (to_pixels(kernel, size) for kernel in kernels)
     simulations = null_simulations.simulate_null(
@@ -29,6 +29,7 @@ def write_null(
         background_kernel,
         statistic=statistic,
         background_systematic=background_systematic,
+        additive_background=additive_background,
         threshold=threshold,
         **simulate,
     )

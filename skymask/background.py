@@ -22,12 +22,15 @@ class Background(NamedTuple):
         Off counts and their acceptance; effective ones, not integer, for kernels with weights.
     ring_radius : ndarray of float, shape (ny, nx), or None
         Outer radius of the ring used, if the kernel is an adaptive ring; NaN where none sufficed or without coverage.
+    additive_off : ndarray of float, shape (ny, nx), or None
+        What an additive background contributes to the off counts, if there is one.
     """
 
     background: np.ndarray
     counts_off: np.ndarray | None = None
     acceptance_off: np.ndarray | None = None
     ring_radius: np.ndarray | None = None
+    additive_off: np.ndarray | None = None
 
     def maps(self):
         """Return the maps that there are, by name."""
@@ -169,7 +172,7 @@ def _put(target, values, add):
         target[...] = values
 
 
-def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_kernel=None):
+def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_kernel=None, additive_background=None):
     r"""Return the background estimated from the used pixels under `kernel`.
 
     .. math:: B = A \, n_{off} / a_{off}, \quad n_{off} = (C M) * K, \quad a_{off} = (A M) * K
@@ -177,6 +180,10 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
     (Berge, Funk & Hinton 2007, A&A 466, 1219, doi:10.1051/0004-6361:20066674, sect. 3.1). For a kernel with weights
     the counts and acceptance returned are the effective ones, which give the estimate's own variance:
     :math:`n_{off} = (CM * K)^2 / (CM * K^2)` and :math:`a_{off} = (AM * K)(CM * K) / (CM * K^2)`.
+
+    With an additive background :math:`D`, which is known, the estimate is of what comes on top of it:
+
+    .. math:: B = A \max(n_{off} - d_{off}, 0) / a_{off} + D, \quad d_{off} = (D M) * K
 
     Parameters
     ----------
@@ -186,10 +193,13 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
         Expected background per pixel up to one factor; zero where there is no coverage.
     exclusion_mask : ndarray of bool, shape (ny, nx)
         True where the pixel is used for the background.
-    kernel : ndarray, shape (2 my + 1, 2 mx + 1), or skymask.kernels.AdaptiveRing
-        Background kernel, boolean or with weights, or rings of which every pixel takes the first that suffices.
+    kernel : ndarray, shape (2 my + 1, 2 mx + 1), or skymask.kernels.AdaptiveRing or FieldOfView
+        Background kernel, boolean or with weights, or rings of which every pixel takes the first that suffices, or all
+        used pixels for every one.
     source_kernel : ndarray, optional
         The on region, whose acceptance an adaptive ring, and nothing else, needs to know.
+    additive_background : ndarray of float, shape (ny, nx), optional
+        Known counts per pixel of a component that does not follow the acceptance.
 
     Returns
     -------
@@ -204,11 +214,21 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
     if kernels.is_adaptive(kernel):
         if source_kernel is None:
             raise ValueError("an adaptive ring needs the source kernel")
-        return _adaptive_estimate(counts, acceptance, exclusion_mask, kernel, source_kernel)
+        return _adaptive_estimate(
+            counts, acceptance, exclusion_mask, kernel, source_kernel, additive_background=additive_background
+        )
+    if kernels.is_field_of_view(kernel):
+        return _field_of_view_estimate(counts, acceptance, exclusion_mask, additive_background=additive_background)
     if not kernels.is_weighted(kernel):
-        return OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
-    counts_off, acceptance_off = _effective_off(counts * exclusion_mask, acceptance * exclusion_mask, kernel)
-    return Background(_background(acceptance, counts_off, acceptance_off), counts_off, acceptance_off)
+        estimate = OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
+        scale = 1.0
+    else:
+        counts_off, acceptance_off, scale = _effective_off(counts * exclusion_mask, acceptance * exclusion_mask, kernel)
+        estimate = Background(_background(acceptance, counts_off, acceptance_off), counts_off, acceptance_off)
+    if additive_background is None:
+        return estimate
+    additive_off = scale * np.maximum(sums.convolve(additive_background * exclusion_mask, kernel), 0)
+    return _on_top_of(additive_background, additive_off, acceptance, estimate)
 
 
 def mean_background(background):
@@ -231,14 +251,37 @@ def row_sums(background):
 def background_error(acceptance, estimate):
     r"""Return the standard error of an estimated background, per pixel: :math:`A \sqrt{n_{off}} / a_{off}`.
 
-    Neighbouring pixels share most of their off counts: their errors do not add in quadrature.
+    Neighbouring pixels share most of their off counts: their errors do not add in quadrature. An additive background
+    has no error of its own, but the off counts are expected to be no fewer than its part of them.
     """
+    counts_off = estimate.counts_off
+    if estimate.additive_off is not None:
+        counts_off = np.maximum(counts_off, estimate.additive_off)
     error = np.full(acceptance.shape, np.nan)
     defined = (estimate.acceptance_off > 0) & (acceptance > 0)
-    return np.divide(acceptance * np.sqrt(estimate.counts_off), estimate.acceptance_off, out=error, where=defined)
+    return np.divide(acceptance * np.sqrt(counts_off), estimate.acceptance_off, out=error, where=defined)
 
 
-def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source_kernel):
+def _field_of_view_estimate(counts, acceptance, exclusion_mask, *, additive_background=None):
+    """The acceptance, normalised to the counts of all used pixels."""
+    used = exclusion_mask & (acceptance > 0)
+    counts_off = np.full(counts.shape, counts[used].sum(dtype=np.int64))
+    acceptance_off = np.full(counts.shape, acceptance[used].sum(dtype=float))
+    estimate = Background(_background(acceptance, counts_off, acceptance_off), counts_off, acceptance_off)
+    if additive_background is None:
+        return estimate
+    additive_off = np.full(counts.shape, additive_background[used].sum())
+    return _on_top_of(additive_background, additive_off, acceptance, estimate)
+
+
+def _on_top_of(additive_background, additive_off, acceptance, estimate):
+    """The estimate of all that there is, from one that knows of no additive background."""
+    more = np.maximum(estimate.counts_off - additive_off, 0)
+    background = _background(acceptance, more, estimate.acceptance_off) + additive_background
+    return estimate._replace(background=background, additive_off=additive_off)
+
+
+def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source_kernel, *, additive_background=None):
     """The background of every pixel from the first ring that suffices.
 
     One ring at a time, and only around pixels that have none yet. All sums are integers, so it does not matter where
@@ -247,12 +290,14 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
     coverage = acceptance > 0
     usable = coverage & exclusion_mask
     acceptance_on = sums.convolve(acceptance, source_kernel)
-    exponent, multiples = 0, acceptance
-    if acceptance.dtype.kind == "f":
-        bits = min(map(sums.fixed_point_bits, adaptive_ring.rings))
-        exponent = bits - int(np.frexp(acceptance.max())[1])
-        multiples = np.rint(np.ldexp(acceptance, exponent)).astype(np.int64)
-    images = (counts * exclusion_mask, multiples * exclusion_mask, usable, coverage)
+    bits = min(map(sums.fixed_point_bits, adaptive_ring.rings))
+    multiples, exponent = _multiples(acceptance, bits)
+    images = [counts * exclusion_mask, multiples * exclusion_mask, usable, coverage]
+    additive_off = None
+    if additive_background is not None:
+        additive_off = np.zeros(counts.shape)
+        multiples, additive_exponent = _multiples(additive_background, bits)
+        images.append(multiples * exclusion_mask)
 
     counts_off = np.zeros(counts.shape, dtype=np.int64)
     acceptance_off = np.zeros(counts.shape)
@@ -264,7 +309,9 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
             outer = blocks.grown(box, ring_sums.half, counts.shape)
             out = blocks.inside(box, outer)
             # As integers, in which there is no zero with a minus sign.
-            n_off, a_off, used, covered = (ring_sums.sums(image[outer], out).astype(np.int64) for image in images)
+            n_off, a_off, used, covered, *d_off = (
+                ring_sums.sums(image[outer], out).astype(np.int64) for image in images
+            )
             a_off = np.ldexp(a_off.astype(float), -exponent)
             with np.errstate(divide="ignore", invalid="ignore"):
                 suffices = acceptance_on[box] / a_off <= adaptive_ring.alpha_max
@@ -272,11 +319,25 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
             suffices &= pending[box]
             np.copyto(counts_off[box], n_off, where=suffices)
             np.copyto(acceptance_off[box], a_off, where=suffices)
+            if additive_off is not None:
+                np.copyto(additive_off[box], np.ldexp(d_off[0].astype(float), -additive_exponent), where=suffices)
             ring_radius[box][suffices] = radius
             pending[box] &= ~suffices
         if not pending.any():
             break
-    return Background(_background(acceptance, counts_off, acceptance_off), counts_off, acceptance_off, ring_radius)
+    background = _background(acceptance, counts_off, acceptance_off)
+    estimate = Background(background, counts_off, acceptance_off, ring_radius)
+    if additive_background is None:
+        return estimate
+    return _on_top_of(additive_background, additive_off, acceptance, estimate)
+
+
+def _multiples(image, bits):
+    """Values as whole multiples of 2**-exponent, and the exponent."""
+    if image.dtype.kind != "f":
+        return image, 0
+    exponent = bits - int(np.frexp(image.max())[1])
+    return np.rint(np.ldexp(image, exponent)).astype(np.int64), exponent
 
 
 def _background(acceptance, counts_off, acceptance_off):
@@ -292,7 +353,10 @@ def _background(acceptance, counts_off, acceptance_off):
 
 
 def _effective_off(counts, acceptance, kernel):
-    """Off counts and acceptance of a Poisson measurement with the weighted estimate's mean and variance."""
+    """Off counts and acceptance of a Poisson measurement with the weighted estimate's mean and variance.
+
+    The third map is what it takes to turn a weighted sum into one of that measurement.
+    """
     weighted_counts = np.maximum(sums.convolve(counts, kernel), 0)
     weighted_acceptance = np.maximum(sums.convolve(acceptance, kernel), 0)
     usable_weight = sums.convolve(acceptance > 0, kernel)
@@ -306,4 +370,4 @@ def _effective_off(counts, acceptance, kernel):
     scale = np.zeros(counts.shape)
     np.divide(weighted_acceptance, squared_acceptance, out=scale, where=~seen & (squared_acceptance > 0))
     np.divide(weighted_counts, squared_counts, out=scale, where=seen)
-    return np.where(seen, weighted_counts * scale, 0.0), weighted_acceptance * scale
+    return np.where(seen, weighted_counts * scale, 0.0), weighted_acceptance * scale, scale

@@ -24,6 +24,7 @@ DATA_KEYS = (
     "coverage",
     "exclusion_mask",
     "background",
+    "additive_background",
     "simulate",
     "events",
     "geometry",
@@ -31,7 +32,7 @@ DATA_KEYS = (
 )
 
 #: Data keys that name one map.
-MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background")
+MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background")
 
 #: Data keys of which a dataset has one: they say where its counts come from.
 SOURCES = ("counts", "simulate", "events")
@@ -42,13 +43,16 @@ REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 #: Keys of an exclusion region that name a file.
 REGION_FILES = ("file", "table")
 #: Analysis keys whose own keys are options: those of a dataset add to the global ones.
-OPTION_KEYS = ("convergence", "limits", "null_simulations", "quality")
+OPTION_KEYS = ("convergence", "further_source_kernels", "limits", "null_simulations", "quality")
 
 #: Keys of a ring that are lengths.
 RING_LENGTHS = ("inner_radius", "width", "step", "max_outer_radius")
 
 #: File name of the schema.
 SCHEMA = "config.schema.yaml"
+
+#: A Gaussian kernel ends at this many standard deviations.
+GAUSSIAN_TRUNCATION = 4.0
 
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html")
@@ -258,6 +262,12 @@ def kernel_names(entry):
     return {f"{key}.path": kernel["path"] for key, kernel in kernels.items() if "path" in kernel}
 
 
+def further_kernel_names(entry):
+    """Return the names of the files of a dataset's further source kernels by key."""
+    kernels = {f"further_source_kernels.{name}": kernel for name, kernel in entry["further_source_kernels"].items()}
+    return {f"{key}.path": kernel["path"] for key, kernel in kernels.items() if "path" in kernel}
+
+
 def region_names(entry):
     """Return the names of the files of a dataset's exclusion regions by key."""
     regions = enumerate(entry.get("exclusion_regions", ()))
@@ -270,7 +280,7 @@ def region_names(entry):
 
 
 def file_names(entry):
-    """Return the names of all files of a dataset by key."""
+    """Return the names of all files of a dataset's loop by key."""
     return data_names(entry) | kernel_names(entry) | region_names(entry) | event_names(entry)
 
 
@@ -452,13 +462,15 @@ def _content_errors(settings):
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
-                f"{where}.{key} cannot stand beside simulate" for key in ("acceptance", "background") if key in entry
+                f"{where}.{key} cannot stand beside simulate"
+                for key in ("acceptance", "background", "additive_background")
+                if key in entry
             ]
         errors += [
             f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry
         ]
         errors += _region_errors(where, entry.get("exclusion_regions", ()))
-        for key, path in file_names(entry).items():
+        for key, path in (file_names(entry) | further_kernel_names(entry)).items():
             file, _ = split_name(path)
             if not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
@@ -469,6 +481,7 @@ def _content_errors(settings):
         for key in ("source_kernel", "background_kernel"):
             errors += _ring_errors(where, key, entry.get(key, {}))
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
+        errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
     return errors
 
 
@@ -490,6 +503,41 @@ def _ring_errors(where, name, kernel):
                 f"{where}.{name}.max_outer_radius must be at least inner_radius + width, got "
                 f"{kernel['max_outer_radius']} for {kernel['inner_radius']} + {kernel['width']}"
             )
+
+
+def _further_errors(entry):
+    """What a schema cannot say of further source kernels: names that are none, and kernels that reach into the ring."""
+    kernels, seen = entry["further_source_kernels"], {}
+    for name, kernel in kernels.items():
+        if not _SAFE_NAME.fullmatch(name):
+            yield (
+                f"{name}: unsafe name {name!r}: at most 100 letters, digits and . _ + -, "
+                "beginning with a letter or digit"
+            )
+        elif (other := seen.setdefault(name.casefold(), name)) != name:
+            yield f"{name}: the name differs from {other} in case only; some file systems cannot tell"
+        mistakes = list(_ring_errors(name, "", kernel))
+        yield from mistakes
+        if not mistakes and entry["statistic"] == "wstat":
+            yield from _reach_errors(name, kernel, entry.get("background_kernel", {}))
+
+
+def _reach_errors(name, kernel, ring):
+    """A kernel of on counts that reaches into the ring of off counts, where the lengths can be compared."""
+    reach = {key: kernel[key] for key in ("radius", "inner_radius", "width", "sigma") if key in kernel}
+    if ring.get("shape") not in ("ring", "adaptive_ring") or not reach:
+        return
+    parsed = {key: parse_length(length) for key, length in {**reach, "ring": ring["inner_radius"]}.items()}
+    if len({unit == "px" for _, unit in parsed.values()}) > 1:
+        return
+    sizes = {key: value * _ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
+    inner_radius = sizes.pop("ring")
+    outer_radius = sizes["sigma"] * GAUSSIAN_TRUNCATION if "sigma" in sizes else sum(sizes.values())
+    if outer_radius >= inner_radius * (1 - 1e-9):
+        yield (
+            f"{name} reaches into background_kernel, whose inner_radius is {ring['inner_radius']}: with the statistic "
+            "wstat, counts must be on or off, not both"
+        )
 
 
 def _mask_errors(entry):

@@ -33,6 +33,7 @@ FILE_WORDS = {
     "coverage": "COV",
     "exclusion_mask": "EXCL",
     "background": "BKG",
+    "additive_background": "ADD",
 }
 
 
@@ -53,6 +54,7 @@ def read_dataset(
     coverage=None,
     exclusion_mask=None,
     background=None,
+    additive_background=None,
     exclusion_regions=(),
     min_acceptance_fraction=0,
 ):
@@ -60,7 +62,7 @@ def read_dataset(
 
     Parameters
     ----------
-    counts, acceptance, coverage, exclusion_mask, background : str
+    counts, acceptance, coverage, exclusion_mask, background, additive_background : str
         Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`. All
         but the exclusion mask must be on the grid of the counts. Counts that are in no file may be a `SkyMap`.
     exclusion_regions : list of dict
@@ -79,6 +81,7 @@ def read_dataset(
         "coverage": coverage,
         "exclusion_mask": exclusion_mask,
         "background": background,
+        "additive_background": additive_background,
     }
     given = {key: name for key, name in names.items() if name}
     read = {key: name if isinstance(name, maps.SkyMap) else maps.read(name) for key, name in given.items()}
@@ -213,6 +216,8 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
             )
     source = pixel_kernels.to_pixels(source_kernel, pixel_size)
     whole = pixel_kernels.to_pixels(background_kernel, pixel_size)
+    if kernels.is_field_of_view(whole):
+        return []
     used = kernels.off_kernel(whole, source, statistic)
     # No ring of an adaptive ring shares more pixels with the source kernel than the smallest.
     smallest, of_used = (kernel.rings if kernels.is_adaptive(kernel) else (kernel,) for kernel in (whole, used))

@@ -77,7 +77,7 @@ def number_of_jobs(settings, largest_number_of_groups):
     for name, entry in settings.items():
         iterations = entry["convergence"]["max_iterations"]
         fixed = JOBS_BEFORE + JOBS_AFTER + ("counts" not in entry) + ("simulate" in entry)
-        fixed += entry["background_kernel"]["shape"] == "adaptive_ring"
+        fixed += (entry["background_kernel"]["shape"] == "adaptive_ring") + len(entry["further_source_kernels"])
         least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
         longest[groups[name]] = max(longest[groups[name]], iterations)
     # A group decides at the start and after every iteration.

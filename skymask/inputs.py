@@ -32,6 +32,8 @@ class Inputs(NamedTuple):
         The user's initial background, NaN where undefined.
     warnings : list of str
         What is odd but no error.
+    additive_background : ndarray of float or None
+        Known counts per pixel that come under the estimate; zero where there is no coverage.
     """
 
     counts: np.ndarray
@@ -39,6 +41,7 @@ class Inputs(NamedTuple):
     exclusion_mask: np.ndarray
     background: np.ndarray | None
     warnings: list
+    additive_background: np.ndarray | None = None
 
     @property
     def coverage(self):
@@ -54,6 +57,7 @@ def prepare(
     exclusion_mask=None,
     region_mask=None,
     background=None,
+    additive_background=None,
     min_acceptance_fraction=0,
 ):
     """Return the arrays of a dataset, checked and in the form that every step expects.
@@ -72,6 +76,8 @@ def prepare(
         The same for exclusion regions; a pixel is used where both masks say so.
     background : array_like, shape (ny, nx), optional
         Initial background in counts per pixel; NaN where undefined.
+    additive_background : array_like, shape (ny, nx), optional
+        Known counts per pixel of a component under the estimate, zero or more wherever there is coverage.
     min_acceptance_fraction : float
         Pixels whose acceptance is below this fraction of the largest one have no coverage.
 
@@ -93,6 +99,7 @@ def prepare(
         "exclusion_mask": exclusion_mask,
         "region_mask": region_mask,
         "background": background,
+        "additive_background": additive_background,
     }
     given = {name: np.asarray(array) for name, array in given.items() if array is not None}
     for name, array in {"counts": counts, **given}.items():
@@ -147,7 +154,15 @@ def prepare(
     whole = np.ascontiguousarray(counts, dtype=np.int32)
     if not whole.any():
         warnings.append(NO_COUNTS)
-    return Inputs(whole, acceptance, mask, background, warnings)
+    if additive_background is not None:
+        additive_background = _check_additive(given["additive_background"], coverage)
+        used = mask & coverage
+        if (expected := additive_background[used].sum()) > (seen := whole[used].sum()):
+            warnings.append(
+                f"additive_background expects {expected:.6g} counts in the used pixels, and there are {seen}: "
+                "is it in counts per pixel?"
+            )
+    return Inputs(whole, acceptance, mask, background, warnings, additive_background)
 
 
 def _check_counts(counts):
@@ -203,6 +218,14 @@ def _check_background(background, coverage):
     if np.isnan(background).all():
         raise MapError("background is undefined in every covered pixel")
     return background
+
+
+def _check_additive(additive, coverage):
+    problems = {"undefined": np.isnan(additive), "infinite": np.isinf(additive), "negative": additive < 0}
+    for problem, bad in problems.items():
+        if (bad := bad & coverage).any():
+            raise MapError(f"additive_background is {problem} in {bad.sum()} pixels ({_first(bad, additive)})")
+    return np.where(coverage, additive, 0).astype(float)
 
 
 def _first(bad, array):

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skymask.configuration import GAUSSIAN_TRUNCATION
+
 #: Relative tolerance on squared radii.
 RADIUS_TOLERANCE = 1e-9
-
-#: A Gaussian kernel ends at this many standard deviations.
-GAUSSIAN_TRUNCATION = 4.0
 
 #: An adaptive ring with more steps must have a mistake in one of its lengths.
 MAX_RINGS = 1000
@@ -40,6 +39,10 @@ class AdaptiveRing(NamedTuple):
     outer_radii: tuple
     alpha_max: float
     excluded_fraction_max: float
+
+
+class FieldOfView(NamedTuple):
+    """All used pixels of a map, from which every pixel's background comes; see `field_of_view`."""
 
 
 def disk(radius, *, pixel_size=1.0):
@@ -162,6 +165,19 @@ def adaptive_ring(
     return AdaptiveRing(tuple(rings), outer_radii, alpha_max, excluded_fraction_max)
 
 
+def field_of_view():
+    """Return what stands for all used pixels of a map: the background is the acceptance times one norm.
+
+    This is the field-of-view method (Berge, Funk & Hinton 2007, A&A 466, 1219, doi:10.1051/0004-6361:20066674, sect.
+    3.4).
+
+    Returns
+    -------
+    kernel : FieldOfView
+    """
+    return FieldOfView()
+
+
 def gaussian(sigma, *, pixel_size=1.0):
     """Return a Gaussian of peak 1, cut at `GAUSSIAN_TRUNCATION` standard deviations.
 
@@ -216,12 +232,26 @@ def without(kernel, other):
     return kernel
 
 
+def shared_pixels(kernel, other):
+    """Return how many pixels lie under both kernels, of an adaptive ring under the ring that shares most.
+
+    A field of view, whose pixels are no neighbours of another, counts as sharing none.
+    """
+    if is_field_of_view(kernel):
+        return 0
+    rings = kernel.rings if is_adaptive(kernel) else (kernel,)
+    return max(np.count_nonzero(ring) - np.count_nonzero(without(ring, other)) for ring in rings)
+
+
 def off_kernel(background_kernel, source_kernel, statistic):
     """Return the background kernel that a statistic allows.
 
     With "wstat" on and off counts must be independent, so the pixels under the source kernel are taken out: a Gaussian
-    of 10 pixels with a disk of 5 would otherwise narrow the off-source distribution to a width of 0.87.
+    of 10 pixels with a disk of 5 would otherwise narrow the off-source distribution to a width of 0.87. A field of view
+    stays as it is: it narrows the distribution by alpha, which is next to nothing.
     """
+    if is_field_of_view(background_kernel):
+        return background_kernel
     if is_adaptive(background_kernel):
         rings = tuple(off_kernel(one, source_kernel, statistic) for one in background_kernel.rings)
         return background_kernel._replace(rings=rings)
@@ -233,9 +263,14 @@ def is_adaptive(kernel):
     return isinstance(kernel, AdaptiveRing)
 
 
+def is_field_of_view(kernel):
+    """Whether the kernel is a `FieldOfView`, and no array."""
+    return isinstance(kernel, FieldOfView)
+
+
 def is_weighted(kernel):
     """Whether the kernel's pixels have different weights, so that sums under it are not Poisson."""
-    return not is_adaptive(kernel) and kernel.dtype != bool
+    return not (is_adaptive(kernel) or is_field_of_view(kernel)) and kernel.dtype != bool
 
 
 def _distance_squared(radius, pixel_size):

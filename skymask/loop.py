@@ -33,7 +33,7 @@ class Products:
     estimate : Background
     source_kernel : ndarray
     statistic : {"wstat", "cash"}
-    background_systematic : float
+    background_systematic, additive_background : float, ndarray or None
         See `iterate`.
     on, significance : (ndarray, ndarray), ndarray, optional
         Of `skymask.significance.sums_on`, and the map of the significance, if known already.
@@ -48,12 +48,13 @@ class Products:
         *,
         statistic,
         background_systematic=0,
+        additive_background=None,
         on=None,
         significance=None,
     ):
         self._counts, self._acceptance, self._estimate = counts, acceptance, estimate
         self._source_kernel, self._statistic, self._on = source_kernel, statistic, on
-        self._systematic = background_systematic
+        self._systematic, self._additive = background_systematic, additive_background
         self._significance = significance
 
     @property
@@ -68,8 +69,9 @@ class Products:
 
     @cached_property
     def counts_off(self):
-        """Off counts, effective ones for kernels with weights."""
-        return np.where(self._acceptance > 0, self._estimate.counts_off, np.nan)
+        """Off counts, effective ones for kernels with weights and over an additive background."""
+        counts_off = self._estimate.counts_off if self._additive is None else self._result.counts_off
+        return np.where(self._acceptance > 0, counts_off, np.nan)
 
     @property
     def alpha(self):
@@ -95,6 +97,7 @@ class Products:
             self._source_kernel,
             statistic=self._statistic,
             background_systematic=self._systematic,
+            additive_background=self._additive,
             on=self._on,
         )
 
@@ -146,6 +149,7 @@ def iterate(
     acceptance=None,
     exclusion_mask=None,
     background=None,
+    additive_background=None,
     statistic="wstat",
     background_systematic=0,
     threshold=5.0,
@@ -168,14 +172,17 @@ def iterate(
     counts : array_like, shape (ny, nx)
         Counts per pixel, NaN where there is no coverage.
     source_kernel, background_kernel, dilation_kernel : ndarray
-        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array or an
-        adaptive ring), and by which excluded regions grow.
+        Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array, an
+        adaptive ring or the field of view), and by which excluded regions grow.
     acceptance : array_like, shape (ny, nx), optional
         Expected background per pixel up to one factor.
     exclusion_mask : array_like, shape (ny, nx), optional
         True where the pixel may be used. What it excludes stays excluded.
     background : array_like, shape (ny, nx), optional
         Initial background, taken as known in the first iteration.
+    additive_background : array_like, shape (ny, nx), optional
+        Known counts per pixel of a component that does not follow the acceptance, zero or more; what is estimated comes
+        on top of it.
     statistic : {"wstat", "cash"}
         Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
     background_systematic : float
@@ -231,11 +238,17 @@ def iterate(
         region_growth=region_growth,
     )
     source_kernel = kernels.from_array(source_kernel)
-    if not kernels.is_adaptive(background_kernel):
+    if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
         background_kernel = kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
-    inputs = prepare(counts, acceptance=acceptance, exclusion_mask=exclusion_mask, background=background)
+    inputs = prepare(
+        counts,
+        acceptance=acceptance,
+        exclusion_mask=exclusion_mask,
+        background=background,
+        additive_background=additive_background,
+    )
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
     whole = needs_significance(**shaping)
@@ -309,6 +322,7 @@ def iterate(
         source_kernel,
         statistic=statistic,
         background_systematic=background_systematic,
+        additive_background=inputs.additive_background,
         on=estimate.on,
         significance=estimate.significance(),
     )
@@ -316,14 +330,29 @@ def iterate(
 
 
 def compute_products(
-    counts, acceptance, exclusion_mask, source_kernel, background_kernel, *, statistic, background_systematic=0
+    counts,
+    acceptance,
+    exclusion_mask,
+    source_kernel,
+    background_kernel,
+    *,
+    statistic,
+    background_systematic=0,
+    additive_background=None,
 ):
     """Return every map that belongs to `exclusion_mask`, computed from the counts alone.
 
     The arrays are those of `skymask.inputs.Inputs`.
     """
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
-    estimate = estimate_background(counts, acceptance, exclusion_mask, background_kernel, source_kernel=source_kernel)
+    estimate = estimate_background(
+        counts,
+        acceptance,
+        exclusion_mask,
+        background_kernel,
+        source_kernel=source_kernel,
+        additive_background=additive_background,
+    )
     return Products(
         counts,
         acceptance,
@@ -331,6 +360,7 @@ def compute_products(
         source_kernel,
         statistic=statistic,
         background_systematic=background_systematic,
+        additive_background=additive_background,
     )
 
 

@@ -38,6 +38,8 @@ MAPS = {
     "background_error": ("ct", "standard error of the background per pixel"),
     "counts_off": ("ct", "(effective) counts under the background kernel"),
     "acceptance_off": ("", "(effective) acceptance of counts_off"),
+    "additive_background": ("ct", "known background per pixel, not estimated"),
+    "additive_off": ("ct", "known background under the background kernel"),
     "alpha": ("", "ratio of on to off acceptance"),
     "significance": ("", "significance in standard deviations"),
     "excess": ("ct", "counts above background under the source kernel"),
@@ -138,6 +140,19 @@ def read_product(path):
             return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus}
     except MapError as error:
         raise MapError(f"{error}: remove it and run again, and it is made anew") from error
+
+
+def read_acceptance(path):
+    """Return the acceptance of iteration 0, and the data of the additive background beside it, None if there is none.
+
+    Raises
+    ------
+    MapError
+        As `read_product` does.
+    """
+    images = read_product(path)
+    additive = images.get("additive_background")
+    return images["acceptance"], None if additive is None else additive.data
 
 
 def pixel_size_cards(pixel_size):

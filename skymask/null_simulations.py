@@ -34,6 +34,7 @@ def simulate_null(
     *,
     statistic="wstat",
     background_systematic=0,
+    additive_background=None,
     threshold=5,
     number=50,
     seed=0,
@@ -55,6 +56,8 @@ def simulate_null(
         Kernels of the analysis.
     statistic, background_systematic : str, float
         Of the significance; the simulations have no such systematic error.
+    additive_background : ndarray of float, shape (ny, nx), optional
+        Known part of the background.
     threshold : float
         Where the off-source distribution is cut for its fit.
     number : int
@@ -75,7 +78,12 @@ def simulate_null(
     for column in results.T:
         counts = random.poisson(expected)
         estimate = estimate_background(
-            counts, acceptance, exclusion_mask, background_kernel, source_kernel=source_kernel
+            counts,
+            acceptance,
+            exclusion_mask,
+            background_kernel,
+            source_kernel=source_kernel,
+            additive_background=additive_background,
         )
         n_on = sums_on(counts, np.zeros(acceptance.shape, dtype=bool), source_kernel)[0]
         significance = compute_significance(
@@ -85,6 +93,7 @@ def simulate_null(
             source_kernel,
             statistic=statistic,
             background_systematic=background_systematic,
+            additive_background=additive_background,
             on=(n_on, acceptance_on),
         ).significance
         defined = significance[~np.isnan(significance)]

@@ -26,14 +26,15 @@ def to_pixels(kernel, pixel_size):
     Parameters
     ----------
     kernel : dict
-        {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma}, {shape: array, path} or
-        {shape: adaptive_ring, inner_radius, width, step, max_outer_radius, alpha_max, excluded_fraction_max, keep}.
+        {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma}, {shape: array, path},
+        {shape: adaptive_ring, inner_radius, width, step, max_outer_radius, alpha_max, excluded_fraction_max, keep} or
+        {shape: field_of_view}.
     pixel_size : (float, float)
         Size of a pixel along y and x, in degrees.
 
     Returns
     -------
-    kernel : ndarray or skymask.kernels.AdaptiveRing
+    kernel : ndarray, skymask.kernels.AdaptiveRing or skymask.kernels.FieldOfView
         The outer radii of an adaptive ring are in degrees; those given in pixels are taken times the geometric mean of
         the pixel's sides.
 
@@ -45,6 +46,8 @@ def to_pixels(kernel, pixel_size):
     try:
         if kernel["shape"] == "array":
             return kernels.from_array(read(kernel["path"]).data)
+        if kernel["shape"] == "field_of_view":
+            return kernels.field_of_view()
         limits = {key: kernel[key] for key in _LIMITS if key in kernel}
         numbers = _in_numbers(kernel, pixel_size, without=("shape", *_LIMITS))
         pixels = _SHAPES[kernel["shape"]](**numbers, **limits)

@@ -112,6 +112,17 @@ def inherited_cards(header):
     ]
 
 
+def cards_of_further_kernel(header, name, kernel):
+    """Return the cards of a map under a further source kernel, from the header of a product and the kernel's name."""
+    cards = inherited_cards(header)
+    (loop,) = (value for key, value, _ in cards if key == "SRCKERN")
+    return [
+        *((key, describe(kernel)[:67] if key == "SRCKERN" else value, comment) for key, value, comment in cards),
+        ("LOOPKERN", loop, "source kernel of the loop"),
+        ("FURTHER", name[:67], "name of the further source kernel"),
+    ]
+
+
 def _background_kernel_cards(kernel, quality):
     """The background kernel; limits of an adaptive ring have cards of their own, and so has what they left out."""
     start = {key: value for key, value in kernel.items() if key not in RING_KEYS}

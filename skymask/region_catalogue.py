@@ -8,7 +8,7 @@ from skymask import blocks, sums
 from skymask.background import estimate_background
 from skymask.files import written_whole
 from skymask.geometry import axis_names, frame_name, sky_positions
-from skymask.kernels import AdaptiveRing
+from skymask.kernels import AdaptiveRing, FieldOfView
 
 #: Unit and meaning of every column of the catalogue, in order.
 COLUMNS = {
@@ -235,6 +235,9 @@ def _iteration(inside, first, user_mask):
 
 def _responses(counts, acceptance, exclusion_mask, kernel, source_kernel):
     """Kernels, and for each the share of an off count in the background of the pixels that it serves, 0 elsewhere."""
+    if isinstance(kernel, FieldOfView):
+        estimate = estimate_background(counts, acceptance, exclusion_mask, kernel)
+        return [(kernel, _share(acceptance, estimate.acceptance_off, estimate.acceptance_off > 0))]
     if not isinstance(kernel, AdaptiveRing):
         acceptance_off = np.maximum(sums.convolve(acceptance * exclusion_mask, kernel), 0)
         return [(kernel, _share(acceptance, acceptance_off, acceptance_off > 0))]
@@ -251,6 +254,10 @@ def _share(acceptance, acceptance_off, where):
 
 def _background_variance(inside, box, usable_counts, responses):
     """Variance of the background summed over a region, from the counts of the used pixels within the kernels' reach."""
+    if isinstance(responses[0][0], FieldOfView):
+        # Every used count has the same share in the whole region.
+        ((_, share),) = responses
+        return float(usable_counts.sum() * share[box][inside].sum() ** 2)
     half = [max(kernel.shape[axis] // 2 for kernel, _ in responses) for axis in (0, 1)]
     wide = blocks.grown(box, half, usable_counts.shape)
     weight = np.zeros(usable_counts[wide].shape)

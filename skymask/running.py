@@ -45,8 +45,9 @@ def running_estimate(
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
     local = statistic == "wstat" or sums.is_local(source_kernel)
-    whole = whole or weighted or not local or kernels.is_adaptive(background_kernel) or background_systematic > 0
-    if not whole:
+    array = not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel))
+    plain = array and not weighted and background_systematic == 0
+    if plain and local and inputs.additive_background is None and not whole:
         return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
     return WholeEstimate(
         inputs,
@@ -79,6 +80,7 @@ class WholeEstimate:
                 exclusion_mask,
                 self._background_kernel,
                 source_kernel=self._source_kernel,
+                additive_background=self._inputs.additive_background,
             )
         )
 
@@ -91,6 +93,7 @@ class WholeEstimate:
             self._source_kernel,
             statistic=self._statistic,
             background_systematic=self._systematic,
+            additive_background=self._inputs.additive_background,
             on=self.on,
         ).significance
         self._significance = significance

@@ -23,12 +23,16 @@ class Significance(NamedTuple):
     excess : ndarray of float, shape (ny, nx)
         Counts above background, summed under the source kernel.
     alpha : ndarray of float, shape (ny, nx), or None
-        Ratio of on to off acceptance; None where the background was given.
+        Ratio of on to off acceptance; None where the background was given. Over an additive background an effective
+        one; see `with_additive`.
+    counts_off : ndarray, shape (ny, nx), or None
+        (Effective) off counts that go with `alpha`.
     """
 
     significance: np.ndarray
     excess: np.ndarray
     alpha: np.ndarray | None
+    counts_off: np.ndarray | None
 
 
 def cash(n_on, mu):
@@ -91,6 +95,39 @@ def with_systematic(n_off, alpha, background_systematic):
         return n_off, alpha
     factor = 1 + background_systematic**2 * np.asarray(n_off, dtype=float)
     return n_off / factor, alpha * factor
+
+
+def with_additive(n_off, alpha, additive_off, additive_on):
+    r"""Return the off counts and alpha of a Poisson measurement of the background together with an additive one.
+
+    With the known additive background :math:`d_{on}`, :math:`d_{off}` under on and off region, the background and its
+    variance are
+
+    .. math:: b = \alpha \max(n_{off} - d_{off}, 0) + d_{on}, \quad V = \alpha^2 \max(n_{off}, d_{off}),
+
+    because only the off counts vary, and no fewer than :math:`d_{off}` are expected. The measurement with this mean and
+    variance has :math:`\alpha' = V / b` and :math:`n_{off}' = b^2 / V` (the correspondence of Cousins, Linnemann &
+    Tucker 2008, NIM A 595, 480, doi:10.1016/j.nima.2008.07.086, sect. 4). Without background or variance alpha stays
+    as it is.
+
+    Parameters
+    ----------
+    n_off, alpha : array_like
+        As for `wstat`; the off counts as measured, all components together.
+    additive_off, additive_on : array_like
+        Expected counts of the additive background under the background kernel and under the source kernel.
+    """
+    background = alpha * np.maximum(n_off - additive_off, 0) + additive_on
+    return matched_measurement(background, alpha**2 * np.maximum(n_off, additive_off), alpha)
+
+
+def matched_measurement(background, variance, alpha):
+    """Return off counts and alpha with this background and variance, with the alpha given where either is zero."""
+    matched = (background > 0) & (variance > 0)
+    alpha = np.divide(variance, background, out=np.array(alpha, dtype=float), where=matched)
+    # Without on acceptance, alpha is zero.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return background / alpha, alpha
 
 
 def cash_with_systematic(n_on, mu, background_systematic):
@@ -173,7 +210,15 @@ def sums_on(counts, acceptance, source_kernel):
 
 
 def compute_significance(
-    counts, acceptance, estimate, source_kernel, *, statistic="wstat", background_systematic=0, on=None
+    counts,
+    acceptance,
+    estimate,
+    source_kernel,
+    *,
+    statistic="wstat",
+    background_systematic=0,
+    additive_background=None,
+    on=None,
 ):
     """Return significance, excess and alpha of every pixel.
 
@@ -192,6 +237,8 @@ def compute_significance(
         "wstat" takes the background's own error into account, "cash" takes it as known.
     background_systematic : float
         Relative systematic error of the background, folded into the significance and into nothing else.
+    additive_background : ndarray of float, shape (ny, nx), optional
+        That of the estimate.
     on : (ndarray, ndarray), optional
         Of `sums_on`, if known already.
 
@@ -201,14 +248,14 @@ def compute_significance(
     """
     coverage = acceptance > 0
     n_on, acceptance_on = on or sums_on(counts, acceptance, source_kernel)
-    alpha = None
+    alpha, counts_off = None, estimate.counts_off
     if estimate.acceptance_off is not None:
         alpha = ratio_of_acceptances(acceptance_on, estimate.acceptance_off)
+    if estimate.additive_off is not None:
+        additive_on = np.maximum(sums.convolve(additive_background, source_kernel), 0)
+        counts_off, alpha = with_additive(counts_off, alpha, estimate.additive_off, additive_on)
     measured = statistic == "wstat" and alpha is not None
-    if measured:
-        mu = alpha * estimate.counts_off
-    else:
-        mu = correlated_background(estimate.background, coverage, source_kernel)
+    mu = alpha * counts_off if measured else correlated_background(estimate.background, coverage, source_kernel)
     scale = 1.0
     if kernels.is_weighted(source_kernel):
         scale = poisson_scale(estimate.background, acceptance, source_kernel)
@@ -217,7 +264,7 @@ def compute_significance(
     for strip in blocks.strips(counts.shape):
         part = scale if np.isscalar(scale) else scale[strip]
         if measured:
-            off = with_systematic(estimate.counts_off[strip], alpha[strip] / part, background_systematic)
+            off = with_systematic(counts_off[strip], alpha[strip] / part, background_systematic)
             significance[strip] = wstat(n_on[strip] / part, *off)
         else:
             significance[strip] = cash_with_systematic(n_on[strip] / part, mu[strip] / part, background_systematic)
@@ -227,7 +274,9 @@ def compute_significance(
         for image in (significance, excess, alpha):
             if image is not None:
                 image[outside] = np.nan
-    return Significance(significance, excess, alpha)
+        if counts_off is not None:
+            counts_off = np.where(coverage, counts_off, np.nan)
+    return Significance(significance, excess, alpha, counts_off)
 
 
 def ratio_of_acceptances(acceptance_on, acceptance_off):

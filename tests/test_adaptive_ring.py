@@ -193,7 +193,7 @@ def test_moving_the_maps_moves_the_rings(move):
     rings = adaptive_ring(2, 2, **LIMITS)
     plain = estimate_background(*arrays, rings, source_kernel=disk(1))
     moved = estimate_background(*map(move, arrays), rings, source_kernel=disk(1))
-    for image, other in zip(moved, plain, strict=True):
+    for image, other in zip(moved.maps().values(), plain.maps().values(), strict=True):
         assert np.array_equal(image, move(other), equal_nan=True)
 
 

@@ -231,6 +231,34 @@ MISTAKES = {
         adaptive_ring(excluded_fraction_max=1.5),
         "background_kernel.excluded_fraction_max must be at most 1, got 1.5",
     ),
+    "further kernel that reaches into the ring": (
+        {"further_source_kernels": {"wide": {"shape": "disk", "radius": "20 arcmin"}}},
+        "datasets.crab.further_source_kernels.wide reaches into background_kernel, whose inner_radius is 0.3 deg",
+    ),
+    "further Gaussian that reaches into the ring": (
+        {"further_source_kernels": {"wide": {"shape": "gaussian", "sigma": "0.08 deg"}}},
+        "datasets.crab.further_source_kernels.wide reaches into background_kernel, whose inner_radius is 0.3 deg",
+    ),
+    "further kernel that is no name of a folder": (
+        {"further_source_kernels": {"a/b": {"shape": "disk", "radius": "1 px"}}},
+        "datasets.crab.further_source_kernels.a/b: unsafe name 'a/b'",
+    ),
+    "further kernels that differ in case": (
+        {"further_source_kernels": {name: {"shape": "disk", "radius": "1 px"} for name in ("wide", "Wide")}},
+        "datasets.crab.further_source_kernels.wide: the name differs from Wide in case only",
+    ),
+    "further kernel of no shape there is": (
+        {"further_source_kernels": {"wide": {"shape": "disc"}}},
+        "further_source_kernels.wide.shape must be one of disk, ring, gaussian, array, got 'disc'",
+    ),
+    "further kernel in two kinds of units": (
+        {"further_source_kernels": {"wide": {"shape": "ring", "inner_radius": "1 px", "width": "1 deg"}}},
+        "datasets.crab.further_source_kernels.wide: inner_radius and width of a ring must both be angles or both px",
+    ),
+    "missing further kernel": (
+        {"further_source_kernels": {"wide": {"shape": "array", "path": "none.fits"}}},
+        "datasets.crab.further_source_kernels.wide.path: none.fits does not exist",
+    ),
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
     "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate or events"),
     "counts and a simulation": (
@@ -244,6 +272,10 @@ MISTAKES = {
     "background beside a simulation": (
         {"datasets": crab(background=str(ROOT / "config.yaml"))},
         "datasets.crab.background cannot stand beside simulate",
+    ),
+    "additive background beside a simulation": (
+        {"datasets": crab(additive_background=str(ROOT / "config.yaml"))},
+        "datasets.crab.additive_background cannot stand beside simulate",
     ),
     "missing counts": (
         {"datasets": {"crab": {"counts": "none.fits"}}},
@@ -407,6 +439,7 @@ def test_several_mistakes_are_a_line_each():
         ("mask_update", "replace"),
         ("starved_pixels", "keep"),
         ("exclusion_regions", []),
+        ("further_source_kernels", {}),
         ("min_acceptance_fraction", 0),
     ],
 )
@@ -458,6 +491,24 @@ def test_setting_of_a_dataset_overrides_that_of_all():
 def test_kernel_of_a_dataset_replaces_the_global_one_as_a_whole():
     kernel = {"shape": "gaussian", "sigma": "0.2 deg"}
     assert settings_of(datasets=crab(background_kernel=kernel))["crab"]["background_kernel"] == kernel
+
+
+def test_further_kernels_of_a_dataset_add_to_the_global_ones():
+    small, large = ({"shape": "disk", "radius": radius} for radius in ("1 px", "2 px"))
+    settings = settings_of(
+        further_source_kernels={"a": small, "b": small},
+        datasets=crab(further_source_kernels={"b": large, "c": large}),
+    )
+    assert settings["crab"]["further_source_kernels"] == {"a": small, "b": large, "c": large}
+
+
+def test_further_kernel_may_reach_into_the_ring_where_the_background_is_known():
+    wide = {"wide": {"shape": "disk", "radius": "1 deg"}}
+    assert settings_of(further_source_kernels=wide, statistic="cash")["crab"]["further_source_kernels"] == wide
+
+
+def test_further_kernel_may_end_where_the_ring_begins():
+    assert settings_of(further_source_kernels={"wide": {"shape": "disk", "radius": "17.9 arcmin"}})
 
 
 def test_regions_of_a_dataset_replace_the_global_ones_as_a_whole():

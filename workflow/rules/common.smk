@@ -47,6 +47,8 @@ MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits"}
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
 OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
+#: Maps of every further source kernel.
+FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
 
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
@@ -181,6 +183,27 @@ def kernel_files(wildcards):
     return [configuration.split_name(name)[0] for name in names.values()]
 
 
+def further_kernel(wildcards):
+    """Return a further source kernel."""
+    return SETTINGS[wildcards.dataset]["further_source_kernels"][wildcards.kernel]
+
+
+def further_kernel_file(wildcards):
+    """Return the file of a further source kernel, if it is an array in one."""
+    kernel = further_kernel(wildcards)
+    return [configuration.split_name(kernel["path"])[0]] if "path" in kernel else []
+
+
+def further_of(dataset):
+    """Return the names of the further source kernels of a dataset, none if it failed."""
+    return list(SETTINGS[dataset]["further_source_kernels"]) if succeeded(dataset) else []
+
+
+def further_names(wildcards):
+    """Return the names of the further source kernels of the job's dataset, none if it failed."""
+    return further_of(wildcards.dataset)
+
+
 def region_files(wildcards):
     """Return the files of exclusion regions."""
     names = configuration.region_names(SETTINGS[wildcards.dataset])
@@ -301,6 +324,7 @@ def products_of(dataset):
         names += OF_SIMULATIONS
     if dataset in ADAPTIVE:
         names += OF_ADAPTIVE_RINGS
+    names += [f"further/{kernel}/{name}.fits" for kernel in further_of(dataset) for name in FURTHER]
     return names
 
 

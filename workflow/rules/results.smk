@@ -1,8 +1,8 @@
 """Results: the products of every finished loop, the status of every dataset, the summary of all.
 
 Needs: loops that have ended. Makes: the final maps (one of the ring's radius where it is adaptive), convergence.csv,
-quality.json, null.json, the catalogue of regions and status.json of every dataset (only the status of one that failed),
-summary.csv, and a failure at the very end if any dataset failed.
+quality.json, null.json, the maps of further source kernels, the catalogue of regions and status.json of every dataset
+(only the status of one that failed), summary.csv, and a failure at the very end if any dataset failed.
 """
 
 
@@ -86,6 +86,35 @@ rule compute_limits:
         "../../scripts/compute_limits.py"
 
 
+rule compute_further_significance:
+    input:
+        counts="<results>/{dataset}/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        background="<results>/{dataset}/background.fits",
+        counts_off="<results>/{dataset}/counts_off.fits",
+        alpha="<results>/{dataset}/alpha.fits",
+        kernel_files=kernel_files,
+        further_kernel_file=further_kernel_file,
+    output:
+        **{name: f"<results>/{{dataset}}/further/{{kernel}}/{name}.fits" for name in FURTHER},
+    log:
+        "<logs>/{dataset}/further/{kernel}/compute_further_significance.log",
+    benchmark:
+        "<benchmarks>/{dataset}/further/{kernel}/compute_further_significance.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        further_kernel=further_kernel,
+        background_systematic=setting("background_systematic"),
+        limits=setting("limits"),
+        library=LIBRARY,
+    message:
+        "Compute the significance of {wildcards.dataset} under the kernel {wildcards.kernel}"
+    script:
+        "../../scripts/compute_further_significance.py"
+
+
 rule catalogue_regions:
     input:
         counts="<results>/{dataset}/counts.fits",
@@ -158,6 +187,7 @@ rule record_status:
         loop=loop_state,
         analysis=whole_entry,
         stale=stale_products,
+        further=further_names,
         library=LIBRARY,
     message:
         "Record the status of {wildcards.dataset}"

@@ -1,0 +1,89 @@
+"""Significance, excess and limits under further source kernels, from the products of a finished loop."""
+
+import numpy as np
+
+from skymask import kernels, sums
+from skymask.background import Background
+from skymask.errors import MapError
+from skymask.limits import compute_limits
+from skymask.significance import compute_significance, matched_measurement
+
+
+def compute_further_significance(
+    counts,
+    acceptance,
+    products,
+    source_kernel,
+    further_kernel,
+    background_kernel,
+    *,
+    statistic="wstat",
+    background_systematic=0,
+    additive_background=None,
+    confidence_level=0.95,
+):
+    r"""Return what the products of a loop give under another source kernel, with the same background and mask.
+
+    The off counts are those of the loop, and with the on acceptances :math:`a`, :math:`a'` under the source kernel and
+    the further one :math:`\alpha' = \alpha a' / a`. Over an additive background it is what comes on top of it, and the
+    variance, that :math:`a' / a` scales.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (ny, nx)
+        Counts per pixel, zero where there is no coverage.
+    acceptance : ndarray, shape (ny, nx)
+        Expected background per pixel up to one factor; zero where there is no coverage.
+    products : dict of str to ndarray
+        The maps `background`, `counts_off` and `alpha` of the loop's final mask.
+    source_kernel : ndarray
+        Source kernel of the loop.
+    further_kernel : ndarray
+        Peak 1; counts are summed under it.
+    background_kernel : ndarray or skymask.kernels.AdaptiveRing
+        Background kernel of the loop.
+    statistic : {"wstat", "cash"}
+        Of the loop.
+    background_systematic, confidence_level : float
+        See `skymask.limits.compute_limits`.
+    additive_background : ndarray of float, shape (ny, nx), optional
+        That of the loop.
+
+    Returns
+    -------
+    maps : dict of str to ndarray
+        `alpha`, `significance`, `excess`, `excess_errn`, `excess_errp` and `excess_upper_limit`, NaN where undefined.
+
+    Raises
+    ------
+    MapError
+        If on and off counts would not be independent, as "wstat" needs them: the further kernel reaches into the
+        background kernel.
+    """
+    if statistic == "wstat":
+        shared = kernels.shared_pixels(kernels.off_kernel(background_kernel, source_kernel, statistic), further_kernel)
+        if shared:
+            raise MapError(
+                f"it shares {shared} pixels with background_kernel, and counts of wstat must be on or off, not both: "
+                "take a smaller one, a larger background_kernel, or the statistic cash"
+            )
+    counts_off, alpha = products["counts_off"], products["alpha"]
+    acceptance_on = sums.convolve(acceptance, source_kernel)
+    # Where the source kernel finds no acceptance there is no alpha, and none is found again.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if additive_background is not None:
+            loop, further = (sums.convolve(additive_background, one) for one in (source_kernel, further_kernel))
+            further_on = sums.convolve(acceptance, further_kernel)
+            ratio = further_on / acceptance_on
+            background = ratio * np.maximum(alpha * counts_off - loop, 0) + np.maximum(further, 0)
+            variance = (ratio * alpha) ** 2 * counts_off
+            counts_off, alpha = matched_measurement(background, variance, ratio * alpha)
+            acceptance_on = further_on
+        acceptance_off = np.nan_to_num(acceptance_on / alpha, nan=0.0, posinf=0.0)
+    estimate = Background(products["background"], counts_off, acceptance_off)
+    options = {"statistic": statistic, "background_systematic": background_systematic}
+    result = compute_significance(counts, acceptance, estimate, further_kernel, **options)
+    maps = {"alpha": result.alpha, "significance": result.significance, "excess": result.excess}
+    needed = {"background": products["background"], "counts_off": result.counts_off, **maps}
+    limits = compute_limits(counts, acceptance, needed, further_kernel, **options, confidence_level=confidence_level)
+    return maps | limits._asdict()
