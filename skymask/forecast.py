@@ -8,7 +8,7 @@ from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.exclusion_regions import region_mask
 from skymask.files import check_writable
 from skymask.inputs import NO_COUNTS, prepare
-from skymask.kernels import AdaptiveRing
+from skymask.kernels import AdaptiveRing, is_field_of_view
 
 #: Memory of a job in bytes, as measured: without a map, and for every pixel.
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
@@ -184,12 +184,17 @@ def _kernels(kernels, size):
     off_keys = ("source_kernel", "background_kernel", "statistic")
     background = pixel_kernels.background_kernel(size, **{key: kernels[key] for key in off_keys})
     dilation = pixel_kernels.dilation_kernel(kernels["dilation_radius"], size)
+    if is_field_of_view(background):
+        background = np.zeros((1, 1), dtype=bool)
     if isinstance(background, AdaptiveRing):
         alphas = [expected_alpha(source, ring) if ring.any() else np.inf for ring in background.rings]
         background = background.rings[next((i for i, a in enumerate(alphas) if a <= background.alpha_max), -1)]
     named = {"source_kernel": source, "background_kernel": background, "dilation_radius": dilation}
     lines = []
     for key, pixels in named.items():
+        if not pixels.any():
+            lines.append(f"{key:<18} {pixel_kernels.describe(kernels[key])}: all used pixels of the map")
+            continue
         what = kernels[key] if isinstance(kernels[key], str) else pixel_kernels.describe(kernels[key])
         box = f"{pixels.shape[1]} x {pixels.shape[0]}"
         lines.append(f"{key:<18} {what}: {np.count_nonzero(pixels)} pixels in {box}")

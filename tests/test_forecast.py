@@ -156,3 +156,15 @@ def test_an_adaptive_ring_is_described_by_the_ring_that_suffices(tmp_path):
     lines = _kernels(kernels, (0.05, 0.05))
     alpha = float(next(line for line in lines if line.startswith("alpha")).split()[1])
     assert 0.05 < alpha <= 0.1
+
+
+def test_the_field_of_view_is_described_without_a_kernel():
+    from skymask.forecast import _kernels
+
+    kernels = {
+        "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
+        "background_kernel": {"shape": "field_of_view"},
+        "dilation_radius": "0.2 deg",
+        "statistic": "wstat",
+    }
+    assert "background_kernel  field_of_view: all used pixels of the map" in _kernels(kernels, (0.05, 0.05))
