@@ -1,6 +1,7 @@
 """The configuration: checked against its schema, completed with its defaults, one entry of settings per dataset.
 
-Nothing here needs numpy or astropy: a workflow reads its configuration at every start.
+Nothing here needs numpy or astropy: a workflow reads its configuration at every start. Jobs, which have theirs already,
+need no YAML either.
 """
 
 import copy
@@ -11,8 +12,6 @@ import math
 import os
 import re
 from pathlib import Path
-
-import yaml
 
 from skymask.errors import ConfigurationError
 
@@ -39,12 +38,14 @@ MAX_SIDE = 20000
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<unit>[^\d\s]*)\s*")
 
-#: Units of angles in degrees.
-_ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
+#: Units of angles, in degrees.
+ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
 
 
 def load_schema(path):
     """Return the schema at `path`."""
+    import yaml
+
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
@@ -159,6 +160,8 @@ def read_table(path):
 
 def check_duplicate_keys(path):
     """Raise a ConfigurationError if a YAML file has a key twice, of which YAML would silently drop the first."""
+    import yaml
+
     text = Path(path).read_text(encoding="utf-8")
 
     def walk(node, parents):
@@ -230,10 +233,16 @@ def parse_length(text):
     return float(match["value"]), match["unit"]
 
 
+def angle_in_degrees(length):
+    """Return an angle of the configuration in degrees, without the import of a library for it."""
+    value, unit = parse_length(length)
+    return value * ANGLES[unit]
+
+
 def is_angle(text):
     """Whether a text is an angle with its unit, and not the name of a column."""
     match = _LENGTH.fullmatch(text)
-    return match is not None and match["unit"] in _ANGLES
+    return match is not None and match["unit"] in ANGLES
 
 
 def _in_order(value):
@@ -399,7 +408,7 @@ def _ring_errors(where, name, kernel):
         yield f"{where}: {keys} of a ring must {some} be angles or {some} px"
     elif kernel.get("shape") == "adaptive_ring":
         parsed = {key: parse_length(length) for key, length in lengths.items()}
-        sizes = {key: value * _ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
+        sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
         if sizes["step"] == 0:
             yield f"{where}.{name}.step must be more than 0"
         if sizes["inner_radius"] + sizes["width"] > sizes["max_outer_radius"] * (1 + 1e-9):
@@ -429,10 +438,10 @@ def _simulation_errors(where, simulation):
     sizes = {"pixel_size": simulation["pixel_size"], "acceptance_sigma": simulation.get("acceptance_sigma")}
     for number, source in enumerate(simulation["sources"]):
         sizes |= {f"sources.{number}.sigma.{axis}": length for axis, length in enumerate(source["sigma"])}
-    zero = [key for key, length in sizes.items() if length and _degrees(length) == 0]
+    zero = [key for key, length in sizes.items() if length and angle_in_degrees(length) == 0]
     if zero:
         return [f"{where}.{key} must be more than 0" for key in zero]
-    pixels = [_degrees(extent) / _degrees(simulation["pixel_size"]) for extent in simulation["width"]]
+    pixels = [angle_in_degrees(extent) / angle_in_degrees(simulation["pixel_size"]) for extent in simulation["width"]]
     if not all(1 <= number <= MAX_SIDE for number in pixels):
         sides = " x ".join(f"{number:.4g}" for number in pixels)
         return [f"{where}.width is {sides} pixels of pixel_size: it must be 1 to {MAX_SIDE} on each side"]
@@ -442,24 +451,20 @@ def _simulation_errors(where, simulation):
 def _region_errors(where, regions):
     """What a schema cannot say of exclusion regions: positions and sizes that are none."""
     for number, region in enumerate(regions):
-        if "center" in region and abs(_degrees(region["center"][1])) > 90:
+        if "center" in region and abs(angle_in_degrees(region["center"][1])) > 90:
             yield f"{where}.exclusion_regions.{number}.center.1 must be a latitude, got {region['center'][1]}"
         sizes = {"radius": region["radius"]} if is_angle(region.get("radius", "")) else {}
         sizes |= {f"semi_axes.{axis}": length for axis, length in enumerate(region.get("semi_axes", ()))}
         for key, length in sizes.items():
-            if not 0 < _degrees(length) <= 180:
+            if not 0 < angle_in_degrees(length) <= 180:
                 yield f"{where}.exclusion_regions.{number}.{key} must be more than 0 and at most 180 deg, got {length}"
-
-
-def _degrees(length):
-    """A length in degrees, without the import of a library for it."""
-    value, unit = parse_length(length)
-    return value * _ANGLES[unit]
 
 
 def _cell_value(column, cell):
     if column.strip() in DATA_KEYS or column.strip().endswith(".path"):
         return cell
+    import yaml
+
     try:
         return yaml.safe_load(cell)
     except yaml.YAMLError:

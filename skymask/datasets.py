@@ -19,9 +19,6 @@ MAX_REACH = 2.0
 #: So many files of exclusion regions have header cards of their own.
 MAX_REGION_FILES = 9
 
-#: Cards of the counts' header that say where it comes from.
-ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
-
 #: What header cards call the files of a dataset.
 FILE_WORDS = {
     "counts": "CNTS",
@@ -140,7 +137,9 @@ def origin_cards(dataset):
     They are name and SHA-256 of every file, and what the counts' own header says of its origin. Exclusion regions have
     a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
     """
-    cards = [(key, dataset.header[key], dataset.header.comments[key]) for key in ORIGIN_KEYS if key in dataset.header]
+    cards = [
+        (key, dataset.header[key], dataset.header.comments[key]) for key in maps.ORIGIN_KEYS if key in dataset.header
+    ]
     for key, word in FILE_WORDS.items():
         if key in dataset.names:
             cards.append((f"FIL{word}", _short_name(dataset.names[key]), f"{key} file"))

@@ -30,6 +30,9 @@ _SKY_CARDS = re.compile(
 #: Cards of older headers, and what they are called today.
 _OLD_CARDS = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
 
+#: Cards of the counts' header that say where it comes from.
+ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
+
 #: Unit and meaning of every map that is written.
 MAPS = {
     "counts": ("ct", "counts per pixel"),

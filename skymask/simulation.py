@@ -6,8 +6,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from skymask.configuration import parse_length
-from skymask.pixel_kernels import degrees
+from skymask.configuration import angle_in_degrees
 
 
 class Sky(NamedTuple):
@@ -58,20 +57,20 @@ def simulate_counts(
     -------
     sky : Sky
     """
-    size = _degrees(pixel_size)
-    shape = tuple(max(1, round(_degrees(extent) / size)) for extent in reversed(width))
-    header = _header(shape, size, [_degrees(coordinate) for coordinate in center], frame)
+    size = angle_in_degrees(pixel_size)
+    shape = tuple(max(1, round(angle_in_degrees(extent) / size)) for extent in reversed(width))
+    header = _header(shape, size, [angle_in_degrees(coordinate) for coordinate in center], frame)
     latitude = (np.arange(shape[0]) - (shape[0] - 1) / 2)[:, None] * size
     # Longitude grows to the left.
     longitude = ((shape[1] - 1) / 2 - np.arange(shape[1]))[None, :] * size
 
     acceptance = np.ones(shape)
     if acceptance_sigma is not None:
-        acceptance = _gaussian(longitude, latitude, (0.0, 0.0), (_degrees(acceptance_sigma),) * 2)
+        acceptance = _gaussian(longitude, latitude, (0.0, 0.0), (angle_in_degrees(acceptance_sigma),) * 2)
     expected_sources = np.zeros(shape)
     for source in sources:
-        sigma = [_degrees(value) for value in source["sigma"]]
-        offset = [_degrees(value) for value in source["offset"]]
+        sigma = [angle_in_degrees(value) for value in source["sigma"]]
+        offset = [angle_in_degrees(value) for value in source["offset"]]
         density = source["counts"] / (2 * np.pi * sigma[0] * sigma[1])
         expected_sources += density * size**2 * _gaussian(longitude, latitude, offset, sigma) * acceptance
     expected_background = background * acceptance
@@ -95,7 +94,3 @@ def _header(shape, size, center, frame):
     if frame == "icrs":
         wcs.wcs.radesys = "ICRS"
     return wcs.to_header()
-
-
-def _degrees(length):
-    return degrees(*parse_length(length))
