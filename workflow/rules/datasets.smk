@@ -14,6 +14,10 @@ rule simulate_counts:
         "<benchmarks>/{dataset}/simulate_counts.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("simulate_counts"),
+        runtime=runtime("simulate_counts"),
     params:
         simulation=setting("simulate"),
         library=LIBRARY,
@@ -36,6 +40,10 @@ rule check_dataset:
         "<benchmarks>/{dataset}/check_dataset.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("check_dataset"),
+        runtime=runtime("check_dataset"),
     params:
         hdus=data_hdus,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
