@@ -3,7 +3,6 @@
 import numpy as np
 
 from skymask import convergence, maps, products
-from skymask.background import mean_background
 from skymask.jobs import job, read_json, write_json
 from skymask.loop import compute_products
 from skymask.pixel_kernels import background_kernel, to_pixels
@@ -57,7 +56,7 @@ def write_products(
 
     rows = [read_json(path)["record"] for path in records]
     for row, path in zip(rows, backgrounds, strict=True):
-        row["mean_background"] = mean_background(maps.read_product(path)["background"].data)
+        row["mean_background"] = maps.mean_background(path)
     products.write_convergence_table(table, rows, loop["state"])
     write_json(quality, products.with_position(figures, counts.header))
 

@@ -1,7 +1,7 @@
 """Estimate the background again, from the pixels that the new exclusion mask leaves."""
 
 from skymask import maps
-from skymask.background import estimate_background
+from skymask.background import estimate_background, mean_background
 from skymask.jobs import job
 from skymask.pixel_kernels import background_kernel, to_pixels
 
@@ -19,7 +19,8 @@ def write_background(*, counts, acceptance, exclusion_mask, kernels, output):
         source_kernel=to_pixels(kernels["source_kernel"], size),
         additive_background=additive_background,
     )
-    maps.write(output, estimate.maps(), sky=counts.header)
+    cards = maps.mean_background_cards(mean_background(estimate.background))
+    maps.write(output, estimate.maps(), sky=counts.header, cards=cards)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask.configuration import is_angle, split_name
+from skymask.configuration import angle_in_degrees, is_angle, split_name
 from skymask.errors import MapError
 from skymask.maps import read_table
-from skymask.pixel_kernels import angle_in_degrees
 
 #: Columns in which longitude and latitude are looked for, in this order and whatever their case.
 POSITION_COLUMNS = {

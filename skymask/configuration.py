@@ -1,6 +1,7 @@
 """The configuration: checked against its schema, completed with its defaults, one entry of settings per dataset.
 
-Nothing here needs numpy or astropy: a workflow reads its configuration at every start.
+Nothing here needs numpy or astropy: a workflow reads its configuration at every start. Jobs, which have theirs already,
+need no YAML either.
 """
 
 import copy
@@ -12,8 +13,6 @@ import math
 import os
 import re
 from pathlib import Path
-
-import yaml
 
 from skymask.errors import ConfigurationError
 
@@ -66,8 +65,8 @@ MAX_SIDE = 20000
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<unit>[^\d\s]*)\s*")
 
-#: Units of angles in degrees.
-_ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
+#: Units of angles, in degrees.
+ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
 
 #: Units of energies in electronvolts.
 _ENERGIES = {"eV": 1, "keV": 1e3, "MeV": 1e6, "GeV": 1e9, "TeV": 1e12, "PeV": 1e15}
@@ -75,6 +74,8 @@ _ENERGIES = {"eV": 1, "keV": 1e3, "MeV": 1e6, "GeV": 1e9, "TeV": 1e12, "PeV": 1e
 
 def load_schema(path=None):
     """Return the schema at `path`; without one, that of this package or of the repository around it."""
+    import yaml
+
     if path is None:
         package = Path(__file__).parent
         places = (package / SCHEMA, package.parent / "workflow" / "schemas" / SCHEMA)
@@ -92,6 +93,8 @@ def read_configuration(path):
     ConfigurationError
         If it cannot be read, is no mapping, or has a key twice.
     """
+    import yaml
+
     try:
         check_duplicate_keys(path)
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -216,6 +219,8 @@ def read_table(path):
 
 def check_duplicate_keys(path):
     """Raise a ConfigurationError if a YAML file has a key twice, of which YAML would silently drop the first."""
+    import yaml
+
     text = Path(path).read_text(encoding="utf-8")
 
     def walk(node, parents):
@@ -309,10 +314,16 @@ def parse_length(text):
     return float(match["value"]), match["unit"]
 
 
+def angle_in_degrees(length):
+    """Return an angle of the configuration in degrees, without the import of a library for it."""
+    value, unit = parse_length(length)
+    return value * ANGLES[unit]
+
+
 def is_angle(text):
     """Whether a text is an angle with its unit, and not the name of a column."""
     match = _LENGTH.fullmatch(text)
-    return match is not None and match["unit"] in _ANGLES
+    return match is not None and match["unit"] in ANGLES
 
 
 def _in_order(value):
@@ -495,7 +506,7 @@ def _ring_errors(where, name, kernel):
         yield f"{where}: {keys} of a ring must {some} be angles or {some} px"
     elif kernel.get("shape") == "adaptive_ring":
         parsed = {key: parse_length(length) for key, length in lengths.items()}
-        sizes = {key: value * _ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
+        sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
         if sizes["step"] == 0:
             yield f"{where}.{name}.step must be more than 0"
         if sizes["inner_radius"] + sizes["width"] > sizes["max_outer_radius"] * (1 + 1e-9):
@@ -530,7 +541,7 @@ def _reach_errors(name, kernel, ring):
     parsed = {key: parse_length(length) for key, length in {**reach, "ring": ring["inner_radius"]}.items()}
     if len({unit == "px" for _, unit in parsed.values()}) > 1:
         return
-    sizes = {key: value * _ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
+    sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
     inner_radius = sizes.pop("ring")
     outer_radius = sizes["sigma"] * GAUSSIAN_TRUNCATION if "sigma" in sizes else sum(sizes.values())
     if outer_radius >= inner_radius * (1 - 1e-9):
@@ -560,7 +571,7 @@ def _simulation_errors(where, simulation):
     sizes = {"pixel_size": simulation["pixel_size"], "acceptance_sigma": simulation.get("acceptance_sigma")}
     for number, source in enumerate(simulation["sources"]):
         sizes |= {f"sources.{number}.sigma.{axis}": length for axis, length in enumerate(source["sigma"])}
-    zero = [key for key, length in sizes.items() if length and _degrees(length) == 0]
+    zero = [key for key, length in sizes.items() if length and angle_in_degrees(length) == 0]
     if zero:
         return [f"{where}.{key} must be more than 0" for key in zero]
     return _field_errors(where, simulation)
@@ -568,7 +579,7 @@ def _simulation_errors(where, simulation):
 
 def _field_errors(where, field):
     """Fields of no pixel, or of too many."""
-    pixels = [_degrees(extent) / _degrees(field["pixel_size"]) for extent in field["width"]]
+    pixels = [angle_in_degrees(extent) / angle_in_degrees(field["pixel_size"]) for extent in field["width"]]
     if not all(1 <= number <= MAX_SIDE for number in pixels):
         sides = " x ".join(f"{number:.4g}" for number in pixels)
         yield f"{where}.width is {sides} pixels of pixel_size: it must be 1 to {MAX_SIDE} on each side"
@@ -588,11 +599,11 @@ def _event_errors(where, entry):
     if geometry is None:
         yield f"{where} has events, and no geometry that says on which pixels to count them"
     elif "as" not in geometry:
-        if _degrees(geometry["pixel_size"]) == 0:
+        if angle_in_degrees(geometry["pixel_size"]) == 0:
             yield f"{where}.geometry.pixel_size must be more than 0"
         else:
             yield from _field_errors(f"{where}.geometry", geometry)
-        if abs(_degrees(geometry["center"][1])) > 90:
+        if abs(angle_in_degrees(geometry["center"][1])) > 90:
             yield f"{where}.geometry.center.1 must be a latitude, got {geometry['center'][1]}"
     for key, limits in entry.get("cuts", {}).items():
         if isinstance(limits, list):
@@ -625,30 +636,26 @@ def _size(key, limit):
         except ValueError:
             return None
         return (date.replace(tzinfo=None) - datetime.datetime(1858, 11, 17)) / datetime.timedelta(days=1)
-    return _degrees(limit)
+    return angle_in_degrees(limit)
 
 
 def _region_errors(where, regions):
     """What a schema cannot say of exclusion regions: positions and sizes that are none."""
     for number, region in enumerate(regions):
-        if "center" in region and abs(_degrees(region["center"][1])) > 90:
+        if "center" in region and abs(angle_in_degrees(region["center"][1])) > 90:
             yield f"{where}.exclusion_regions.{number}.center.1 must be a latitude, got {region['center'][1]}"
         sizes = {"radius": region["radius"]} if is_angle(region.get("radius", "")) else {}
         sizes |= {f"semi_axes.{axis}": length for axis, length in enumerate(region.get("semi_axes", ()))}
         for key, length in sizes.items():
-            if not 0 < _degrees(length) <= 180:
+            if not 0 < angle_in_degrees(length) <= 180:
                 yield f"{where}.exclusion_regions.{number}.{key} must be more than 0 and at most 180 deg, got {length}"
-
-
-def _degrees(length):
-    """A length in degrees, without the import of a library for it."""
-    value, unit = parse_length(length)
-    return value * _ANGLES[unit]
 
 
 def _cell_value(column, cell):
     if column.strip() in DATA_KEYS or column.strip().endswith(".path"):
         return cell
+    import yaml
+
     try:
         return yaml.safe_load(cell)
     except yaml.YAMLError:

@@ -1,6 +1,5 @@
 """A dataset: its files read, checked against each other and against its kernels."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +18,6 @@ MAX_REACH = 2.0
 
 #: So many files of exclusion regions have header cards of their own.
 MAX_REGION_FILES = 9
-
-#: Cards of the counts' header that say where it comes from.
-ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
-
-#: Cards by which counts that were made of events name them; see `skymask.events`.
-EVENT_CARDS = re.compile(r"NEV(READ|SEL|OUT|UNDEF|FILES)|CUT(ENER|TIME|ZEN|OFFS|GTI)|(FIL|SHA)EVT[S1-9]|SHAGTI")
 
 #: What header cards call the files of a dataset.
 FILE_WORDS = {
@@ -148,9 +141,11 @@ def origin_cards(dataset):
     They are name and SHA-256 of every file, what the counts' own header says of its origin, and of the events they were
     made of. Exclusion regions have a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
     """
-    cards = [(key, dataset.header[key], dataset.header.comments[key]) for key in ORIGIN_KEYS if key in dataset.header]
+    cards = [
+        (key, dataset.header[key], dataset.header.comments[key]) for key in maps.ORIGIN_KEYS if key in dataset.header
+    ]
     if "NEVREAD" in dataset.header:
-        found = [card for card in dataset.header.cards if EVENT_CARDS.fullmatch(card.keyword)]
+        found = [card for card in dataset.header.cards if maps.EVENT_CARDS.fullmatch(card.keyword)]
         cards += [(card.keyword, card.value, card.comment) for card in found]
     for key, word in FILE_WORDS.items():
         if key in dataset.names:

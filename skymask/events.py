@@ -7,11 +7,12 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from skymask import configuration, event_cuts, maps
-from skymask.datasets import ORIGIN_KEYS, short_name
+from skymask.configuration import angle_in_degrees
+from skymask.datasets import short_name
 from skymask.errors import MapError
 from skymask.event_files import open_events, read_chunks
 from skymask.geometry import celestial_frame, directions_in, field, sky_projection, turn
-from skymask.pixel_kernels import angle_in_degrees
+from skymask.maps import ORIGIN_KEYS
 
 #: So many event files have header cards of their own.
 MAX_FILES = 9

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask import configuration, sky_shapes
+from skymask.configuration import angle_in_degrees
 from skymask.geometry import celestial_frame, direction_along, directions, directions_in, sky_projection
 from skymask.maps import file_digest
-from skymask.pixel_kernels import angle_in_degrees
 
 #: Frame of coordinates for which none is given.
 DEFAULT_FRAME = "icrs"

@@ -4,6 +4,7 @@ Files are written under a temporary name in the same folder and renamed when the
 file's name is complete. They hold no dates: the same maps give the same bytes.
 """
 
+import gzip
 import hashlib
 import re
 import warnings
@@ -29,6 +30,18 @@ _SKY_CARDS = re.compile(
 
 #: Cards of older headers, and what they are called today.
 _OLD_CARDS = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
+
+#: Cards of the counts' header that say where it comes from.
+ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
+
+#: Cards by which counts that were made of events name them; see `skymask.events`.
+EVENT_CARDS = re.compile(r"NEV(READ|SEL|OUT|UNDEF|FILES)|CUT(ENER|TIME|ZEN|OFFS|GTI)|(FIL|SHA)EVT[S1-9]|SHAGTI")
+
+#: So many bytes are read at a time from the end of a gzipped file.
+READ_AHEAD = 2**20
+
+#: Card of the mean of a background map.
+MEAN_CARD = "MEANBKG"
 
 #: Unit and meaning of every map that is written.
 MAPS = {
@@ -155,6 +168,39 @@ def read_acceptance(path):
     return images["acceptance"], None if additive is None else additive.data
 
 
+def read_header(path):
+    """Return the header of the first image of a file that skymask wrote; its pixels are not read.
+
+    Raises
+    ------
+    MapError
+        If the file is missing, damaged, or not one of skymask's.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = fits.Header.fromfile(file)
+    except (OSError, EOFError, ValueError) as error:
+        raise MapError(f"{path} is missing or damaged ({error}): remove it and run again") from error
+    if "CHECKSUM" not in header:
+        raise MapError(f"{path} was not written by skymask: remove it and run again, and it is made anew")
+    return header
+
+
+def mean_background_cards(mean):
+    """Return the header card of a background's mean, from which `mean_background` reads the same number again.
+
+    astropy would cut numbers longer than 20 characters.
+    """
+    value = "" if mean is None else repr(float(mean)).upper()
+    return [fits.Card.fromstring(f"{MEAN_CARD} = {value:>20} / [ct] mean background per pixel")]
+
+
+def mean_background(path):
+    """Return the mean of a background that a file of ours holds, from its header; None if it is nowhere defined."""
+    match = re.match(rf"{MEAN_CARD} = +([^ ]+) ", read_header(path).cards[MEAN_CARD].image)
+    return None if match[1] == "/" else float(match[1])
+
+
 def pixel_size_cards(pixel_size):
     """Return the header cards from which `pixel_size` reads what the sky coordinates were asked once."""
     return [
@@ -179,8 +225,8 @@ def write(path, images, *, sky, cards=()):
         By their names in `MAPS`; the first one becomes the primary HDU.
     sky : Header
         Header whose sky coordinates the images have.
-    cards : iterable of (str, object, str)
-        Further header cards: key, value, comment.
+    cards : iterable of (str, object, str) or Card
+        Further header cards: key, value, comment. Those that are cards already are written as they stand.
 
     Raises
     ------
@@ -189,14 +235,18 @@ def write(path, images, *, sky, cards=()):
     """
     hdus = fits.HDUList()
     for name, image in images.items():
-        data = image.astype(np.uint8) if image.dtype == bool else image
+        data = _narrow(image)
         hdu = fits.ImageHDU(data) if hdus else fits.PrimaryHDU(data)
         hdu.header.extend(sky_cards(sky), update=True)
         unit, meaning = MAPS[name]
         hdu.header["EXTNAME"] = (name.upper(), meaning)
         hdu.header["BUNIT"] = (unit, "unit of the pixel values")
         hdu.header["CREATOR"] = (f"skymask {__version__}", "what wrote this file")
-        for key, value, comment in cards:
+        for card in cards:
+            if isinstance(card, fits.Card):
+                hdu.header.append(card)
+                continue
+            key, value, comment = card
             # A long value leaves no room for its comment.
             hdu.header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
         hdu.add_checksum(when="of the header and data")
@@ -220,6 +270,15 @@ def file_digest(name):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _narrow(image):
+    """The image in the smallest type that FITS, and arithmetic on it, has for its values."""
+    if image.dtype == bool:
+        return image.view(np.uint8)
+    if image.dtype == np.int64 and image.min() >= -(2**31) and image.max() < 2**31:
+        return image.astype(np.int32)
+    return image
+
+
 def _hdu_name(hdu):
     """The name of an HDU; that of a primary HDU without one is PRIMARY."""
     return hdu.name or ("PRIMARY" if isinstance(hdu, fits.PrimaryHDU) else "unnamed")
@@ -238,6 +297,13 @@ def _image(hdu, path, dimensions):
     return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
 
 
+def _decompressed(file):
+    """The content of an open file, if it is gzipped; the file itself if it is not."""
+    begin = file.read(2)
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if begin == b"\x1f\x8b" else file
+
+
 @contextmanager
 def open_fits(path, *, checksum=False):
     """Open a FITS file; whatever is wrong with it becomes a MapError."""
@@ -251,9 +317,13 @@ def open_fits(path, *, checksum=False):
         try:
             with (
                 open(path, "rb") as file,
-                fits.open(file, memmap=False, checksum=checksum, lazy_load_hdus=False) as hdus,
+                _decompressed(file) as content,
+                fits.open(content, memmap=False, checksum=checksum, lazy_load_hdus=False) as hdus,
             ):
                 yield hdus
+                # The checksum of a gzipped file is looked at behind its last byte, which the last image need not reach.
+                while content is not file and content.read(READ_AHEAD):
+                    pass
         except PermissionError as error:
             raise MapError(f"{path} cannot be read: permission denied") from error
         except (OSError, EOFError, zlib.error, AstropyWarning, TypeError, ValueError, KeyError, IndexError) as error:

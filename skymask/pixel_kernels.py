@@ -2,10 +2,8 @@
 
 import math
 
-from astropy import units
-
 from skymask import kernels
-from skymask.configuration import parse_length
+from skymask.configuration import ANGLES, parse_length
 from skymask.errors import MapError
 from skymask.maps import read
 
@@ -86,12 +84,7 @@ def length_in_pixels(length, pixel_size):
 
 def degrees(value, unit):
     """Return an angle in degrees."""
-    return float(units.Quantity(value, unit).to_value("deg"))
-
-
-def angle_in_degrees(length):
-    """Return an angle of the configuration in degrees."""
-    return degrees(*parse_length(length))
+    return value * ANGLES[unit]
 
 
 def describe(kernel, *, kind="shape"):

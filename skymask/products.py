@@ -4,9 +4,8 @@ import csv
 
 import numpy as np
 
-from skymask.datasets import EVENT_CARDS, ORIGIN_KEYS
 from skymask.files import written_whole
-from skymask.geometry import axis_names, sky_position
+from skymask.maps import EVENT_CARDS, ORIGIN_KEYS
 from skymask.pixel_kernels import describe
 
 #: Columns of the convergence table, in order.
@@ -138,6 +137,8 @@ def with_position(quality, header):
 
     `axes` names the frame's longitude and latitude, as in ["RA", "DEC"].
     """
+    from skymask.geometry import axis_names, sky_position
+
     longitude, latitude = None, None
     if quality["highest_x"] is not None:
         longitude, latitude = sky_position(header, quality["highest_x"], quality["highest_y"])

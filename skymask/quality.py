@@ -1,8 +1,9 @@
-"""How good a result is: the off-source significance distribution, the hottest pixel, what was left out."""
+"""How good a result is: the off-source significance distribution, the hottest pixel, what was left out.
+
+Doubts and verdict need nothing but the standard library, so that recording a status costs no import.
+"""
 
 import math
-
-import numpy as np
 
 #: Below this many off counts, the on/off significance is a poor approximation.
 MIN_COUNTS_OFF = 10
@@ -27,6 +28,8 @@ def fit_off_source(significance, threshold):
     mean, width : float
         NaN, NaN for fewer than two different values.
     """
+    import numpy as np
+
     values = significance[significance < threshold]
     if values.size < 2 or np.ptp(values) == 0:
         return float("nan"), float("nan")
@@ -64,7 +67,9 @@ def expected_after_cut(threshold):
 
 def off_source_values(significance, used):
     """Return the defined significances of the used pixels."""
-    return significance[used & np.isfinite(significance)]
+    from numpy import isfinite
+
+    return significance[used & isfinite(significance)]
 
 
 def assess_quality(significance, exclusion_mask, coverage, counts_off, *, threshold, ring_radius=None):
@@ -94,6 +99,8 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         used pixels that reach the threshold, zero for a fixed point; for an adaptive ring also `without_ring`,
         covered pixels for which no ring sufficed.
     """
+    import numpy as np
+
     used = exclusion_mask & coverage
     defined = ~np.isnan(significance)
     off_source = off_source_values(significance, used)

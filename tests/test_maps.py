@@ -50,12 +50,49 @@ def foreign(path, *hdus):
     return path
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32, np.float64])
 def test_image_comes_back_with_its_type_and_values(tmp_path, dtype):
     data = maps.read(written(tmp_path / "a.fits", counts=IMAGE.astype(dtype))).data
     assert data.dtype == np.dtype(dtype)
     assert data.dtype.isnative
     assert np.array_equal(data, IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("largest", "dtype"), [(2**31 - 1, np.int32), (-(2**31), np.int32), (2**31, np.int64), (-(2**31) - 1, np.int64)]
+)
+def test_integers_are_written_in_32_bits_where_they_fit(tmp_path, largest, dtype):
+    image = IMAGE.astype(np.int64)
+    image[1, 2] = largest
+    data = maps.read(written(tmp_path / "a.fits", counts=image)).data
+    assert data.dtype == dtype
+    np.testing.assert_array_equal(data, image)
+
+
+@pytest.mark.parametrize("mean", [None, 0.0, 2.5, 0.1 + 0.2, 1.2345678901234567e-05, 123456.78901234567, 5e-324])
+def test_mean_of_a_background_comes_back_bit_for_bit_from_its_header(tmp_path, mean):
+    maps.write(
+        tmp_path / "a.fits",
+        {"background": np.ones((3, 4)), "counts_off": IMAGE},
+        sky=SKY,
+        cards=maps.mean_background_cards(mean),
+    )
+    assert maps.mean_background(tmp_path / "a.fits") == mean
+    assert fits.getheader(tmp_path / "a.fits")["MEANBKG"] == (None if mean is None else pytest.approx(mean))
+    assert set(maps.read_product(tmp_path / "a.fits")) == {"background", "counts_off"}
+
+
+@pytest.mark.parametrize("content", [b"", b"SIMPLE  =", b"x" * 5760])
+def test_header_of_a_damaged_product_is_refused_by_name(tmp_path, content):
+    (tmp_path / "a.fits").write_bytes(content)
+    with pytest.raises(MapError, match=r"a\.fits is missing or damaged .*: remove it and run again"):
+        maps.read_header(tmp_path / "a.fits")
+
+
+def test_header_of_a_file_of_others_is_refused(tmp_path):
+    fits.writeto(tmp_path / "a.fits", IMAGE)
+    with pytest.raises(MapError, match="was not written by skymask"):
+        maps.read_header(tmp_path / "a.fits")
 
 
 def test_mask_is_written_as_ones_where_used(tmp_path):

@@ -14,6 +14,10 @@ rule simulate_counts:
         "<benchmarks>/{dataset}/simulate_counts.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("simulate_counts"),
+        runtime=runtime("simulate_counts"),
     params:
         simulation=setting("simulate"),
         library=LIBRARY,
@@ -35,6 +39,10 @@ rule bin_events:
         "<benchmarks>/{dataset}/bin_events.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("bin_events"),
+        runtime=runtime("bin_events"),
     params:
         settings=event_settings,
         identity=event_identity,
@@ -59,6 +67,10 @@ rule check_dataset:
         "<benchmarks>/{dataset}/check_dataset.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("check_dataset"),
+        runtime=runtime("check_dataset"),
     params:
         hdus=data_hdus,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),

@@ -21,6 +21,10 @@ rule estimate_initial_background:
         "<benchmarks>/{dataset}/iteration-0/estimate_initial_background.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("estimate_initial_background"),
+        runtime=runtime("estimate_initial_background"),
     params:
         hdus=data_hdus,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
@@ -47,6 +51,10 @@ rule compute_significance:
         "<benchmarks>/{dataset}/iteration-{iteration}/compute_significance.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("compute_significance"),
+        runtime=runtime("compute_significance"),
     params:
         source_kernel=setting("source_kernel"),
         options=settings("statistic", "background_systematic"),
@@ -73,6 +81,10 @@ rule update_exclusion_mask:
         "<benchmarks>/{dataset}/iteration-{iteration}/update_exclusion_mask.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("update_exclusion_mask"),
+        runtime=runtime("update_exclusion_mask"),
     params:
         dilation_radius=setting("dilation_radius"),
         options=settings(*MASK_KEYS),
@@ -97,6 +109,10 @@ rule estimate_background:
         "<benchmarks>/{dataset}/iteration-{iteration}/estimate_background.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("estimate_background"),
+        runtime=runtime("estimate_background"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         identity=file_identity,
@@ -121,6 +137,10 @@ checkpoint check_convergence:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("check_convergence"),
+        runtime=runtime("check_convergence"),
     params:
         settings=convergence_settings,
         library=LIBRARY,

@@ -19,6 +19,10 @@ rule plot_maps:
         "<benchmarks>/{dataset}/plot_maps.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("plot_maps"),
+        runtime=runtime("plot_maps"),
     params:
         plots=PLOTS,
         library=LIBRARY,
@@ -44,6 +48,10 @@ rule plot_convergence:
         "<benchmarks>/{dataset}/plot_convergence.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("plot_convergence"),
+        runtime=runtime("plot_convergence"),
     params:
         plots=PLOTS,
         threshold=setting("threshold"),
@@ -67,6 +75,10 @@ rule plot_ring_radius:
         "<benchmarks>/{dataset}/plot_ring_radius.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("plot_ring_radius"),
+        runtime=runtime("plot_ring_radius"),
     params:
         plots=PLOTS,
         library=LIBRARY,
@@ -90,6 +102,10 @@ rule plot_truth:
         "<benchmarks>/{dataset}/plot_truth.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("plot_truth"),
+        runtime=runtime("plot_truth"),
     params:
         plots=PLOTS,
         source_kernel=setting("source_kernel"),
@@ -114,6 +130,10 @@ rule render_report:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("render_report"),
+        runtime=runtime("render_report"),
     params:
         library=LIBRARY,
     message:

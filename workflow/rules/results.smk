@@ -30,6 +30,10 @@ rule compute_products:
         "<benchmarks>/{dataset}/compute_products.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("compute_products"),
+        runtime=runtime("compute_products"),
     params:
         loop=loop_state,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
@@ -74,6 +78,10 @@ rule compute_limits:
         "<benchmarks>/{dataset}/compute_limits.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("compute_limits"),
+        runtime=runtime("compute_limits"),
     params:
         source_kernel=setting("source_kernel"),
         statistic=setting("statistic"),
@@ -103,6 +111,10 @@ rule compute_further_significance:
         "<benchmarks>/{dataset}/further/{kernel}/compute_further_significance.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("compute_further_significance"),
+        runtime=runtime("compute_further_significance"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         further_kernel=further_kernel,
@@ -134,6 +146,10 @@ rule catalogue_regions:
         "<benchmarks>/{dataset}/catalogue_regions.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("catalogue_regions"),
+        runtime=runtime("catalogue_regions"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         library=LIBRARY,
@@ -158,6 +174,10 @@ rule simulate_null:
         "<benchmarks>/{dataset}/simulate_null.tsv"
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("simulate_null"),
+        runtime=runtime("simulate_null"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
         background_systematic=setting("background_systematic"),
@@ -183,6 +203,10 @@ rule record_status:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("record_status"),
+        runtime=runtime("record_status"),
     params:
         loop=loop_state,
         analysis=whole_entry,
@@ -211,6 +235,10 @@ rule summarize_datasets:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("summarize_datasets"),
+        runtime=runtime("summarize_datasets"),
     params:
         library=LIBRARY,
     message:
@@ -231,6 +259,10 @@ rule report_failures:
     localrule: True
     conda:
         "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("report_failures"),
+        runtime=runtime("report_failures"),
     params:
         library=LIBRARY,
     message:

@@ -1,0 +1,113 @@
+"""What a job imports is most of its time on small maps: scripts load no more than they need."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import KERNELS, REPOSITORY, field_with_source, write_map
+
+#: Modules whose import is felt.
+HEAVY = {
+    "numpy",
+    "scipy",
+    "astropy.io.fits",
+    "astropy.units",
+    "astropy.wcs",
+    "astropy.coordinates",
+    "astropy.table",
+    "matplotlib",
+    "jinja2",
+    "jsonschema",
+    "regions",
+    "yaml",
+}
+
+#: Maps; astropy.io.fits cannot be had without astropy.units.
+FITS = {"numpy", "astropy.io.fits", "astropy.units"}
+
+#: Maps and their sky coordinates, which come with tables, and tables with YAML.
+SKY = FITS | {"astropy.wcs", "astropy.coordinates", "astropy.table", "yaml"}
+
+#: What each script may import before it has done anything.
+ALLOWED = {
+    "catalogue_regions": SKY,
+    "check_convergence": set(),
+    "check_dataset": SKY,
+    "compute_limits": FITS,
+    "compute_products": FITS,
+    "compute_significance": FITS,
+    "estimate_background": FITS,
+    "estimate_initial_background": SKY,
+    "plot_convergence": SKY | {"matplotlib"},
+    "plot_maps": SKY | {"matplotlib"},
+    "plot_ring_radius": SKY | {"matplotlib"},
+    "plot_truth": SKY | {"matplotlib"},
+    "record_status": set(),
+    "render_report": {"jinja2"},
+    "report_failures": set(),
+    "simulate_counts": SKY,
+    "simulate_null": FITS,
+    "summarize_datasets": set(),
+    "update_exclusion_mask": FITS,
+}
+
+PREAMBLE = """
+import sys
+sys.path[:0] = ["scripts", "."]
+import {script} as job
+"""
+
+LOADED = """
+print(*sorted(sys.modules.keys() & {heavy!r}))
+"""
+
+#: The maps of a loop's scripts, and what they are called with.
+LOOP = {
+    "estimate_initial_background": """job.estimate_initial_background(
+    files={{"counts": "{folder}/map.fits"}}, selection={{}}, kernels=kernels, counts="{folder}/counts.fits",
+    acceptance="{folder}/acceptance.fits", exclusion_mask="{folder}/mask-0.fits",
+    background="{folder}/background-0.fits",
+)""",
+    "compute_significance": """job.write_significance(
+    counts="{folder}/counts.fits", acceptance="{folder}/acceptance.fits", background="{folder}/background-0.fits",
+    source_kernel=kernels["source_kernel"], options={{"statistic": "wstat"}}, output="{folder}/significance.fits",
+)""",
+    "update_exclusion_mask": """job.write_exclusion_mask(
+    dataset="field", iteration=1, significance="{folder}/significance.fits", acceptance="{folder}/acceptance.fits",
+    user_mask="{folder}/mask-0.fits", previous_mask="{folder}/mask-0.fits", dilation_radius="0.15 deg",
+    options={{"threshold": 5, "region_growth": None}}, output="{folder}/mask-1.fits", record="{folder}/record.json",
+)""",
+    "estimate_background": """job.write_background(
+    counts="{folder}/counts.fits", acceptance="{folder}/acceptance.fits", exclusion_mask="{folder}/mask-1.fits",
+    kernels=kernels, output="{folder}/background-1.fits",
+)""",
+}
+
+
+def loaded_by(script, body=""):
+    """Return the heavy modules that a script has loaded in a process of its own, after running `body`."""
+    code = PREAMBLE.format(script=script) + body + LOADED.format(heavy=HEAVY)
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert process.returncode == 0, process.stderr
+    return set(process.stdout.split())
+
+
+def test_every_script_is_listed():
+    assert {path.stem for path in (REPOSITORY / "scripts").glob("*.py")} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("script", ALLOWED)
+def test_script_imports_no_more_than_it_needs(script):
+    assert loaded_by(script) - ALLOWED[script] == set()
+
+
+def test_an_iteration_loads_maps_and_nothing_else_while_it_runs(tmp_path):
+    write_map(tmp_path / "map.fits", field_with_source())
+    kernels = {key: KERNELS[key] for key in ("source_kernel", "background_kernel")} | {"statistic": "wstat"}
+    loaded = {
+        script: loaded_by(script, f"kernels = {kernels!r}\n" + call.format(folder=tmp_path))
+        for script, call in LOOP.items()
+    }
+    assert loaded == {"estimate_initial_background": SKY} | dict.fromkeys(list(LOOP)[1:], FITS)

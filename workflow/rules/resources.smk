@@ -1,0 +1,84 @@
+"""Memory and time of every job, from the number of pixels of its dataset's counts map.
+
+Needs: SETTINGS. Makes: the functions `memory` and `runtime`, and why there is one thread everywhere. A script computes on
+one core, and jobs of other datasets use the others; more threads would only keep cores idle.
+
+The constants are the peaks of benchmarks/peak_memory.py (in docs/decisions.md), times 1.5 in memory and 10 in time,
+because nodes of a cluster differ. A retry gets as much again.
+"""
+
+from math import ceil
+from typing import NamedTuple
+
+from skymask.map_sizes import pixels_of_dataset
+
+
+class Need(NamedTuple):
+    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads; time per megapixel."""
+
+    pixel_bytes: float = 0
+    mask_bytes: float = 0
+    seconds: float = 0
+
+
+#: By script, with a margin; a script that is not here works on small tables.
+NEEDS = {
+    "simulate_counts": Need(60, seconds=20),
+    # Event lists are read in pieces, whose size the constant for the interpreter covers.
+    "bin_events": Need(60, seconds=60),
+    "check_dataset": Need(160, seconds=10),
+    "estimate_initial_background": Need(160, seconds=10),
+    "compute_significance": Need(120, seconds=10),
+    "update_exclusion_mask": Need(100, seconds=10),
+    "estimate_background": Need(160, seconds=10),
+    "compute_products": Need(230, mask_bytes=3, seconds=15),
+    "compute_limits": Need(180, seconds=10),
+    "compute_further_significance": Need(230, seconds=15),
+    "catalogue_regions": Need(170, mask_bytes=3, seconds=10),
+    # Per simulation.
+    "simulate_null": Need(300, seconds=3),
+    "plot_maps": Need(350, seconds=15),
+    "plot_convergence": Need(240, mask_bytes=3, seconds=10),
+    "plot_ring_radius": Need(250, seconds=10),
+    "plot_truth": Need(250, seconds=10),
+}
+
+#: Memory of a job without a map, in MB: the interpreter and what it imports.
+INTERPRETER = 250
+
+#: A job may take so many seconds to begin: on a busy cluster, imports do.
+START_UP = 300
+
+#: A map whose header cannot be read counts as one of so many pixels, and check_dataset says what is wrong with it.
+UNKNOWN_PIXELS = 1_000_000
+
+
+@cache
+def pixels(dataset):
+    """Return the number of pixels of a dataset's counts map, whose header is read once."""
+    return pixels_of_dataset(SETTINGS[dataset]) or UNKNOWN_PIXELS
+
+
+def memory(script):
+    """Return a function for the memory of a script's job, in MB."""
+    need = NEEDS.get(script, Need())
+
+    def megabytes(wildcards, input, attempt):
+        masks = len(input.masks) if need.mask_bytes else 0
+        of_pixel = need.pixel_bytes + need.mask_bytes * masks
+        return attempt * (INTERPRETER + (ceil(of_pixel * pixels(wildcards.dataset) / 1e6) if of_pixel else 0))
+
+    return megabytes
+
+
+def runtime(script):
+    """Return a function for the longest time that a script's job may take, in minutes."""
+    need = NEEDS.get(script, Need())
+
+    def minutes(wildcards, attempt):
+        seconds = need.seconds * pixels(wildcards.dataset) / 1e6 if need.seconds else 0
+        if script == "simulate_null":
+            seconds *= SETTINGS[wildcards.dataset]["null_simulations"]["number"]
+        return attempt * ceil((START_UP + seconds) / 60)
+
+    return minutes
