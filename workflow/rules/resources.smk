@@ -3,7 +3,7 @@
 Needs: SETTINGS. Makes: the functions `memory` and `runtime`, and why there is one thread everywhere. A script computes on
 one core, and jobs of other datasets use the others; more threads would only keep cores idle.
 
-The constants are the peaks of benchmarks/peak_memory.py (in docs/decisions.md), times 1.5 in memory and 10 in time,
+The constants are the peaks of benchmarks/peak_memory.py (in docs/decisions.md), times 1.3 to 4 in memory and about 10 in time,
 because nodes of a cluster differ. A retry gets as much again.
 """
 
