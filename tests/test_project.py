@@ -168,3 +168,10 @@ def test_configuration_for_users_of_ctskymap_works(tmp_path):
     write_map(tmp_path / "known-used.fits", np.ones((80, 80), dtype=np.uint8))
     process = snakemake("--configfile", "mine.yaml", "--", "results/crab/status.json", folder=tmp_path)
     assert process.returncode == 0, process.stdout
+
+
+def test_every_test_that_the_features_name_exists():
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (REPOSITORY / "docs/features.md").read_text())
+    assert len(named) > 25
+    for file, function in named:
+        assert f"def {function}(" in (REPOSITORY / "tests" / file).read_text(), f"{file}::{function}"
