@@ -30,9 +30,11 @@ SKY = FITS | {"astropy.wcs", "astropy.coordinates", "astropy.table", "yaml"}
 
 #: What each script may import before it has done anything.
 ALLOWED = {
+    "bin_events": SKY,
     "catalogue_regions": SKY,
     "check_convergence": set(),
     "check_dataset": SKY,
+    "compute_further_significance": FITS,
     "compute_limits": FITS,
     "compute_products": FITS,
     "compute_significance": FITS,
