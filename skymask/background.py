@@ -63,9 +63,7 @@ class OffSums:
         self._low_bits = int(kernel.sum()).bit_length() + 1
         if acceptance.dtype != np.uint8 or int(counts.max()) >= 2 ** (52 - self._low_bits):
             self._low_bits = 0
-        self._exponent = 0
-        if acceptance.dtype.kind == "f":
-            self._exponent = sums.fixed_point_bits(kernel) - int(np.frexp(acceptance.max())[1])
+        self._exponent = _exponent(acceptance, sums.fixed_point_bits(kernel))
         self._counts_off = np.zeros(counts.shape, dtype=sums.integer_type(int(counts.sum(dtype=np.int64))))
         kind = np.int64
         if acceptance.dtype == np.uint8:
@@ -102,7 +100,7 @@ class OffSums:
     def at(self, block):
         """Return off counts and acceptance of a block of the map, as in `Background`."""
         acceptance_off = self._acceptance_off[block]
-        if self._exponent:
+        if self._acceptance.dtype.kind == "f":
             acceptance_off = np.ldexp(acceptance_off.astype(float), -self._exponent)
         return self._counts_off[block], acceptance_off
 
@@ -150,8 +148,7 @@ class OffSums:
             packed -= high
             _put(self._acceptance_off[there], packed, add)
             return
-        if self._exponent:
-            acceptance = np.rint(np.ldexp(acceptance, self._exponent)).astype(np.int64)
+        acceptance = _multiples(acceptance, self._exponent)
         for target, image in ((self._counts_off, counts), (self._acceptance_off, acceptance)):
             _put(target[there], self._sums.sums(image * weight, out), add)
 
@@ -291,13 +288,13 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
     usable = coverage & exclusion_mask
     acceptance_on = sums.convolve(acceptance, source_kernel)
     bits = min(map(sums.fixed_point_bits, adaptive_ring.rings))
-    multiples, exponent = _multiples(acceptance, bits)
-    images = [counts * exclusion_mask, multiples * exclusion_mask, usable, coverage]
+    exponent = _exponent(acceptance, bits)
+    images = [counts * exclusion_mask, _multiples(acceptance, exponent) * exclusion_mask, usable, coverage]
     additive_off = None
     if additive_background is not None:
         additive_off = np.zeros(counts.shape)
-        multiples, additive_exponent = _multiples(additive_background, bits)
-        images.append(multiples * exclusion_mask)
+        additive_exponent = _exponent(additive_background, bits)
+        images.append(_multiples(additive_background, additive_exponent) * exclusion_mask)
 
     counts_off = np.zeros(counts.shape, dtype=np.int64)
     acceptance_off = np.zeros(counts.shape)
@@ -332,12 +329,14 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
     return _on_top_of(additive_background, additive_off, acceptance, estimate)
 
 
-def _multiples(image, bits):
-    """Values as whole multiples of 2**-exponent, and the exponent."""
-    if image.dtype.kind != "f":
-        return image, 0
-    exponent = bits - int(np.frexp(image.max())[1])
-    return np.rint(np.ldexp(image, exponent)).astype(np.int64), exponent
+def _exponent(image, bits):
+    """The exponent with which the `_multiples` of an image have so many bits; 0 for integers."""
+    return bits - int(np.frexp(image.max())[1]) if image.dtype.kind == "f" else 0
+
+
+def _multiples(image, exponent):
+    """Values as whole multiples of 2**-exponent; integers as they are."""
+    return np.rint(np.ldexp(image, exponent)).astype(np.int64) if image.dtype.kind == "f" else image
 
 
 def _background(acceptance, counts_off, acceptance_off):

@@ -75,14 +75,15 @@ def cover(boxes, shape):
     cells = np.zeros([-(-n // CELL) for n in shape], dtype=bool)
     for y, x in boxes:
         cells[y.start // CELL : -(-y.stop // CELL), x.start // CELL : -(-x.stop // CELL)] = True
-    blocks = []
-    for row, marked in enumerate(cells):
-        ends = np.flatnonzero(np.diff(marked, prepend=False, append=False))
-        blocks += [
-            _pixels((slice(row, row + 1), slice(int(first), int(last))), shape, CELL)
-            for first, last in zip(ends[::2], ends[1::2], strict=True)
-        ]
-    return blocks
+    return [
+        _pixels((slice(row, row + 1), run), shape, CELL) for row, marked in enumerate(cells) for run in runs(marked)
+    ]
+
+
+def runs(marked):
+    """Return the runs of True in a row as slices."""
+    ends = np.flatnonzero(np.diff(marked, prepend=False, append=False)).tolist()
+    return [slice(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True)]
 
 
 def _groups(marked):

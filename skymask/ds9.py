@@ -15,6 +15,9 @@ from skymask.geometry import direction_along
 #: What `regions` says of a region's looks, which are none of our business.
 _LOOKS = ("Found duplicate metadata", "DS9 ", "dashed lines are unsupported", "facecolor and edgecolor")
 
+#: What is said where `regions` gives no reason.
+NOT_UNDERSTOOD = "not understood as a DS9 region: are all its numbers there, and its brackets closed?"
+
 _CIRCLE = re.compile(r"[+-]?\s*circle[\s(]+(?P<numbers>[^)|]*)")
 
 
@@ -91,7 +94,7 @@ def _parse(lines):
         try:
             parsed = list(regions.Regions.parse("\n".join(lines), format="ds9"))
         except Exception as error:
-            text = " ".join(str(error).split()) if isinstance(error, ValueError | Warning) else "not understood"
+            text = " ".join(str(error).split()) if isinstance(error, ValueError | Warning) else NOT_UNDERSTOOD
             raise ValueError(text.removesuffix(", skipping.")) from error
     for region in parsed:
         if isinstance(region, regions.PixelRegion):

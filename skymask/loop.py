@@ -339,10 +339,11 @@ def compute_products(
     statistic,
     background_systematic=0,
     additive_background=None,
+    on=None,
 ):
     """Return every map that belongs to `exclusion_mask`, computed from the counts alone.
 
-    The arrays are those of `skymask.inputs.Inputs`.
+    The arrays are those of `skymask.inputs.Inputs`; `on` holds the sums of `skymask.significance.sums_on`, if known.
     """
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     estimate = estimate_background(
@@ -361,6 +362,7 @@ def compute_products(
         statistic=statistic,
         background_systematic=background_systematic,
         additive_background=additive_background,
+        on=on,
     )
 
 

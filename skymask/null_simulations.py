@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import kernels
-from skymask.background import estimate_background
+from skymask import sums
+from skymask.loop import compute_products
 from skymask.quality import fit_off_source, off_source_values
-from skymask.significance import compute_significance, sums_on
 
 #: Below this chance, the chance after trials is the chance times their number, to all digits.
 SMALL_CHANCE = 1e-300
@@ -69,32 +68,24 @@ def simulate_null(
     -------
     simulations : NullSimulations
     """
-    background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     expected = _everywhere(background, acceptance)
     used = exclusion_mask & (acceptance > 0)
     random = np.random.default_rng(seed)
-    _, acceptance_on = sums_on(np.zeros(acceptance.shape, dtype=int), acceptance, source_kernel)
+    # No simulation changes it.
+    acceptance_on = sums.convolve(acceptance, source_kernel)
     results = np.full((3, number), np.nan)
     for column in results.T:
         counts = random.poisson(expected)
-        estimate = estimate_background(
+        significance = compute_products(
             counts,
             acceptance,
             exclusion_mask,
-            background_kernel,
-            source_kernel=source_kernel,
-            additive_background=additive_background,
-        )
-        n_on = sums_on(counts, np.zeros(acceptance.shape, dtype=bool), source_kernel)[0]
-        significance = compute_significance(
-            counts,
-            acceptance,
-            estimate,
             source_kernel,
+            background_kernel,
             statistic=statistic,
             background_systematic=background_systematic,
             additive_background=additive_background,
-            on=(n_on, acceptance_on),
+            on=(sums.convolve(counts, source_kernel), acceptance_on),
         ).significance
         defined = significance[~np.isnan(significance)]
         column[:2] = fit_off_source(off_source_values(significance, used), threshold)

@@ -219,11 +219,9 @@ class RunningEstimate:
         rows = np.zeros(self.starved.shape[0], dtype=bool)
         for y, _ in touched:
             rows[y] = True
-        ends = np.flatnonzero(np.diff(rows, prepend=False, append=False))
-        n_x = self.starved.shape[1]
-        for first, last in zip(ends[::2], ends[1::2], strict=True):
-            for y, x in blocks.strips((last - first, n_x)):
-                y = slice(first + y.start, first + y.stop)
+        for run in blocks.runs(rows):
+            for y, x in blocks.strips((run.stop - run.start, self.starved.shape[1])):
+                y = slice(run.start + y.start, run.start + y.stop)
                 background = self._off.background_at((y, x))
                 self._row_sums[y], self._row_defined[y] = row_sums(background)
                 if self._statistic == "cash":

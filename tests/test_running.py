@@ -30,6 +30,9 @@ def field(seed, *, holes=False, acceptance=None):
     if acceptance == "graded":
         y, x = np.indices(SHAPE)
         acceptance = np.exp(-((y - 70) ** 2 + (x - 100) ** 2) / 2 / 60**2)
+    elif acceptance == "in units that need no scaling":
+        # Below 2**54, what sums of 62 bits under the 184 pixels of the ring leave room for: the power of two is 1.
+        acceptance = generator.uniform(0.5, 0.99, SHAPE) * 2.0**54
     elif acceptance == "whole numbers":
         acceptance = generator.integers(1, 1000, SHAPE)
     return prepare(counts, acceptance=acceptance)
@@ -54,7 +57,7 @@ def masks(seed):
 CASES = [
     {"holes": holes, "acceptance": acceptance}
     for holes in (False, True)
-    for acceptance in (None, "graded", "whole numbers")
+    for acceptance in (None, "graded", "in units that need no scaling", "whole numbers")
 ]
 
 
