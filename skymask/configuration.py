@@ -26,6 +26,7 @@ DATA_KEYS = (
     "additive_background",
     "simulate",
     "events",
+    "observations",
     "geometry",
     "cuts",
 )
@@ -34,7 +35,10 @@ DATA_KEYS = (
 MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background")
 
 #: Data keys of which a dataset has one: they say where its counts come from.
-SOURCES = ("counts", "simulate", "events")
+SOURCES = ("counts", "simulate", "events", "observations")
+
+#: Those of which the workflow makes counts, on the pixels of `geometry`.
+BINNED = ("events", "observations")
 
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
@@ -176,7 +180,7 @@ def with_defaults(value, schema, root):
         if key in filled:
             filled[key] = with_defaults(filled[key], subschema, root)
         elif "default" in subschema:
-            filled[key] = copy.deepcopy(subschema["default"])
+            filled[key] = with_defaults(copy.deepcopy(subschema["default"]), subschema, root)
     return filled
 
 
@@ -587,17 +591,19 @@ def _field_errors(where, field):
 
 def _event_errors(where, entry):
     """What a schema cannot say of event lists, their pixels and their cuts."""
-    if "events" not in entry:
-        for key in ("geometry", "cuts"):
-            if key in entry:
-                yield f"{where}.{key} stands beside events only"
+    made_of = next((key for key in BINNED if key in entry), None)
+    if made_of != "events" and "cuts" in entry:
+        yield f"{where}.cuts stands beside events only"
+    if made_of is None:
+        if "geometry" in entry:
+            yield f"{where}.geometry stands beside {' or '.join(BINNED)} only"
         return
     names = event_lists(entry)
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"{where}.events: {name} stands there twice"
     geometry = entry.get("geometry")
     if geometry is None:
-        yield f"{where} has events, and no geometry that says on which pixels to count them"
+        yield f"{where} has {made_of}, and no geometry that says on which pixels to count them"
     elif "as" not in geometry:
         if angle_in_degrees(geometry["pixel_size"]) == 0:
             yield f"{where}.geometry.pixel_size must be more than 0"
@@ -608,6 +614,30 @@ def _event_errors(where, entry):
     for key, limits in entry.get("cuts", {}).items():
         if isinstance(limits, list):
             yield from _limit_errors(f"{where}.cuts.{key}", key, limits)
+    if "observations" in entry:
+        yield from _observation_errors(f"{where}.observations", entry)
+
+
+def _observation_errors(where, entry):
+    """What a schema cannot say of observations: a store that is none, energies and angles that are none."""
+    observations = entry["observations"]
+    store = Path(observations["store"])
+    if not store.is_dir():
+        what = "is not a folder" if store.exists() else f"does not exist (looked in {Path.cwd()})"
+        yield f"{where}.store: {store} {what}"
+    yield from _limit_errors(f"{where}.energy", "energy", observations["energy"])
+    if not _size("energy", observations["energy"][0]) > 0:
+        yield f"{where}.energy must begin above 0, got {observations['energy'][0]}"
+    cone = observations.get("cone", {})
+    if "center" in cone and abs(angle_in_degrees(cone["center"][1])) > 90:
+        yield f"{where}.cone.center.1 must be a latitude, got {cone['center'][1]}"
+    sizes = {"offset_max": observations["offset_max"]}
+    sizes |= {"cone.radius": cone["radius"]} if "radius" in cone else {}
+    for key, length in sizes.items():
+        if not 0 < angle_in_degrees(length) <= 180:
+            yield f"{where}.{key} must be more than 0 and at most 180 deg, got {length}"
+    if "acceptance" in entry:
+        yield f"{where.removesuffix('.observations')}.acceptance cannot stand beside observations, which have their own"
 
 
 def _limit_errors(where, key, limits):

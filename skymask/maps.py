@@ -43,6 +43,9 @@ READ_AHEAD = 2**20
 #: Card of the mean of a background map.
 MEAN_CARD = "MEANBKG"
 
+#: Name of the table of energies of maps that have several.
+BANDS = "BANDS"
+
 #: Unit and meaning of every map that is written.
 MAPS = {
     "counts": ("ct", "counts per pixel"),
@@ -214,7 +217,7 @@ def pixel_size(header):
     return header["PIXSIZEY"], header["PIXSIZEX"]
 
 
-def write(path, images, *, sky, cards=()):
+def write(path, images, *, sky, cards=(), energy_edges=None):
     """Write images to one FITS file, with checksums, in one piece.
 
     Parameters
@@ -227,6 +230,8 @@ def write(path, images, *, sky, cards=()):
         Header whose sky coordinates the images have.
     cards : iterable of (str, object, str) or Card
         Further header cards: key, value, comment. Those that are cards already are written as they stand.
+    energy_edges : ndarray, optional
+        Of images with an axis of energies, the edges of its bins in TeV, in the table that gammapy reads them from.
 
     Raises
     ------
@@ -249,10 +254,27 @@ def write(path, images, *, sky, cards=()):
             key, value, comment = card
             # A long value leaves no room for its comment.
             hdu.header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
+        if energy_edges is not None:
+            hdu.header["BANDSHDU"] = (BANDS, "table of the energies")
         hdu.add_checksum(when="of the header and data")
         hdus.append(hdu)
+    if energy_edges is not None:
+        hdus.append(_bands(energy_edges))
     with written_whole(path) as temporary:
         hdus.writeto(temporary, overwrite=True)
+
+
+def _bands(edges):
+    """The table of an axis of energies, whose bins are equal in the logarithm, as of the open gamma-ray format."""
+    low, high = edges[:-1], edges[1:]
+    columns = {"ENERGY": np.sqrt(low * high), "E_MIN": low, "E_MAX": high}
+    channel = fits.Column("CHANNEL", "J", array=np.arange(len(low)))
+    table = fits.BinTableHDU.from_columns(
+        [channel, *(fits.Column(name, "D", "TeV", array=values) for name, values in columns.items())], name=BANDS
+    )
+    table.header["AXCOLS1"], table.header["INTERP1"] = "E_MIN,E_MAX", "log"
+    table.add_checksum(when="of the header and data")
+    return table
 
 
 def sky_cards(header):

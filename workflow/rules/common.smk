@@ -1,6 +1,6 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, RUNS, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
 """
 
 import os
@@ -50,6 +50,9 @@ OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
 #: Maps of every further source kernel.
 FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
 
+#: Settings of observations that say how maps are made of a run, but for those that select runs.
+RUN_KEYS = ("energy", "energy_bins", "energy_oversampling", "offset_max", "safe_mask")
+
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
     "threshold",
@@ -78,6 +81,12 @@ try:
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
+    RUNS = {}
+    if any("observations" in entry for entry in SETTINGS.values()):
+        # Only these need astropy here.
+        from skymask import observation_store
+
+        RUNS = observation_store.runs_of_datasets(SETTINGS)
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
@@ -170,6 +179,27 @@ def event_settings(wildcards):
     entry = SETTINGS[wildcards.dataset]
     names = configuration.event_lists(entry)
     return {"names": names, "geometry": entry["geometry"], "cuts": entry.get("cuts", {})}
+
+
+def run_files(wildcards):
+    """Return the files of which the maps of a run are made; what is missing, the script says."""
+    files = observation_store.files_of_run(RUNS[wildcards.dataset][wildcards.run])
+    return [file for file in files if os.path.isfile(file)] + event_files(wildcards)
+
+
+def run_settings(wildcards):
+    """Return what a run's maps are made of, and how."""
+    entry = SETTINGS[wildcards.dataset]
+    return {
+        "run": RUNS[wildcards.dataset][wildcards.run],
+        "geometry": entry["geometry"],
+        "options": {key: entry["observations"][key] for key in RUN_KEYS},
+    }
+
+
+def run_identity(wildcards):
+    """Return name, size and time of every file of which the maps of a run are made."""
+    return identity(dict(enumerate(run_files(wildcards))))
 
 
 def binning_file(wildcards):
