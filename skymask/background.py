@@ -24,6 +24,9 @@ class Background(NamedTuple):
         Outer radius of the ring used, if the kernel is an adaptive ring; NaN where none sufficed or without coverage.
     additive_off : ndarray of float, shape (ny, nx), or None
         What an additive background contributes to the off counts, if there is one.
+    background_error, counts_on, background_on, alpha, runs : ndarray, shape (ny, nx), or None
+        What only a stack knows: the standard error per pixel, counts under the source kernel, background among them,
+        effective ratio of on to off acceptance, and number of runs. See `skymask.stacking`.
     """
 
     background: np.ndarray
@@ -31,6 +34,11 @@ class Background(NamedTuple):
     acceptance_off: np.ndarray | None = None
     ring_radius: np.ndarray | None = None
     additive_off: np.ndarray | None = None
+    background_error: np.ndarray | None = None
+    counts_on: np.ndarray | None = None
+    background_on: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    runs: np.ndarray | None = None
 
     def maps(self):
         """Return the maps that there are, by name."""
@@ -249,8 +257,11 @@ def background_error(acceptance, estimate):
     r"""Return the standard error of an estimated background, per pixel: :math:`A \sqrt{n_{off}} / a_{off}`.
 
     Neighbouring pixels share most of their off counts: their errors do not add in quadrature. An additive background
-    has no error of its own, but the off counts are expected to be no fewer than its part of them.
+    has no error of its own, but the off counts are expected to be no fewer than its part of them. A stack brings the
+    errors of its runs, added in quadrature.
     """
+    if estimate.background_error is not None:
+        return estimate.background_error
     counts_off = estimate.counts_off
     if estimate.additive_off is not None:
         counts_off = np.maximum(counts_off, estimate.additive_off)

@@ -90,17 +90,65 @@ def prepare(
     MapError
         If an array cannot be what it is said to be, or nothing is left to work with.
     """
-    counts = np.asarray(counts)
-    if counts.ndim != 2 or 0 in counts.shape:
-        raise MapError(f"counts must be a two-dimensional map, got the shape {counts.shape}")
     given = {
-        "acceptance": acceptance,
-        "coverage": coverage,
         "exclusion_mask": exclusion_mask,
         "region_mask": region_mask,
         "background": background,
-        "additive_background": additive_background,
     }
+    data = prepare_data(
+        counts,
+        acceptance=acceptance,
+        coverage=coverage,
+        additive_background=additive_background,
+        min_acceptance_fraction=min_acceptance_fraction,
+        others=given,
+    )
+    if not data.acceptance.any():
+        where = "" if coverage is None else " where the coverage is 1"
+        raise MapError(f"no coverage at all: no pixel has both finite counts and an acceptance above zero{where}")
+    inputs = with_users_maps(data, **given)
+    if data.additive_background is not None:
+        used = inputs.exclusion_mask & inputs.coverage
+        if (expected := data.additive_background[used].sum()) > (seen := data.counts[used].sum()):
+            inputs.warnings.append(
+                f"additive_background expects {expected:.6g} counts in the used pixels, and there are {seen}: "
+                "is it in counts per pixel?"
+            )
+    return inputs
+
+
+class Data(NamedTuple):
+    """What was measured and what is expected, as in `Inputs`, before any mask; there may be no coverage at all."""
+
+    counts: np.ndarray
+    acceptance: np.ndarray
+    additive_background: np.ndarray | None
+    warnings: list
+
+
+def prepare_data(
+    counts, *, acceptance=None, coverage=None, additive_background=None, min_acceptance_fraction=0, others=()
+):
+    """Return what was measured, checked; see `prepare`, which has the same parameters.
+
+    Parameters
+    ----------
+    others : dict of str to array_like or None
+        Further maps that must have the shape of the counts, by name.
+
+    Returns
+    -------
+    data : Data
+
+    Raises
+    ------
+    MapError
+        If an array cannot be what it is said to be.
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or 0 in counts.shape:
+        raise MapError(f"counts must be a two-dimensional map, got the shape {counts.shape}")
+    given = {"acceptance": acceptance, "coverage": coverage, "additive_background": additive_background, **dict(others)}
     given = {name: np.asarray(array) for name, array in given.items() if array is not None}
     for name, array in {"counts": counts, **given}.items():
         if array.dtype.kind not in "buif":
@@ -121,16 +169,28 @@ def prepare(
         acceptance, lost = _check_acceptance(given["acceptance"], counts, covered)
         if lost:
             warnings.append(f"{lost} counts lie where the acceptance is zero or undefined; they are left out")
-    if not (acceptance > 0).any():
-        where = "" if coverage is None else " where the coverage is 1"
-        raise MapError(f"no coverage at all: no pixel has both finite counts and an acceptance above zero{where}")
     if min_acceptance_fraction:
         acceptance = np.where(acceptance < min_acceptance_fraction * acceptance.max(), 0, acceptance)
     coverage = acceptance > 0
+    if counts.dtype.kind == "f" or not coverage.all():
+        counts = np.where(coverage, counts, 0)
+    if additive_background is not None:
+        additive_background = _check_additive(given["additive_background"], coverage)
+    return Data(np.ascontiguousarray(counts, dtype=np.int32), acceptance, additive_background, warnings)
 
-    mask = np.ones(counts.shape, dtype=bool)
+
+def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=None):
+    """Return inputs of the loop, from what was measured and the user's own masks and background; see `prepare`.
+
+    Raises
+    ------
+    MapError
+        If they exclude everything, or are not what they are said to be.
+    """
+    coverage, warnings = data.acceptance > 0, list(data.warnings)
+    mask = np.ones(coverage.shape, dtype=bool)
     if exclusion_mask is not None:
-        mask = _check_mask(given["exclusion_mask"], "exclusion_mask", "used", "excluded")
+        mask = _check_mask(np.asarray(exclusion_mask), "exclusion_mask", "used", "excluded")
         excluded = _excluded_fraction(mask, coverage)
         if excluded == 1:
             raise MapError("exclusion_mask excludes every covered pixel (1 means used, 0 means excluded)")
@@ -139,7 +199,7 @@ def prepare(
                 f"exclusion_mask excludes {excluded:.0%} of the map; 1 means used, 0 excluded: is it inverted?"
             )
     if region_mask is not None:
-        regions = given["region_mask"].astype(bool)
+        regions = np.asarray(region_mask).astype(bool)
         mask = mask & regions
         if _excluded_fraction(mask, coverage) == 1:
             both = "exclusion_mask and exclusion_regions together exclude"
@@ -148,21 +208,10 @@ def prepare(
             warnings.append(f"exclusion_regions exclude {excluded:.0%} of the map")
     mask |= ~coverage
     if background is not None:
-        background = _check_background(given["background"], coverage)
-    if counts.dtype.kind == "f" or not coverage.all():
-        counts = np.where(coverage, counts, 0)
-    whole = np.ascontiguousarray(counts, dtype=np.int32)
-    if not whole.any():
+        background = _check_background(np.asarray(background), coverage)
+    if not data.counts.any():
         warnings.append(NO_COUNTS)
-    if additive_background is not None:
-        additive_background = _check_additive(given["additive_background"], coverage)
-        used = mask & coverage
-        if (expected := additive_background[used].sum()) > (seen := whole[used].sum()):
-            warnings.append(
-                f"additive_background expects {expected:.6g} counts in the used pixels, and there are {seen}: "
-                "is it in counts per pixel?"
-            )
-    return Inputs(whole, acceptance, mask, background, warnings, additive_background)
+    return Inputs(data.counts, data.acceptance, mask, background, warnings, data.additive_background)
 
 
 def _check_counts(counts):

@@ -1,6 +1,6 @@
 """The loop in memory: the same steps as the workflow's jobs, in the same order, with the same results."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +10,14 @@ from skymask.background import background_error, estimate_background
 from skymask.errors import ConvergenceError
 from skymask.exclusion import Dilation, check_shaping, exclude, needs_significance
 from skymask.inputs import prepare
-from skymask.running import running_estimate
+from skymask.running import running_estimate, stacked_estimate
 from skymask.significance import compute_significance
+from skymask.stacking import estimate_stack, stack_inputs
 
 #: Values of the options that are words.
 OPTIONS = {
     "statistic": ("wstat", "cash"),
+    "stacking": ("variance", "counts_off"),
     "mask_update": ("replace", "grow"),
     "starved_pixels": ("keep", "use"),
     "on_cycle": ("union", "last", "fail"),
@@ -106,9 +108,20 @@ class Products:
         """Outer radius of the ring used, NaN where none sufficed; None if the kernel is no adaptive ring."""
         return self._estimate.ring_radius
 
+    @property
+    def counts_on(self):
+        """Counts under the source kernel, those of runs that have a background there; None but for a stack."""
+        return self._estimate.counts_on
+
+    @property
+    def runs(self):
+        """Number of runs that contribute; None but for a stack."""
+        return self._estimate.runs
+
     def maps(self):
         """Return all maps that there are, by name."""
-        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess", "ring_radius")
+        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
+        names += ("ring_radius", "counts_on", "runs")
         maps = {name: getattr(self, name) for name in names}
         return {name: image for name, image in maps.items() if image is not None}
 
@@ -219,6 +232,120 @@ def iterate(
     ConvergenceError
         If the loop ended in a way that is to fail.
     """
+    _check_options(statistic=statistic)
+    source_kernel = kernels.from_array(source_kernel)
+    background_kernel = _background_kernel(background_kernel, source_kernel, statistic)
+    inputs = prepare(
+        counts,
+        acceptance=acceptance,
+        exclusion_mask=exclusion_mask,
+        background=background,
+        additive_background=additive_background,
+    )
+    return _iterate(
+        inputs,
+        partial(running_estimate, background_kernel=background_kernel),
+        source_kernel,
+        dilation_kernel,
+        statistic=statistic,
+        background_systematic=background_systematic,
+        threshold=threshold,
+        threshold_low=threshold_low,
+        min_pixels=min_pixels,
+        max_hole_pixels=max_hole_pixels,
+        region_growth=region_growth,
+        mask_update=mask_update,
+        starved_pixels=starved_pixels,
+        max_iterations=max_iterations,
+        changed_pixels=changed_pixels,
+        on_cycle=on_cycle,
+        on_max_iterations=on_max_iterations,
+        max_excluded_fraction=max_excluded_fraction,
+    )
+
+
+def iterate_runs(
+    runs,
+    shape,
+    *,
+    source_kernel,
+    background_kernel,
+    dilation_kernel,
+    exclusion_mask=None,
+    background=None,
+    stacking="variance",
+    statistic="wstat",
+    **options,
+):
+    """Return background, common exclusion mask and significance of a stack of runs, iterated as by `iterate`.
+
+    In every iteration each run, and each energy bin of it, is estimated by itself with the common mask; the next mask
+    comes from the stack.
+
+    Parameters
+    ----------
+    runs : sequence of skymask.stacking.Run
+        Gone through once in every iteration.
+    shape : (int, int)
+        Of the common grid, (ny, nx).
+    source_kernel, background_kernel : ndarray, or list of them
+        As for `iterate`; a list has one for every energy bin.
+    dilation_kernel, exclusion_mask, background, statistic, **options
+        As for `iterate`; mask and background are on the common grid.
+    stacking : {"variance", "counts_off"}
+        What the stack conserves beside the background; see `skymask.stacking.Sums.estimate`.
+
+    Returns
+    -------
+    result : Result
+        Of the stack.
+
+    Raises
+    ------
+    MapError, ValueError, ConvergenceError
+        As by `iterate`.
+    """
+    _check_options(statistic=statistic, stacking=stacking)
+    planes = len(runs[0].counts)
+    source_kernels, background_kernels = (
+        kernel if isinstance(kernel, list) else [kernel] * planes for kernel in (source_kernel, background_kernel)
+    )
+    source_kernels = [kernels.from_array(kernel) for kernel in source_kernels]
+    background_kernels = [
+        _background_kernel(kernel, source, statistic)
+        for kernel, source in zip(background_kernels, source_kernels, strict=True)
+    ]
+    inputs = stack_inputs(runs, shape, exclusion_mask=exclusion_mask, background=background)
+
+    def estimate_of(mask):
+        return estimate_stack(runs, mask, source_kernels, background_kernels, statistic=statistic, stacking=stacking)
+
+    stacked = partial(stacked_estimate, estimate_of=estimate_of)
+    return _iterate(inputs, stacked, source_kernels[0], dilation_kernel, statistic=statistic, **options)
+
+
+def _iterate(
+    inputs,
+    estimate_with,
+    source_kernel,
+    dilation_kernel,
+    *,
+    statistic,
+    background_systematic=0,
+    threshold=5.0,
+    threshold_low=None,
+    min_pixels=1,
+    max_hole_pixels=0,
+    region_growth=None,
+    mask_update="replace",
+    starved_pixels="keep",
+    max_iterations=50,
+    changed_pixels=0,
+    on_cycle="union",
+    on_max_iterations="last",
+    max_excluded_fraction=0.9,
+):
+    """The loop itself; `estimate_with` makes the estimate with which it starts, see `skymask.running`."""
     _check_options(
         statistic=statistic,
         mask_update=mask_update,
@@ -237,25 +364,13 @@ def iterate(
         max_hole_pixels=max_hole_pixels,
         region_growth=region_growth,
     )
-    source_kernel = kernels.from_array(source_kernel)
-    if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
-        background_kernel = kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
-    background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
-    inputs = prepare(
-        counts,
-        acceptance=acceptance,
-        exclusion_mask=exclusion_mask,
-        background=background,
-        additive_background=additive_background,
-    )
     user_mask, coverage = inputs.exclusion_mask, inputs.coverage
     mask, decision = user_mask, np.ones_like(user_mask)
     whole = needs_significance(**shaping)
-    estimate = running_estimate(
+    estimate = estimate_with(
         inputs,
         source_kernel,
-        background_kernel,
         statistic=statistic,
         threshold=threshold,
         background_systematic=background_systematic,
@@ -364,6 +479,12 @@ def compute_products(
         additive_background=additive_background,
         on=on,
     )
+
+
+def _background_kernel(background_kernel, source_kernel, statistic):
+    if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
+        background_kernel = kernels.from_array(background_kernel)
+    return kernels.off_kernel(background_kernel, source_kernel, statistic)
 
 
 def _check_options(**options):

@@ -20,7 +20,7 @@ NO_LIMIT = 1e30
 
 
 def running_estimate(
-    inputs, source_kernel, background_kernel, *, statistic, threshold, background_systematic=0, whole=False
+    inputs, source_kernel, *, background_kernel, statistic, threshold, background_systematic=0, whole=False
 ):
     """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
 
@@ -49,21 +49,48 @@ def running_estimate(
     plain = array and not weighted and background_systematic == 0
     if plain and local and inputs.additive_background is None and not whole:
         return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+
+    def estimate_of(exclusion_mask):
+        return estimate_background(
+            inputs.counts,
+            inputs.acceptance,
+            exclusion_mask,
+            background_kernel,
+            source_kernel=source_kernel,
+            additive_background=inputs.additive_background,
+        )
+
     return WholeEstimate(
         inputs,
         source_kernel,
-        background_kernel,
+        estimate_of,
         statistic=statistic,
         threshold=threshold,
         background_systematic=background_systematic,
     )
 
 
+def stacked_estimate(inputs, source_kernel, *, estimate_of, whole=False, **options):
+    """Return the estimate with which the loop of a stack starts.
+
+    Parameters
+    ----------
+    inputs : skymask.inputs.Inputs
+        Of the stack.
+    source_kernel : ndarray
+    estimate_of : callable
+        Returns the estimate of the stack for an exclusion mask.
+    whole, **options
+        See `running_estimate`; the significance of a stack is that of the whole map anyway.
+    """
+    return WholeEstimate(inputs, source_kernel, estimate_of, **options)
+
+
 class WholeEstimate:
     """The whole map computed again for every mask, as the workflow's jobs do; see `running_estimate`."""
 
-    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold, background_systematic=0):
-        self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
+    def __init__(self, inputs, source_kernel, estimate_of, *, statistic, threshold, background_systematic=0):
+        self._inputs, self._source_kernel, self._estimate_of = inputs, source_kernel, estimate_of
         self._statistic, self._threshold, self._systematic = statistic, threshold, background_systematic
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
         if inputs.background is None:
@@ -73,16 +100,7 @@ class WholeEstimate:
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
-        self._take(
-            estimate_background(
-                self._inputs.counts,
-                self._inputs.acceptance,
-                exclusion_mask,
-                self._background_kernel,
-                source_kernel=self._source_kernel,
-                additive_background=self._inputs.additive_background,
-            )
-        )
+        self._take(self._estimate_of(exclusion_mask))
 
     def _take(self, estimate):
         self._estimate = estimate
@@ -147,7 +165,7 @@ class RunningEstimate:
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
         else:
-            first = WholeEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
+            first = WholeEstimate(inputs, source_kernel, None, statistic=statistic, threshold=threshold)
             self.reached, self.starved, self._highest = first.reached, first.starved, first.highest()
 
     def update(self, exclusion_mask):

@@ -35,6 +35,18 @@ class Significance(NamedTuple):
     counts_off: np.ndarray | None
 
 
+class OnAndOff(NamedTuple):
+    """Counts under the source kernel, the background expected among them, and the off counts and alpha it comes from.
+
+    All of shape (ny, nx); `counts_off` and `alpha` are None where the background was given. NaN where undefined.
+    """
+
+    counts_on: np.ndarray
+    background_on: np.ndarray
+    counts_off: np.ndarray | None
+    alpha: np.ndarray | None
+
+
 def cash(n_on, mu):
     r"""Return the significance of `n_on` counts over a known background `mu`.
 
@@ -247,19 +259,19 @@ def compute_significance(
     result : Significance
     """
     coverage = acceptance > 0
-    n_on, acceptance_on = on or sums_on(counts, acceptance, source_kernel)
-    alpha, counts_off = None, estimate.counts_off
-    if estimate.acceptance_off is not None:
-        alpha = ratio_of_acceptances(acceptance_on, estimate.acceptance_off)
-    if estimate.additive_off is not None:
-        additive_on = np.maximum(sums.convolve(additive_background, source_kernel), 0)
-        counts_off, alpha = with_additive(counts_off, alpha, estimate.additive_off, additive_on)
+    n_on, mu, counts_off, alpha = on_and_off(
+        counts,
+        acceptance,
+        estimate,
+        source_kernel,
+        statistic=statistic,
+        additive_background=additive_background,
+        on=on,
+    )
     measured = statistic == "wstat" and alpha is not None
-    mu = alpha * counts_off if measured else correlated_background(estimate.background, coverage, source_kernel)
     scale = 1.0
     if kernels.is_weighted(source_kernel):
         scale = poisson_scale(estimate.background, acceptance, source_kernel)
-        n_on = np.maximum(n_on, 0)
     significance = np.empty(counts.shape)
     for strip in blocks.strips(counts.shape):
         part = scale if np.isscalar(scale) else scale[strip]
@@ -277,6 +289,33 @@ def compute_significance(
         if counts_off is not None:
             counts_off = np.where(coverage, counts_off, np.nan)
     return Significance(significance, excess, alpha, counts_off)
+
+
+def on_and_off(counts, acceptance, estimate, source_kernel, *, statistic="wstat", additive_background=None, on=None):
+    """Return counts on, the background among them, and the measurement it comes from.
+
+    The arguments are those of `compute_significance`. An estimate of a stack knows them all already.
+
+    Returns
+    -------
+    on_and_off : OnAndOff
+    """
+    if estimate.counts_on is not None:
+        return OnAndOff(estimate.counts_on, estimate.background_on, estimate.counts_off, estimate.alpha)
+    n_on, acceptance_on = on or sums_on(counts, acceptance, source_kernel)
+    alpha, counts_off = None, estimate.counts_off
+    if estimate.acceptance_off is not None:
+        alpha = ratio_of_acceptances(acceptance_on, estimate.acceptance_off)
+    if estimate.additive_off is not None:
+        additive_on = np.maximum(sums.convolve(additive_background, source_kernel), 0)
+        counts_off, alpha = with_additive(counts_off, alpha, estimate.additive_off, additive_on)
+    if statistic == "wstat" and alpha is not None:
+        mu = alpha * counts_off
+    else:
+        mu = correlated_background(estimate.background, acceptance > 0, source_kernel)
+    if kernels.is_weighted(source_kernel):
+        n_on = np.maximum(n_on, 0)
+    return OnAndOff(n_on, mu, counts_off, alpha)
 
 
 def ratio_of_acceptances(acceptance_on, acceptance_off):

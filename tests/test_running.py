@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skymask import disk, ring
 from skymask.background import OffSums
 from skymask.inputs import prepare
-from skymask.running import RunningEstimate, WholeEstimate
+from skymask.running import RunningEstimate, running_estimate
 from skymask.significance import cash, cash_candidates, wstat, wstat_candidates
 
 SHAPE = (150, 210)
@@ -61,12 +61,22 @@ CASES = [
 ]
 
 
+def estimates(inputs, **options):
+    """The estimate brought up to date where a mask changed, and that computed again."""
+    running, whole = (
+        running_estimate(inputs, SOURCE, background_kernel=BACKGROUND, whole=whole, **options)
+        for whole in (False, True)
+    )
+    assert isinstance(running, RunningEstimate)
+    return running, whole
+
+
 @pytest.mark.parametrize("statistic", ["wstat", "cash"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_running_estimate_is_that_of_the_whole_map(statistic, case):
     inputs = field(3, **case)
     options = {"statistic": statistic, "threshold": 4.0}
-    running, whole = (kind(inputs, SOURCE, BACKGROUND, **options) for kind in (RunningEstimate, WholeEstimate))
+    running, whole = estimates(inputs, **options)
     for mask in masks(3):
         running.update(mask)
         whole.update(mask)
@@ -83,9 +93,7 @@ def test_running_estimate_is_that_of_the_whole_map(statistic, case):
 
 def test_highest_below_the_threshold_is_that_of_the_whole_map():
     inputs = field(3)
-    running, whole = (
-        kind(inputs, SOURCE, BACKGROUND, statistic="wstat", threshold=1e3) for kind in (RunningEstimate, WholeEstimate)
-    )
+    running, whole = estimates(inputs, statistic="wstat", threshold=1e3)
     assert not running.reached.any()
     assert running.highest() == whole.highest()
 
