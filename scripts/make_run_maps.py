@@ -1,4 +1,4 @@
-"""Make counts and acceptance of a run of an observation store. A run that cannot be used is no crash: its notes say why."""
+"""Make counts and acceptance of a run of observations. A run that cannot be used is no crash: its notes say why."""
 
 from pathlib import Path
 

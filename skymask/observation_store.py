@@ -18,9 +18,8 @@ from skymask.maps import open_fits
 #: Names of the indices, compressed or not.
 OBS_INDEX, HDU_INDEX = "obs-index.fits", "hdu-index.fits"
 
-#: Tables of a run that are always needed, and those that methods of the safe mask need; what they are called in messages.
-NEEDED = ("events", "gti", "bkg")
-NEEDED_BY_METHOD = {"aeff-default": "aeff", "aeff-max": "aeff", "edisp-bias": "edisp"}
+#: Tables of a run that are always needed, and what messages call them; gammapy wants the area for the telescope's name.
+NEEDED = ("events", "gti", "aeff", "bkg")
 TABLES = {
     "events": "event list",
     "gti": "good time intervals",
@@ -143,7 +142,7 @@ def select_runs(observations):
 
 def needed_tables(methods):
     """Return the types of the tables of a run that are needed with these methods of the safe mask."""
-    return [*NEEDED, *sorted({NEEDED_BY_METHOD[method] for method in methods if method in NEEDED_BY_METHOD})]
+    return [*NEEDED, "edisp"] if "edisp-bias" in methods else list(NEEDED)
 
 
 def files_of_run(run):
@@ -169,9 +168,11 @@ def check_run(run, methods):
         if not Path(file).exists():
             raise MapError(f"{name}: {file} does not exist, though the hdu-index of {run['store']} names it")
         with open_fits(file) as hdus:
-            for kind, table in tables.items():
-                if table["file"] == file:
-                    _check_table(hdus, kind, table, name)
+            present = {hdu.name: hdu for hdu in reversed(hdus) if isinstance(hdu, fits.BinTableHDU)}
+        # Of a truncated file, the tables that are whole seem to be all there are, until it has been read to its end.
+        for kind, table in tables.items():
+            if table["file"] == file:
+                _check_table(present, kind, table, name)
 
 
 def _index(store, name, columns):
@@ -219,13 +220,11 @@ def _tables_of_runs(store, kinds):
     return tables
 
 
-def _check_table(hdus, kind, table, name):
+def _check_table(present, kind, table, name):
     """Raise a MapError if a table is not there, of another format, or its energies have no unit."""
     what = f"{name}: the {TABLES[kind]} {table['file']}[{table['hdu']}]"
-    found = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and hdu.name == table["hdu"].upper()]
-    if not found:
-        raise MapError(f"{what} is not there")
-    (hdu, *_) = found
+    if (hdu := present.get(table["hdu"].upper())) is None:
+        raise MapError(f"{what} is not there, only {', '.join(reversed(present))}")
     header, columns = hdu.header, {column.name.upper(): column for column in hdu.columns}
     kind_of_format = str(header.get("HDUCLASS", "GADF")).strip()
     version = str(header.get("HDUVERS", VERSIONS[0])).strip()

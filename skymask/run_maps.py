@@ -96,8 +96,7 @@ def make_run_maps(run, header, shape, *, energy, energy_bins, energy_oversamplin
     try:
         observation = _observation(run)
         pointing = observation.get_pointing_icrs(observation.tmid)
-        field = _geom(header, shape, axis)
-        in_range, inside = _selection(observation.events, field)
+        in_range, inside = _selection(observation.events, _geom(header, shape, axis))
         box = _footprint(header, shape, pointing, angle_in_degrees(offset_max))
         header = _cut_out(header, box)
         dataset = _dataset(observation, _geom(header, _shape(box), axis), offset_max, safe_mask)
@@ -196,7 +195,7 @@ def _footprint(header, shape, pointing, radius):
 
 def _cut_out(header, box):
     """The sky coordinates of a box of the pixels of a map."""
-    cut = sky_cards(header)
+    cut = sky_cards(header).copy()
     for key, part in zip(("CRPIX2", "CRPIX1"), box, strict=True):
         cut[key] = cut.get(key, 0.0) - part.start
     return cut
@@ -213,7 +212,9 @@ def _dataset(observation, geom, offset_max, safe_mask):
     from gammapy.maps import Map
 
     dataset = MapDataset(counts=Map.from_geom(geom), name=str(observation.obs_id))
-    dataset = MapDatasetMaker(selection=["counts", "background"]).run(dataset, observation)
+    with np.errstate(all="ignore"):
+        # Where the model ends its logarithm does: not finite, and not safe.
+        dataset = MapDatasetMaker(selection=["counts", "background"]).run(dataset, observation)
     methods = set(safe_mask["methods"])
     # These two look at the instrument's own tables, without which they would need maps of them.
     of_tables = methods & {"aeff-max", "edisp-bias"}
