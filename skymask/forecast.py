@@ -1,8 +1,10 @@
 """What a configuration will do, told before anything is computed, and everything that is wrong with it at once."""
 
+from importlib.util import find_spec
+
 import numpy as np
 
-from skymask import configuration, events, geometry, maps, pixel_kernels
+from skymask import configuration, events, geometry, maps, observation_store, pixel_kernels
 from skymask.datasets import check_kernels, inspect
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.exclusion_regions import region_mask
@@ -15,6 +17,9 @@ BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
 
 #: Jobs of the workflow for a dataset: before the loop, in every iteration, and for its results.
 JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
+
+#: Up to so many runs are named one by one.
+MAX_NAMED = 5
 
 #: Jobs for all datasets: the summary and the report.
 JOBS_FOR_ALL = 2
@@ -76,12 +81,19 @@ def number_of_jobs(settings, largest_number_of_groups):
     longest = dict.fromkeys(groups.values(), 1)
     for name, entry in settings.items():
         iterations = entry["convergence"]["max_iterations"]
-        fixed = JOBS_BEFORE + JOBS_AFTER + ("counts" not in entry) + ("simulate" in entry)
+        fixed = JOBS_BEFORE + JOBS_AFTER + _jobs_of_counts(entry) + ("simulate" in entry)
         fixed += (entry["background_kernel"]["shape"] == "adaptive_ring") + len(entry["further_source_kernels"])
         least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
         longest[groups[name]] = max(longest[groups[name]], iterations)
     # A group decides at the start and after every iteration.
     return least + 2 * len(longest), most + sum(1 + iterations for iterations in longest.values())
+
+
+def _jobs_of_counts(entry):
+    """Jobs that make the counts of a dataset: one, or one for every run; none if they are given."""
+    if "observations" in entry:
+        return len(_result_of(observation_store.select_runs, entry["observations"]) or ())
+    return int("counts" not in entry)
 
 
 def expected_alpha(source, background):
@@ -143,6 +155,7 @@ def _dataset(entry):
 
 def _counts(entry, mistakes):
     """Counts as `read_dataset` takes them, header, shape, and lines; mistakes in event files are added."""
+    doubts = []
     if "counts" in entry:
         sky_map = maps.read(entry["counts"])
         header, shape, counts = sky_map.header, sky_map.data.shape, entry["counts"]
@@ -153,6 +166,10 @@ def _counts(entry, mistakes):
         # What the counts will be is not known yet.
         counts = maps.SkyMap(np.zeros(shape, dtype=np.uint8), header)
         about = "to be simulated"
+        if "observations" in entry:
+            about = _observations(entry["observations"], mistakes)
+            if find_spec("gammapy") is None:
+                doubts.append(f"warning: {observation_store.NO_GAMMAPY}")
         if "events" in entry:
             number, names = 0, configuration.event_lists(entry)
             for name in names:
@@ -162,7 +179,17 @@ def _counts(entry, mistakes):
                     mistakes.append(str(error))
             files = "1 file" if len(names) == 1 else f"{len(names)} files"
             about = f"to be made of {number} events in {files}"
-    return counts, header, shape, [_grid_line(header, shape), f"counts             {about}"]
+    return counts, header, shape, [_grid_line(header, shape), f"counts             {about}", *doubts]
+
+
+def _observations(observations, mistakes):
+    """What is to be said of the runs of a dataset; mistakes in their files are added."""
+    runs = observation_store.select_runs(observations)
+    for run in runs.values():
+        mistakes += _mistakes_of(observation_store.check_run, run, observations["safe_mask"]["methods"])
+    names = ", ".join(runs) if len(runs) <= MAX_NAMED else f"{next(iter(runs))} to {list(runs)[-1]}"
+    number = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    return f"to be made of {number} of {observations['store']}: {names}"
 
 
 def _grid_line(header, shape):

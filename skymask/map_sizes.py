@@ -42,6 +42,23 @@ def pixels_of_dataset(entry):
     return math.prod(max(1, round(angle_in_degrees(extent) / size)) for extent in field["width"])
 
 
+def voxels_of_observations(entry, pixels):
+    """Return the number of pixels of the footprint of a run at most, times the parts into which energies are divided.
+
+    Parameters
+    ----------
+    entry : dict
+        Settings of a dataset of observations.
+    pixels : int
+        Of its map.
+    """
+    observations, geometry = entry["observations"], entry["geometry"]
+    if "pixel_size" in geometry:
+        side = 2 * angle_in_degrees(observations["offset_max"]) / angle_in_degrees(geometry["pixel_size"])
+        pixels = min(pixels, math.ceil(side) ** 2)
+    return pixels * observations["energy_bins"] * observations["energy_oversampling"]
+
+
 def pixels_of_file(name):
     """Return the number of pixels of an image in a FITS file, None if it cannot be told.
 

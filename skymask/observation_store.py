@@ -15,6 +15,12 @@ from skymask.configuration import angle_in_degrees
 from skymask.errors import ConfigurationError, MapError
 from skymask.maps import open_fits
 
+#: What is said where gammapy, which makes maps of the runs, is missing.
+NO_GAMMAPY = (
+    'observations need gammapy, which is not installed: pip install "gammapy==2.1.*", or let Snakemake install it with '
+    "--software-deployment-method conda"
+)
+
 #: Names of the indices, compressed or not.
 OBS_INDEX, HDU_INDEX = "obs-index.fits", "hdu-index.fits"
 

@@ -16,7 +16,7 @@ from skymask.errors import MapError, SkymaskError
 from skymask.event_files import open_events
 from skymask.geometry import box_within, celestial_frame, sky_projection
 from skymask.maps import ORIGIN_KEYS, file_digest, sky_cards
-from skymask.observation_store import TABLES, check_run
+from skymask.observation_store import NO_GAMMAPY, TABLES, check_run
 
 #: What header cards call the files of a run.
 FILE_WORDS = {"events": "EVT1", "bkg": "TMPL", "aeff": "AEFF", "edisp": "EDSP"}
@@ -157,10 +157,7 @@ def _require_gammapy():
     try:
         import gammapy  # noqa: F401
     except ImportError as error:
-        raise SkymaskError(
-            'observations need gammapy, which is not installed: pip install "gammapy==2.1.*", or let Snakemake install '
-            "it with --software-deployment-method conda"
-        ) from error
+        raise SkymaskError(NO_GAMMAPY) from error
 
 
 def _observation(run):

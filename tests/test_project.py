@@ -42,6 +42,17 @@ def test_conda_environment_has_the_packages_and_bounds_of_the_project():
     assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements().items()}
 
 
+def test_environment_of_observations_is_that_of_the_workflow_with_gammapy():
+    texts = [
+        (REPOSITORY / name).read_text(encoding="utf-8") for name in ("environment.yml", "workflow/envs/gammapy.yml")
+    ]
+    common, with_gammapy = (yaml.safe_load(text) for text in texts)
+    (gammapy,) = set(with_gammapy["dependencies"]) - set(common["dependencies"])
+    assert set(common["dependencies"]) < set(with_gammapy["dependencies"])
+    assert Requirement(gammapy).specifier == requirements("gammapy")["gammapy"]
+    assert with_gammapy["channels"] == common["channels"]
+
+
 @pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy"))])
 def test_lock_satisfies_the_project(lock, extras):
     versions = locked(lock)

@@ -40,6 +40,7 @@ ALLOWED = {
     "compute_significance": FITS,
     "estimate_background": FITS,
     "estimate_initial_background": SKY,
+    "make_run_maps": SKY,
     "plot_convergence": SKY | {"matplotlib"},
     "plot_maps": SKY | {"matplotlib"},
     "plot_ring_radius": SKY | {"matplotlib"},
