@@ -4,8 +4,9 @@ import gzip
 import re
 
 import pytest
+import yaml
 from astropy.io import fits
-from conftest import KERNELS
+from conftest import KERNELS, code_blocks
 from stores import POINTINGS, write_run, write_store
 
 from skymask.configuration import dataset_settings, load_schema
@@ -231,6 +232,13 @@ def settings_of(observations, **more):
 
 def good(store, **more):
     return {"store": str(store), "energy": ["1 TeV", "10 TeV"], "offset_max": "2 deg", **more}
+
+
+def test_configuration_of_the_readme_finds_the_runs(shared, tmp_path, monkeypatch):
+    (tmp_path / "hess-dl3-dr1").symlink_to(shared / "data/hess-dl3-dr1")
+    monkeypatch.chdir(tmp_path)
+    config = yaml.safe_load(code_blocks("README.md", "yaml")[-1])
+    assert len(runs_of_datasets(dataset_settings(config, load_schema()))["msh1552"]) == 20
 
 
 def test_defaults_of_observations_are_filled_in(store):

@@ -119,7 +119,7 @@ def test_readme_python_example_prints_what_it_says():
 
 
 def test_readme_configuration_and_commands_work(tmp_path):
-    config, ring, regions, _events = code_blocks("README.md", "yaml")
+    config, ring, regions, *_ = code_blocks("README.md", "yaml")
     (tmp_path / "mine.yaml").write_text(config + regions)
     (tmp_path / "sources.reg").write_text("fk5\ncircle(83.1,22.3,0.1)\n")
     positions = Table({"ra": [84.1], "dec": [21.8]})

@@ -6,11 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from astropy.io import fits
-from conftest import REPOSITORY
+from conftest import REPOSITORY, code_blocks
 from stores import ONTIME, RATE, write_store
 
 from skymask import maps, run_maps
+from skymask.configuration import dataset_settings, load_schema
 from skymask.errors import MapError, SkymaskError
 from skymask.events import grid
 from skymask.kernels import disk, ring
@@ -274,10 +276,14 @@ def test_maps_of_a_real_run_are_those_of_gammapys_makers(shared, obs_id, offset_
 
 @pytest.fixture(scope="module")
 def tutorial(shared):
-    """The maps of the 20 runs of the tutorial."""
-    header, shape = grid(TUTORIAL)
-    runs = runs_of(shared / "data/hess-dl3-dr1", target="MSH 15-52")
-    return {name: run_maps.make_run_maps(run, header, shape, **OF_TUTORIAL) for name, run in runs.items()}
+    """The maps of the 20 runs of the tutorial, by the configuration of the documentation alone."""
+    config = yaml.safe_load(code_blocks("docs/observations.md", "yaml")[0])
+    config["datasets"]["msh1552"]["observations"]["store"] = str(shared / "data/hess-dl3-dr1")
+    entry = dataset_settings(config, load_schema())["msh1552"]
+    header, shape = grid(entry["geometry"])
+    options = {key: entry["observations"][key] for key in OPTIONS}
+    runs = select_runs(entry["observations"])
+    return {name: run_maps.make_run_maps(run, header, shape, **options) for name, run in runs.items()}
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,17 @@ from skymask.map_sizes import pixels_of_dataset, voxels_of_observations
 
 
 class Need(NamedTuple):
-    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads; time per megapixel."""
+    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads; time per megapixel.
+
+    Of a run of observations, memory and time of every part of its energies too. Imports count where they are heavy, in MB.
+    """
 
     pixel_bytes: float = 0
     mask_bytes: float = 0
     seconds: float = 0
-    #: Memory in bytes, and time per million, of every pixel of a run in every part of its energies.
     voxel_bytes: float = 0
     voxel_seconds: float = 0
+    imports: float = 0
 
 
 #: By script, with a margin; a script that is not here works on small tables.
@@ -29,7 +32,7 @@ NEEDS = {
     "simulate_counts": Need(60, seconds=20),
     # Event lists are read in pieces, whose size the constant for the interpreter covers.
     "bin_events": Need(60, seconds=60),
-    "make_run_maps": Need(60, seconds=30, voxel_bytes=250, voxel_seconds=15),
+    "make_run_maps": Need(60, seconds=30, voxel_bytes=250, voxel_seconds=15, imports=200),
     "check_dataset": Need(160, seconds=10),
     "estimate_initial_background": Need(160, seconds=10),
     "compute_significance": Need(120, seconds=10),
@@ -79,7 +82,7 @@ def memory(script):
         size = of_pixel * pixels(wildcards.dataset) if of_pixel else 0
         if need.voxel_bytes:
             size += need.voxel_bytes * voxels_of_run(wildcards.dataset)
-        return attempt * (INTERPRETER + ceil(size / 1e6))
+        return attempt * (INTERPRETER + need.imports + ceil(size / 1e6))
 
     return megabytes
 
