@@ -1,6 +1,6 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, RUNS, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, OBSERVED, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
 """
 
 import os
@@ -51,7 +51,7 @@ OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
 FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
 
 #: Settings of observations that say how maps are made of a run, but for those that select runs.
-RUN_KEYS = ("energy", "energy_bins", "energy_oversampling", "offset_max", "safe_mask")
+OBSERVED_KEYS = ("energy", "energy_bins", "energy_oversampling", "offset_max", "safe_mask")
 
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
@@ -81,12 +81,12 @@ try:
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
-    RUNS = {}
+    OBSERVED = {}
     if any("observations" in entry for entry in SETTINGS.values()):
         # Only these need astropy here.
         from skymask import observation_store
 
-        RUNS = observation_store.runs_of_datasets(SETTINGS)
+        OBSERVED = observation_store.runs_of_datasets(SETTINGS)
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
@@ -181,30 +181,32 @@ def event_settings(wildcards):
     return {"names": names, "geometry": entry["geometry"], "cuts": entry.get("cuts", {})}
 
 
-def run_files(wildcards):
+def observed_files(wildcards):
     """Return the files of which the maps of a run are made; what is missing, the script says."""
-    files = observation_store.files_of_run(RUNS[wildcards.dataset][wildcards.run])
+    files = observation_store.files_of_run(OBSERVED[wildcards.dataset][wildcards.run])
     return [file for file in files if os.path.isfile(file)] + event_files(wildcards)
 
 
-def run_settings(wildcards):
+def observed_settings(wildcards):
     """Return what a run's maps are made of, and how."""
     entry = SETTINGS[wildcards.dataset]
     return {
-        "run": RUNS[wildcards.dataset][wildcards.run],
+        "run": OBSERVED[wildcards.dataset][wildcards.run],
         "geometry": entry["geometry"],
-        "options": {key: entry["observations"][key] for key in RUN_KEYS},
+        "options": {key: entry["observations"][key] for key in OBSERVED_KEYS},
     }
 
 
-def run_identity(wildcards):
+def observed_identity(wildcards):
     """Return name, size and time of every file of which the maps of a run are made."""
-    return identity(dict(enumerate(run_files(wildcards))))
+    return identity(dict(enumerate(observed_files(wildcards))))
 
 
-def binning_file(wildcards):
-    """Return what was noticed when the events of a dataset were counted, by key; nothing if it has no events."""
-    return {"binning": f"<results>/{wildcards.dataset}/binning.json"} if "events" in SETTINGS[wildcards.dataset] else {}
+def notes_files(wildcards):
+    """Return what was noticed when the counts of a dataset were made of events, or those of its runs."""
+    if wildcards.dataset in OBSERVED:
+        return [f"<results>/{wildcards.dataset}/runs/{run}.json" for run in OBSERVED[wildcards.dataset]]
+    return [f"<results>/{wildcards.dataset}/binning.json"] if "events" in SETTINGS[wildcards.dataset] else []
 
 
 def kernel_files(wildcards):

@@ -55,7 +55,7 @@ rule bin_events:
 
 rule make_run_maps:
     input:
-        run_files=run_files,
+        files=observed_files,
     output:
         maps="<results>/{dataset}/runs/{run}.fits",
         notes="<results>/{dataset}/runs/{run}.json",
@@ -70,8 +70,8 @@ rule make_run_maps:
         mem_mb=memory("make_run_maps"),
         runtime=runtime("make_run_maps"),
     params:
-        settings=run_settings,
-        identity=run_identity,
+        settings=observed_settings,
+        identity=observed_identity,
         library=LIBRARY,
     message:
         "Make the maps of run {wildcards.run} of {wildcards.dataset}"
@@ -82,7 +82,7 @@ rule make_run_maps:
 rule check_dataset:
     input:
         unpack(data_files),
-        unpack(binning_file),
+        notes=notes_files,
         kernel_files=kernel_files,
         region_files=region_files,
     output:
