@@ -853,7 +853,7 @@ EVENT_MISTAKES = {
         {"events": ["no.fits", "other.fits", "no.fits"]},
         "datasets.crab.events: no.fits stands there twice",
     ),
-    "no files": ({"events": []}, "datasets.crab.events must have 1 items, got 0"),
+    "no files": ({"events": []}, "datasets.crab.events must not be empty"),
     "energies without a unit": (
         {"cuts": {"energy": ["0.5", "10 TeV"]}},
         "datasets.crab.cuts.energy.0 must be an energy with its unit, such as '0.5 TeV', got '0.5'",
