@@ -4,7 +4,8 @@ from pathlib import Path
 
 from skymask import maps
 from skymask.errors import MapError
-from skymask.events import bin_events, grid
+from skymask.events import bin_events
+from skymask.geometry import grid
 from skymask.jobs import job, write_json
 
 

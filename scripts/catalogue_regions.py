@@ -6,20 +6,28 @@ from skymask.pixel_kernels import background_kernel, to_pixels
 from skymask.products import counts_of, inherited_cards
 
 
-def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, output):
+def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, output):
     read = {name: maps.read_product(path)[name] for name, path in inputs.items()}
     acceptance = maps.read_product(acceptance)["acceptance"]
     final_mask = read["exclusion_mask"].data == 1
     size = maps.pixel_size(acceptance.header)
+    counts = counts_of(read["counts"].data)
+    if stack:
+        # Its imports are felt, and single maps do without.
+        from skymask.runs import parts_of, runs_of
+
+        parts = parts_of(runs_of(stack, acceptance), size, kernels, stack)
+    else:
+        off, on = background_kernel(size, **kernels), to_pixels(kernels["source_kernel"], size)
+        parts = [region_catalogue.Part(counts, acceptance.data, off, on)]
     rows, labels = region_catalogue.catalogue_regions(
-        counts_of(read["counts"].data),
-        acceptance.data,
+        counts,
+        acceptance.data > 0,
         [maps.read_product(path)["exclusion_mask"].data == 1 for path in masks],
         final_mask,
         read["background"].data,
         read["significance"].data,
-        background_kernel(size, **kernels),
-        source_kernel=to_pixels(kernels["source_kernel"], size),
+        parts,
     )
     header = read["exclusion_mask"].header
     rows = region_catalogue.with_positions(rows, header, size)
@@ -38,5 +46,6 @@ if __name__ == "__main__":
             acceptance=snakemake.input.acceptance,
             masks=snakemake.input.masks,
             kernels=snakemake.params.kernels,
+            stack=snakemake.params.stack,
             output=dict(snakemake.output.items()),
         )

@@ -6,11 +6,11 @@ from skymask.errors import MapError
 from skymask.jobs import job, read_notes, write_json
 
 
-def check_dataset(*, dataset, notes, files, selection, kernels, output):
+def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):
     inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
     try:
         noticed = read_notes(notes)
-        found, warnings = inspect(files, selection, kernels)
+        found, warnings = inspect(files, runs, selection, kernels)
         inputs = found.inputs
         inspection["warnings"] = noticed + warnings
         inspection["record"] = convergence.first_record(inputs.exclusion_mask, inputs.coverage, inputs.exclusion_mask)
@@ -25,6 +25,7 @@ if __name__ == "__main__":
             dataset=snakemake.wildcards.dataset,
             notes=snakemake.input.notes,
             files=named_files(snakemake.input, snakemake.params.hdus),
+            runs=snakemake.params.runs,
             selection=snakemake.params.selection,
             kernels=snakemake.params.kernels,
             output=snakemake.output.inspection,

@@ -2,31 +2,55 @@
 
 from skymask import maps
 from skymask.errors import MapError
-from skymask.further import compute_further_significance
+from skymask.further import check_apart, compute_further_significance, maps_under_kernel
 from skymask.jobs import job
 from skymask.pixel_kernels import to_pixels
 from skymask.products import cards_of_further_kernel, counts_of
 
 
 def write_further_significance(
-    *, name, counts, acceptance, products, kernels, further_kernel, background_systematic, confidence_level, output
+    *,
+    name,
+    counts,
+    acceptance,
+    exclusion_mask,
+    products,
+    kernels,
+    stack,
+    further_kernel,
+    background_systematic,
+    confidence_level,
+    output,
 ):
     counts = maps.read_product(counts)["counts"]
     acceptance, additive_background = maps.read_acceptance(acceptance)
     size = maps.pixel_size(acceptance.header)
+    options = {"statistic": kernels["statistic"], "background_systematic": background_systematic}
+    options["confidence_level"] = confidence_level
+    further = to_pixels(further_kernel, size)
     try:
-        result = compute_further_significance(
-            counts_of(counts.data),
-            acceptance.data,
-            {name: maps.read_product(path)[name].data for name, path in products.items()},
-            to_pixels(kernels["source_kernel"], size),
-            to_pixels(further_kernel, size),
-            to_pixels(kernels["background_kernel"], size),
-            statistic=kernels["statistic"],
-            background_systematic=background_systematic,
-            additive_background=additive_background,
-            confidence_level=confidence_level,
-        )
+        if stack:
+            # Its imports are felt, and single maps do without.
+            from skymask.runs import estimate_runs, runs_of, stack_options
+
+            mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
+            runs = runs_of(stack, acceptance)
+            if kernels["statistic"] == "wstat":
+                for kernel in stack_options(runs, size, kernels, stack)["background_kernels"]:
+                    check_apart(further, kernel)
+            estimate = estimate_runs(runs, mask, size, kernels, stack, further_kernel=further)
+            result = maps_under_kernel(counts_of(counts.data), acceptance.data, estimate, further, **options)
+        else:
+            result = compute_further_significance(
+                counts_of(counts.data),
+                acceptance.data,
+                {name: maps.read_product(path)[name].data for name, path in products.items()},
+                to_pixels(kernels["source_kernel"], size),
+                further,
+                to_pixels(kernels["background_kernel"], size),
+                additive_background=additive_background,
+                **options,
+            )
     except MapError as error:
         raise MapError(f"further_source_kernels.{name}: {error}") from error
     cards = cards_of_further_kernel(counts.header, name, further_kernel)
@@ -43,7 +67,9 @@ if __name__ == "__main__":
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             products={name: snakemake.input[name] for name in ("background", "counts_off", "alpha")},
+            exclusion_mask=snakemake.input.exclusion_mask,
             kernels=snakemake.params.kernels,
+            stack=snakemake.params.stack,
             further_kernel=snakemake.params.further_kernel,
             background_systematic=snakemake.params.background_systematic,
             confidence_level=snakemake.params.limits["confidence_level"],

@@ -8,7 +8,16 @@ from skymask.products import counts_of, inherited_cards
 
 
 def write_limits(
-    *, counts, acceptance, products, source_kernel, statistic, background_systematic, confidence_level, output
+    *,
+    counts,
+    acceptance,
+    products,
+    counts_on,
+    source_kernel,
+    statistic,
+    background_systematic,
+    confidence_level,
+    output,
 ):
     counts = maps.read_product(counts)["counts"]
     acceptance = maps.read_product(acceptance)["acceptance"]
@@ -18,6 +27,7 @@ def write_limits(
         acceptance.data,
         {name: sky_map.data for name, sky_map in result.items()},
         to_pixels(source_kernel, maps.pixel_size(acceptance.header)),
+        counts_on=maps.read_product(counts_on)["counts_on"].data if counts_on else None,
         statistic=statistic,
         background_systematic=background_systematic,
         confidence_level=confidence_level,
@@ -35,6 +45,7 @@ if __name__ == "__main__":
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             products={name: snakemake.input[name] for name in ("background", "counts_off", "alpha", "excess")},
+            counts_on=snakemake.input.get("counts_on"),
             source_kernel=snakemake.params.source_kernel,
             statistic=snakemake.params.statistic,
             background_systematic=snakemake.params.background_systematic,

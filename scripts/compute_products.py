@@ -4,7 +4,7 @@ import numpy as np
 
 from skymask import convergence, maps, products
 from skymask.jobs import job, read_json, write_json
-from skymask.loop import compute_products
+from skymask.loop import Products, compute_products
 from skymask.pixel_kernels import background_kernel, to_pixels
 from skymask.quality import assess_quality
 
@@ -19,6 +19,7 @@ def write_products(
     backgrounds,
     loop,
     kernels,
+    stack,
     background_systematic,
     exclusion,
     limits,
@@ -30,16 +31,24 @@ def write_products(
     acceptance, additive_background = maps.read_acceptance(acceptance)
     mask = np.logical_and.reduce([maps.read_product(path)["exclusion_mask"].data == 1 for path in masks])
     size = maps.pixel_size(counts.header)
-    result = compute_products(
-        counts.data,
-        acceptance.data,
-        mask,
-        to_pixels(kernels["source_kernel"], size),
-        background_kernel(size, **kernels),
-        statistic=kernels["statistic"],
-        background_systematic=background_systematic,
-        additive_background=additive_background,
-    )
+    options = {"statistic": kernels["statistic"], "background_systematic": background_systematic}
+    source_kernel = to_pixels(kernels["source_kernel"], size)
+    if stack:
+        # Its imports are felt, and single maps do without.
+        from skymask.runs import estimate_runs, runs_of
+
+        estimate = estimate_runs(runs_of(stack, acceptance), mask, size, kernels, stack)
+        result = Products(counts.data, acceptance.data, estimate, source_kernel, **options)
+    else:
+        result = compute_products(
+            counts.data,
+            acceptance.data,
+            mask,
+            source_kernel,
+            background_kernel(size, **kernels),
+            additive_background=additive_background,
+            **options,
+        )
     coverage = acceptance.data > 0
     figures = assess_quality(
         result.significance,
@@ -49,7 +58,7 @@ def write_products(
         threshold=exclusion["threshold"],
         ring_radius=result.ring_radius,
     ) | {"mask_sha256": convergence.digest(mask)}
-    settings = {**kernels, "background_systematic": background_systematic, **exclusion, **limits}
+    settings = {**kernels, **stack, "background_systematic": background_systematic, **exclusion, **limits}
     cards = products.cards(counts.header, dataset, loop, figures, settings)
     for name, image in products.images(counts.data, coverage, mask, result.maps()).items():
         maps.write(output[name], {name: image}, sky=counts.header, cards=cards)
@@ -72,6 +81,7 @@ if __name__ == "__main__":
             backgrounds=snakemake.input.backgrounds,
             loop=snakemake.params.loop,
             kernels=snakemake.params.kernels,
+            stack=snakemake.params.stack,
             background_systematic=snakemake.params.background_systematic,
             exclusion=snakemake.params.exclusion,
             limits=snakemake.params.convergence,

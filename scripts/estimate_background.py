@@ -6,19 +6,25 @@ from skymask.jobs import job
 from skymask.pixel_kernels import background_kernel, to_pixels
 
 
-def write_background(*, counts, acceptance, exclusion_mask, kernels, output):
+def write_background(*, counts, acceptance, exclusion_mask, kernels, stack, output):
     counts = maps.read_product(counts)["counts"]
     acceptance, additive_background = maps.read_acceptance(acceptance)
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
     size = maps.pixel_size(counts.header)
-    estimate = estimate_background(
-        counts.data,
-        acceptance.data,
-        mask,
-        background_kernel(size, **kernels),
-        source_kernel=to_pixels(kernels["source_kernel"], size),
-        additive_background=additive_background,
-    )
+    if stack:
+        # Its imports are felt, and single maps do without.
+        from skymask.runs import estimate_runs, runs_of
+
+        estimate = estimate_runs(runs_of(stack, acceptance), mask, size, kernels, stack)
+    else:
+        estimate = estimate_background(
+            counts.data,
+            acceptance.data,
+            mask,
+            background_kernel(size, **kernels),
+            source_kernel=to_pixels(kernels["source_kernel"], size),
+            additive_background=additive_background,
+        )
     cards = maps.mean_background_cards(mean_background(estimate.background))
     maps.write(output, estimate.maps(), sky=counts.header, cards=cards)
 
@@ -30,5 +36,6 @@ if __name__ == "__main__":
             acceptance=snakemake.input.acceptance,
             exclusion_mask=snakemake.input.exclusion_mask,
             kernels=snakemake.params.kernels,
+            stack=snakemake.params.stack,
             output=snakemake.output.background,
         )

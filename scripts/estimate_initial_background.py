@@ -8,14 +8,19 @@ from skymask.datasets import named_files, origin_cards, read_dataset
 from skymask.geometry import pixel_size
 from skymask.jobs import job
 from skymask.pixel_kernels import background_kernel, to_pixels
+from skymask.runs import estimate_runs
 
 
-def estimate_initial_background(*, files, selection, kernels, counts, acceptance, exclusion_mask, background):
-    dataset = read_dataset(**files, **selection)
+def estimate_initial_background(
+    *, files, runs, selection, kernels, stack, counts, acceptance, exclusion_mask, background
+):
+    dataset = read_dataset(**files, **runs, **selection)
     inputs, header = dataset.inputs, dataset.header
     size = pixel_size(header)
     if inputs.background is not None:
         estimate = Background(inputs.background)
+    elif dataset.runs is not None:
+        estimate = estimate_runs(dataset.runs, inputs.exclusion_mask, size, kernels, stack)
     else:
         estimate = estimate_background(
             inputs.counts,
@@ -42,8 +47,10 @@ if __name__ == "__main__":
     with job(snakemake):
         estimate_initial_background(
             files=named_files(snakemake.input, snakemake.params.hdus),
+            runs=snakemake.params.runs,
             selection=snakemake.params.selection,
             kernels=snakemake.params.kernels,
+            stack=snakemake.params.stack,
             counts=snakemake.output.counts,
             acceptance=snakemake.output.acceptance,
             exclusion_mask=snakemake.output.exclusion_mask,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from skymask import maps
 from skymask.errors import MapError
-from skymask.events import grid
+from skymask.geometry import grid
 from skymask.jobs import job, write_json
 from skymask.run_maps import make_run_maps, origin_cards
 
@@ -13,11 +13,11 @@ def write_run_maps(*, run, geometry, options, output, notes):
     try:
         header, shape = grid(geometry)
         made = make_run_maps(run, header, shape, **options)
-        images, edges = {"counts": made.counts, "acceptance": made.acceptance}, made.energy_edges
+        images, energies = {"counts": made.counts, "acceptance": made.acceptance}, made.energies
         if len(made.counts) == 1:
-            images, edges = {name: cube[0] for name, cube in images.items()}, None
+            images, energies = {name: cube[0] for name, cube in images.items()}, None
         cards = origin_cards(run, made, options)
-        maps.write(output, images, sky=made.header, cards=cards, energy_edges=edges)
+        maps.write(output, images, sky=made.header, cards=cards, energies=energies)
         write_json(notes, {"reason": None, "warnings": made.warnings, "events": made.events, **made.seconds})
     except MapError as error:
         # An empty file is no map: nothing reads it, because the inspection fails the dataset.

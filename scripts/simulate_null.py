@@ -12,7 +12,7 @@ def write_null(
     exclusion_mask,
     quality,
     kernels,
-    statistic,
+    stack,
     background_systematic,
     threshold,
     simulate,
@@ -20,19 +20,27 @@ def write_null(
 ):
     acceptance, additive_background = maps.read_acceptance(acceptance)
     size = maps.pixel_size(acceptance.header)
-    source_kernel, background_kernel = (to_pixels(kernel, size) for kernel in kernels)
-    simulations = null_simulations.simulate_null(
-        maps.read_product(background)["background"].data,
-        acceptance.data,
-        maps.read_product(exclusion_mask)["exclusion_mask"].data == 1,
-        source_kernel,
-        background_kernel,
-        statistic=statistic,
-        background_systematic=background_systematic,
-        additive_background=additive_background,
-        threshold=threshold,
-        **simulate,
-    )
+    source_kernel, background_kernel = (to_pixels(kernels[key], size) for key in ("source_kernel", "background_kernel"))
+    mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
+    options = {"background_systematic": background_systematic, "threshold": threshold, **simulate}
+    if stack:
+        # Its imports are felt, and single maps do without.
+        from skymask.runs import runs_of, stack_options
+
+        runs = runs_of(stack, acceptance)
+        options |= stack_options(runs, size, kernels, stack)
+        simulations = null_simulations.simulate_null_stack(runs, acceptance.data, mask, **options)
+    else:
+        simulations = null_simulations.simulate_null(
+            maps.read_product(background)["background"].data,
+            acceptance.data,
+            mask,
+            source_kernel,
+            background_kernel,
+            statistic=kernels["statistic"],
+            additive_background=additive_background,
+            **options,
+        )
     figures = read_json(quality)
     pixels = figures["covered"] - figures["starved"]
     null = null_simulations.summarize(
@@ -52,8 +60,8 @@ if __name__ == "__main__":
             acceptance=snakemake.input.acceptance,
             exclusion_mask=snakemake.input.exclusion_mask,
             quality=snakemake.input.quality,
-            kernels=(snakemake.params.kernels["source_kernel"], snakemake.params.kernels["background_kernel"]),
-            statistic=snakemake.params.kernels["statistic"],
+            kernels=snakemake.params.kernels,
+            stack=snakemake.params.stack,
             background_systematic=snakemake.params.background_systematic,
             threshold=snakemake.params.threshold,
             simulate=snakemake.params.simulate,

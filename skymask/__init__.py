@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KernelBackgroundEstimator",
     "RingBackgroundEstimator",
+    "Run",
     "adaptive_ring",
     "compute_further_significance",
     "compute_lima_image",
@@ -18,12 +19,14 @@ __all__ = [
     "from_array",
     "gaussian",
     "iterate",
+    "iterate_runs",
     "ring",
 ]
 
 _HOMES = {
     "KernelBackgroundEstimator": "skymask.gammapy_classes",
     "RingBackgroundEstimator": "skymask.gammapy_classes",
+    "Run": "skymask.stacking",
     "adaptive_ring": "skymask.kernels",
     "compute_further_significance": "skymask.further",
     "compute_lima_image": "skymask.gammapy_classes",
@@ -34,6 +37,7 @@ _HOMES = {
     "from_array": "skymask.kernels",
     "gaussian": "skymask.kernels",
     "iterate": "skymask.loop",
+    "iterate_runs": "skymask.loop",
     "ring": "skymask.kernels",
 }
 

@@ -12,6 +12,7 @@ import hashlib
 import math
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from skymask.errors import ConfigurationError
@@ -26,6 +27,7 @@ DATA_KEYS = (
     "additive_background",
     "simulate",
     "events",
+    "runs",
     "observations",
     "geometry",
     "cuts",
@@ -35,10 +37,13 @@ DATA_KEYS = (
 MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background")
 
 #: Data keys of which a dataset has one: they say where its counts come from.
-SOURCES = ("counts", "simulate", "events", "observations")
+SOURCES = ("counts", "simulate", "events", "runs", "observations")
 
-#: Those of which the workflow makes counts, on the pixels of `geometry`.
-BINNED = ("events", "observations")
+#: Data keys that need the pixels of `geometry`, and those that may have them.
+ON_GEOMETRY, WITH_GEOMETRY = ("events", "observations"), ("events", "runs", "observations")
+
+#: Keys of a run that name one map.
+RUN_MAP_KEYS = ("counts", "acceptance", "coverage", "additive_background")
 
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
@@ -137,7 +142,9 @@ def dataset_settings(config, schema):
         config = {**config, "datasets": read_table(datasets)}
     elif isinstance(datasets, dict):
         config = {**config, "datasets": {str(name): entry for name, entry in datasets.items()}}
-    names = config["datasets"] if isinstance(config.get("datasets"), dict) else ()
+    names = config["datasets"] if isinstance(config.get("datasets"), dict) else {}
+    if names:
+        config = {**config, "datasets": {name: _with_runs(name, entry) for name, entry in names.items()}}
     _raise_if_any([*_name_errors(names), *_number_errors(config), *_schema_errors(config, schema)])
     shared = {key: value for key, value in config.items() if key in schema["$defs"]["dataset"]["properties"]}
     settings = {}
@@ -195,23 +202,9 @@ def read_table(path):
     ConfigurationError
         If the table cannot be read or names a dataset twice.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns, rows = reader.fieldnames or [], list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"datasets: the table {path} cannot be read ({reason})") from error
-    if "dataset" not in columns:
-        raise ConfigurationError(f"datasets: the table {path} has no column 'dataset', only {', '.join(columns)}")
-    for column in columns:
-        if columns.count(column) > 1:
-            raise ConfigurationError(f"datasets: the table {path} has the column {column!r} twice")
     datasets = {}
-    for number, row in enumerate(rows, start=2):
-        name = (row.pop("dataset") or "").strip()
-        if None in row or None in row.values():
-            raise ConfigurationError(f"datasets: line {number} of {path} has not as many cells as the header")
+    for number, row in _read_csv(path, "datasets", "dataset"):
+        name = row.pop("dataset").strip()
         if name in datasets:
             raise ConfigurationError(f"datasets: {path} names the dataset {name!r} twice (line {number})")
         entry = datasets[name] = {}
@@ -219,6 +212,61 @@ def read_table(path):
             if cell.strip():
                 _set_nested(entry, column.strip(), _cell_value(column, cell.strip()))
     return datasets
+
+
+def read_runs_table(path, where):
+    """Return the runs of a CSV table with one row per run; empty cells are keys not given.
+
+    Raises
+    ------
+    ConfigurationError
+        If the table cannot be read or has no rows.
+    """
+    rows = _read_csv(path, where, "counts")
+    if not rows:
+        raise ConfigurationError(f"{where}: the table {path} has no rows")
+    return [{column.strip(): cell.strip() for column, cell in row.items() if cell.strip()} for _, row in rows]
+
+
+def _read_csv(path, where, needed):
+    """The lines of a CSV table by number, as mappings of its columns, of which one is needed."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns, rows = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{where}: the table {path} cannot be read ({reason})") from error
+    if needed not in columns:
+        raise ConfigurationError(f"{where}: the table {path} has no column {needed!r}, only {', '.join(columns)}")
+    for column in columns:
+        if columns.count(column) > 1:
+            raise ConfigurationError(f"{where}: the table {path} has the column {column!r} twice")
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise ConfigurationError(f"{where}: line {number} of {path} has not as many cells as the header")
+    return list(enumerate(rows, start=2))
+
+
+def _with_runs(name, entry):
+    """A dataset's entry with the runs of its table, and their names, in it."""
+    if not isinstance(entry, dict) or "runs" not in entry:
+        return entry
+    where = f"datasets.{name}.runs"
+    runs = entry["runs"]
+    if isinstance(runs, str) and runs:
+        runs = read_runs_table(runs, where)
+    if isinstance(runs, list):
+        runs = [_with_name(run) if isinstance(run, dict) else run for run in runs]
+    return {**entry, "runs": runs}
+
+
+def _with_name(run):
+    """A run with a name: its own, or that of its counts file without the ending."""
+    if "run" in run:
+        return {**run, "run": str(run["run"])}
+    counts = run.get("counts")
+    return {**run, "run": Path(split_name(counts)[0]).name.split(".fits")[0]} if isinstance(counts, str) else run
 
 
 def check_duplicate_keys(path):
@@ -267,8 +315,16 @@ def event_names(entry):
 
 def kernel_names(entry):
     """Return the names of the files of a dataset's kernels by key, of those that are arrays in files."""
-    kernels = {key: entry.get(key, {}) for key in ("source_kernel", "background_kernel")}
-    return {f"{key}.path": kernel["path"] for key, kernel in kernels.items() if "path" in kernel}
+    return {f"{key}.path": kernel["path"] for key, kernel in loop_kernels(entry).items() if "path" in kernel}
+
+
+def loop_kernels(entry):
+    """Return the kernels of a dataset's loop by key, those of its energy bins included."""
+    keys = ("source_kernel", "background_kernel")
+    kernels = {key: entry[key] for key in keys if key in entry}
+    for number, own in enumerate(entry.get("energy_kernels", ())):
+        kernels |= {f"energy_kernels.{number}.{key}": own[key] for key in keys if key in own}
+    return kernels
 
 
 def further_kernel_names(entry):
@@ -288,9 +344,20 @@ def region_names(entry):
     }
 
 
+def run_names(entry):
+    """Return the names of the maps of a dataset's runs by key."""
+    return {
+        f"runs.{number}.{key}": run[key]
+        for number, run in enumerate(entry.get("runs", ()))
+        for key in RUN_MAP_KEYS
+        if key in run
+    }
+
+
 def file_names(entry):
     """Return the names of all files of a dataset's loop by key."""
-    return data_names(entry) | kernel_names(entry) | region_names(entry) | event_names(entry)
+    own = (data_names, run_names, kernel_names, region_names, event_names)
+    return {key: name for names in own for key, name in names(entry).items()}
 
 
 def split_name(name):
@@ -432,6 +499,8 @@ def _explain(error):
             yield f"{where} must be {bound} {error.validator_value}, got {value}"
         case "minProperties" | "minLength":
             yield f"{where} must not be empty"
+        case "minItems" if error.validator_value == 1:
+            yield f"{where} must not be empty"
         case "minItems" | "maxItems":
             yield f"{where} must have {error.validator_value} items, got {len(value)}"
         case "anyOf":
@@ -474,6 +543,8 @@ def _content_errors(settings):
         if sum(key in entry for key in SOURCES) != 1:
             errors.append(f"{where} must have either {' or '.join(SOURCES)}")
         errors += _event_errors(where, entry)
+        errors += _run_errors(where, entry)
+        errors += _observation_errors(where, entry)
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
@@ -493,8 +564,8 @@ def _content_errors(settings):
                 errors.append(f"{where}.{key}: {file} is not a file")
             elif not os.access(file, os.R_OK):
                 errors.append(f"{where}.{key}: {file} cannot be read, permission denied")
-        for key in ("source_kernel", "background_kernel"):
-            errors += _ring_errors(where, key, entry.get(key, {}))
+        for key, kernel in loop_kernels(entry).items():
+            errors += _ring_errors(where, key, kernel)
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
     return errors
@@ -591,19 +662,28 @@ def _field_errors(where, field):
 
 def _event_errors(where, entry):
     """What a schema cannot say of event lists, their pixels and their cuts."""
-    made_of = next((key for key in BINNED if key in entry), None)
-    if made_of != "events" and "cuts" in entry:
-        yield f"{where}.cuts stands beside events only"
-    if made_of is None:
-        if "geometry" in entry:
-            yield f"{where}.geometry stands beside {' or '.join(BINNED)} only"
+    if "geometry" in entry:
+        yield from _geometry_errors(where, entry)
+    for key in ON_GEOMETRY:
+        if key in entry and "geometry" not in entry:
+            yield f"{where} has {key}, and no geometry that says on which pixels to count them"
+    if "events" not in entry:
+        if "cuts" in entry:
+            yield f"{where}.cuts stands beside events only"
         return
     names = event_lists(entry)
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"{where}.events: {name} stands there twice"
-    geometry = entry.get("geometry")
-    if geometry is None:
-        yield f"{where} has {made_of}, and no geometry that says on which pixels to count them"
+    for key, limits in entry.get("cuts", {}).items():
+        if isinstance(limits, list):
+            yield from _limit_errors(f"{where}.cuts.{key}", key, limits)
+
+
+def _geometry_errors(where, entry):
+    """Pixels that nothing needs, and such as there are none."""
+    geometry = entry["geometry"]
+    if not any(key in entry for key in WITH_GEOMETRY):
+        yield f"{where}.geometry stands beside events, runs or observations only"
     elif "as" not in geometry:
         if angle_in_degrees(geometry["pixel_size"]) == 0:
             yield f"{where}.geometry.pixel_size must be more than 0"
@@ -611,16 +691,28 @@ def _event_errors(where, entry):
             yield from _field_errors(f"{where}.geometry", geometry)
         if abs(angle_in_degrees(geometry["center"][1])) > 90:
             yield f"{where}.geometry.center.1 must be a latitude, got {geometry['center'][1]}"
-    for key, limits in entry.get("cuts", {}).items():
-        if isinstance(limits, list):
-            yield from _limit_errors(f"{where}.cuts.{key}", key, limits)
-    if "observations" in entry:
-        yield from _observation_errors(f"{where}.observations", entry)
+
+
+def _run_errors(where, entry):
+    """What a schema cannot say of runs: keys that each run has for itself, and runs that stand there twice."""
+    if "runs" not in entry:
+        return
+    for key in ("acceptance", "additive_background"):
+        if key in entry:
+            yield f"{where}.{key} cannot stand beside runs: every run has its own"
+    for key, what in (("run", "is the name of two runs: give each its own key run"), ("counts", "stands there twice")):
+        numbers = Counter(run[key] for run in entry["runs"])
+        yield from (f"{where}.runs: {value} {what}" for value, number in numbers.items() if number > 1)
 
 
 def _observation_errors(where, entry):
     """What a schema cannot say of observations: a store that is none, energies and angles that are none."""
-    observations = entry["observations"]
+    if "observations" not in entry:
+        return
+    for key in ("acceptance", "additive_background"):
+        if key in entry:
+            yield f"{where}.{key} cannot stand beside observations: every run has its own"
+    where, observations = f"{where}.observations", entry["observations"]
     store = Path(observations["store"])
     if not store.is_dir():
         what = "is not a folder" if store.exists() else f"does not exist (looked in {Path.cwd()})"
@@ -636,8 +728,6 @@ def _observation_errors(where, entry):
     for key, length in sizes.items():
         if not 0 < angle_in_degrees(length) <= 180:
             yield f"{where}.{key} must be more than 0 and at most 180 deg, got {length}"
-    if "acceptance" in entry:
-        yield f"{where.removesuffix('.observations')}.acceptance cannot stand beside observations, which have their own"
 
 
 def _limit_errors(where, key, limits):

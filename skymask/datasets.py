@@ -7,10 +7,13 @@ import numpy as np
 from astropy.io import fits
 
 from skymask import exclusion_regions as user_regions
-from skymask import geometry, kernels, maps, pixel_kernels, reprojection, sums
+from skymask import geometry as sky
+from skymask import kernels, maps, pixel_kernels, reprojection, sums
 from skymask.background import estimate_background
 from skymask.errors import MapError
-from skymask.inputs import Inputs, prepare
+from skymask.inputs import Inputs, check_coverage, prepare
+from skymask.runs import RUN_KEYS, RunFiles, common_grid
+from skymask.stacking import stack_inputs
 
 #: A kernel may reach this many times the map's larger side; beyond, its radius or unit must be a mistake.
 MAX_REACH = 2.0
@@ -31,23 +34,30 @@ FILE_WORDS = {
 
 
 class Dataset(NamedTuple):
-    """Checked arrays of a dataset, the header of its counts, names and SHA-256 of its files by key, its regions."""
+    """Checked arrays of a dataset, the header of its counts, names and SHA-256 of its files by key, its regions.
+
+    `runs` are its runs, or the energy bins of a single one, that the loop is to estimate one by one; None if there is
+    one map of counts.
+    """
 
     inputs: Inputs
     header: fits.Header
     names: dict
     digests: dict
     exclusion_regions: list
+    runs: RunFiles | None = None
 
 
 def read_dataset(
-    counts,
+    counts=None,
     *,
     acceptance=None,
     coverage=None,
     exclusion_mask=None,
     background=None,
     additive_background=None,
+    runs=(),
+    geometry=None,
     exclusion_regions=(),
     min_acceptance_fraction=0,
 ):
@@ -57,7 +67,12 @@ def read_dataset(
     ----------
     counts, acceptance, coverage, exclusion_mask, background, additive_background : str
         Paths of FITS files, followed by [HDU name] where they hold several images; see `skymask.inputs.prepare`. All
-        but the exclusion mask must be on the grid of the counts. Counts that are in no file may be a `SkyMap`.
+        but the exclusion mask must be on the grid of the counts. Counts that are in no file may be a `SkyMap`. Counts,
+        acceptance, coverage and additive background may have an energy axis.
+    runs : list of dict
+        Runs that are estimated one by one, instead of the counts, with names by key as above.
+    geometry : dict, optional
+        Grid of the runs, as in the configuration; the part of theirs that holds them all if not given.
     exclusion_regions : list of dict
         As in the configuration; see `skymask.exclusion_regions`.
     min_acceptance_fraction : float
@@ -68,23 +83,30 @@ def read_dataset(
     MapError
         If a file cannot be read, the files do not belong together, or their content is not what it should be.
     """
-    names = {
+    measured = {
         "counts": counts,
         "acceptance": acceptance,
         "coverage": coverage,
-        "exclusion_mask": exclusion_mask,
-        "background": background,
         "additive_background": additive_background,
     }
-    given = {key: name for key, name in names.items() if name}
-    read = {key: name if isinstance(name, maps.SkyMap) else maps.read(name) for key, name in given.items()}
+    others = {"exclusion_mask": exclusion_mask, "background": background}
+    given = {key: name for key, name in {**measured, **others}.items() if name}
     names = {key: name for key, name in given.items() if not isinstance(name, maps.SkyMap)}
-    header = read["counts"].header
-    geometry.sky_projection(header, names.get("counts", "counts"))
-    shape = read["counts"].data.shape
-    geometry.check_distortion(header, shape)
+    runs = list(runs)
+    if not runs and (cube := _as_run(names)):
+        runs = [cube]
+        given = {key: name for key, name in given.items() if key in others}
+    if runs:
+        header, shape, _ = common_grid(runs, sky.grid(geometry) if geometry else None)
+        read = {}
+    else:
+        read = {"counts": counts if isinstance(counts, maps.SkyMap) else maps.read(counts)}
+        header, shape = read["counts"].header, read["counts"].data.shape
+    sky.sky_projection(header, names.get("counts", "counts"))
+    read |= {key: maps.read(name) for key, name in given.items() if key != "counts"}
+    sky.check_distortion(header, shape)
     arrays, warnings = {}, []
-    if (gap := geometry.seam_gap(header, shape)) is not None:
+    if (gap := sky.seam_gap(header, shape)) is not None:
         warnings.append(
             f"the map goes all around and its ends are {gap:.2g} deg apart: nothing is summed, and no excluded pixel "
             "grows, across them; a source there is cut in two"
@@ -96,21 +118,35 @@ def read_dataset(
         if sky_map.data.shape != shape:
             raise MapError(f"{key} {names[key]} has the shape {sky_map.data.shape}, counts {shape}: they must agree")
         if key != "counts":
-            geometry.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
+            sky.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
         arrays[key] = sky_map.data
     if exclusion_regions:
         arrays["region_mask"], missed = user_regions.region_mask(header, shape, exclusion_regions)
         warnings += missed
-    inputs = prepare(**arrays, min_acceptance_fraction=min_acceptance_fraction)
+    stack = None
+    if runs:
+        coverage = check_coverage(arrays.pop("coverage")) if "coverage" in arrays else None
+        stack = RunFiles(runs, header, shape, coverage=coverage, min_acceptance_fraction=min_acceptance_fraction)
+        inputs = stack_inputs(stack, shape, **arrays)
+        warnings += stack.warnings
+    else:
+        inputs = prepare(**arrays, min_acceptance_fraction=min_acceptance_fraction)
     inputs = inputs._replace(warnings=inputs.warnings + warnings)
     digests = {key: maps.file_digest(name) for key, name in names.items()}
-    return Dataset(inputs, header, names, digests, list(exclusion_regions))
+    return Dataset(inputs, header, names, digests, list(exclusion_regions), stack)
+
+
+def _as_run(names):
+    """The maps of a dataset as the only run of a stack, None if the counts have no energy axis or are in no file."""
+    if "counts" not in names or maps.read_layout(names["counts"]).energies is None:
+        return None
+    return {key: names[key] for key in RUN_KEYS if key in names}
 
 
 def _on_grid(mask, header, shape, name, warnings):
     """The user's mask on the grid of the counts; a warning is added if it does not cover that."""
-    geometry.sky_projection(mask.header, name)
-    if mask.data.shape == shape and not geometry.grid_difference(header, mask.header, shape, name):
+    sky.sky_projection(mask.header, name)
+    if mask.data.shape == shape and not sky.grid_difference(header, mask.header, shape, name):
         return mask.data
     values, within = reprojection.nearest(mask, header, shape, name=name, outside=1)
     if not within.any():
@@ -151,6 +187,8 @@ def origin_cards(dataset):
         if key in dataset.names:
             cards.append((f"FIL{word}", short_name(dataset.names[key]), f"{key} file"))
             cards.append((f"SHA{word}", dataset.digests[key], f"SHA-256 of the {key} file"))
+    if "counts" not in dataset.names and dataset.runs is not None:
+        cards += dataset.runs.cards()
     if dataset.exclusion_regions:
         cards.append(("SHAREGS", user_regions.digest(dataset.exclusion_regions), "SHA-256 of the exclusion regions"))
         files = list(user_regions.file_digests(dataset.exclusion_regions).items())[:MAX_REGION_FILES]
@@ -165,30 +203,46 @@ def short_name(path):
     return Path(path).name.encode("ascii", "backslashreplace").decode()[:67]
 
 
-def inspect(files, selection, kernels):
+def inspect(files, runs, selection, kernels):
     """Return a dataset and the warnings about it, once its files and kernels are known to be good.
 
     Parameters
     ----------
-    files : dict
-        As `read_dataset` takes them.
+    files, runs : dict
+        Names of files, and runs with their geometry, as `read_dataset` takes them.
     selection : dict
         Exclusion regions and the least acceptance, as `read_dataset` takes them.
     kernels : dict
-        As `check_kernels` takes them.
+        As `check_kernels` takes them, and `energy_kernels` of the configuration.
 
     Raises
     ------
     MapError
         If they are not; see `read_dataset` and `check_kernels`.
     """
-    dataset = read_dataset(**files, **selection)
-    doubts = check_kernels(dataset.inputs, geometry.pixel_size(dataset.header), **kernels)
+    dataset = read_dataset(**files, **runs, **selection)
+    size = sky.pixel_size(dataset.header)
+    common = {key: value for key, value in kernels.items() if key != "energy_kernels"}
+    doubts = check_kernels(dataset.inputs, size, stack=dataset.runs is not None, **common)
+    own = kernels["energy_kernels"]
+    if own:
+        planes = dataset.runs.planes if dataset.runs else 1
+        if len(own) != planes:
+            bins = "no energy axis" if planes == 1 else f"{planes} energy bins"
+            raise MapError(f"energy_kernels has {len(own)} items, and counts have {bins}")
+    for number, pair in enumerate(own):
+        try:
+            of_bin = check_kernels(dataset.inputs, size, stack=True, **{**common, **pair})
+        except MapError as error:
+            raise MapError(f"energy_kernels.{number}: {error}") from error
+        doubts += [f"energy_kernels.{number}: {doubt}" for doubt in of_bin if doubt not in doubts]
     return dataset, dataset.inputs.warnings + doubts
 
 
-def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic):
+def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic, stack=False):
     """Return warnings about the kernels of a dataset, which are those of the configuration.
+
+    Whether an adaptive ring suffices anywhere is not asked of a stack, whose runs have rings of their own.
 
     Raises
     ------
@@ -231,7 +285,7 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
     on_map = f"anywhere on the map ({shape[1]} x {shape[0]} pixels)"
     if not any((sums.convolve(usable, kernel > 0) * inputs.coverage).any() for kernel in of_used):
         raise MapError(f"every pixel is starved: no used pixel lies under background_kernel {sides} {on_map}")
-    if kernels.is_adaptive(used):
+    if kernels.is_adaptive(used) and not stack:
         estimate = estimate_background(
             inputs.counts, inputs.acceptance, inputs.exclusion_mask, used, source_kernel=source
         )

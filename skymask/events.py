@@ -7,11 +7,10 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 
 from skymask import configuration, event_cuts, maps
-from skymask.configuration import angle_in_degrees
 from skymask.datasets import short_name
 from skymask.errors import MapError
 from skymask.event_files import open_events, read_chunks
-from skymask.geometry import celestial_frame, directions_in, field, sky_projection, turn
+from skymask.geometry import celestial_frame, directions_in, sky_projection, turn
 from skymask.maps import ORIGIN_KEYS
 
 #: So many event files have header cards of their own.
@@ -41,28 +40,6 @@ class Tally(NamedTuple):
     selected: int = 0
     outside: int = 0
     undefined: int = 0
-
-
-def grid(geometry):
-    """Return header and shape (ny, nx) of the key `geometry` of the configuration.
-
-    Parameters
-    ----------
-    geometry : dict
-        Either `as`, the name of a map, or `center`, `width` and `pixel_size`, with `frame` and `projection`.
-
-    Raises
-    ------
-    MapError
-        If the map cannot be read or has no sky coordinates.
-    """
-    if "as" in geometry:
-        sky_map = maps.read(geometry["as"])
-        sky_projection(sky_map.header, geometry["as"])
-        return maps.sky_cards(sky_map.header), sky_map.data.shape
-    center, width = ([angle_in_degrees(value) for value in geometry[key]] for key in ("center", "width"))
-    options = {key: geometry[key] for key in ("frame", "projection") if key in geometry}
-    return field(center, width, angle_in_degrees(geometry["pixel_size"]), **options)
 
 
 def bin_events(names, header, shape, cuts=None):

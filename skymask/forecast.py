@@ -11,6 +11,8 @@ from skymask.exclusion_regions import region_mask
 from skymask.files import check_writable
 from skymask.inputs import NO_COUNTS, prepare
 from skymask.kernels import AdaptiveRing, is_field_of_view
+from skymask.map_sizes import has_energies
+from skymask.runs import common_grid
 
 #: Memory of a job in bytes, as measured: without a map, and for every pixel.
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
@@ -81,19 +83,18 @@ def number_of_jobs(settings, largest_number_of_groups):
     longest = dict.fromkeys(groups.values(), 1)
     for name, entry in settings.items():
         iterations = entry["convergence"]["max_iterations"]
-        fixed = JOBS_BEFORE + JOBS_AFTER + _jobs_of_counts(entry) + ("simulate" in entry)
+        made = "simulate" in entry or "events" in entry
+        made += (
+            len(_result_of(observation_store.select_runs, entry["observations"]) or ())
+            if "observations" in entry
+            else 0
+        )
+        fixed = JOBS_BEFORE + JOBS_AFTER + made + ("simulate" in entry) + has_energies(entry)
         fixed += (entry["background_kernel"]["shape"] == "adaptive_ring") + len(entry["further_source_kernels"])
         least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
         longest[groups[name]] = max(longest[groups[name]], iterations)
     # A group decides at the start and after every iteration.
     return least + 2 * len(longest), most + sum(1 + iterations for iterations in longest.values())
-
-
-def _jobs_of_counts(entry):
-    """Jobs that make the counts of a dataset: one, or one for every run; none if they are given."""
-    if "observations" in entry:
-        return len(_result_of(observation_store.select_runs, entry["observations"]) or ())
-    return int("counts" not in entry)
 
 
 def expected_alpha(source, background):
@@ -129,15 +130,19 @@ def _dataset(entry):
     files = configuration.data_names(entry)
     lines, mistakes, warnings = [], [], []
     try:
-        files["counts"], header, shape, about = _counts(entry, mistakes)
+        counts, header, shape, about = _counts(entry, mistakes)
+        files |= {"counts": counts} if counts else {}
     except MapError as error:
         return [], [*mistakes, str(error)]
     lines += about
     kernels = {key: entry[key] for key in ("source_kernel", "background_kernel", "dilation_radius", "statistic")}
     selection = {key: entry[key] for key in ("exclusion_regions", "min_acceptance_fraction")}
     try:
-        dataset, warnings = inspect(files, selection, kernels)
-        if "counts" not in entry:
+        runs = {key: entry[key] for key in ("runs", "geometry") if key in entry} if "runs" in entry else {}
+        dataset, warnings = inspect(files, runs, selection, {**kernels, "energy_kernels": entry["energy_kernels"]})
+        if "counts" not in files:
+            lines.append(f"counts             {dataset.inputs.counts.sum()} in {len(entry['runs'])} runs")
+        elif "counts" not in entry:
             warnings = [warning for warning in warnings if warning != NO_COUNTS]
         covered = np.count_nonzero(dataset.inputs.coverage)
         excluded = np.count_nonzero(~dataset.inputs.exclusion_mask)
@@ -155,30 +160,33 @@ def _dataset(entry):
 
 def _counts(entry, mistakes):
     """Counts as `read_dataset` takes them, header, shape, and lines; mistakes in event files are added."""
-    doubts = []
+    if "runs" in entry:
+        grid = common_grid(entry["runs"], geometry.grid(entry["geometry"]) if "geometry" in entry else None)
+        return None, grid.header, grid.shape, [_grid_line(grid.header, grid.shape), *_energy_lines(grid.energies)]
     if "counts" in entry:
-        sky_map = maps.read(entry["counts"])
-        header, shape, counts = sky_map.header, sky_map.data.shape, entry["counts"]
+        sky_map = maps.read_cube(entry["counts"])
+        header, shape, counts = sky_map.header, sky_map.data.shape[1:], entry["counts"]
         about = f"{np.nansum(sky_map.data):.0f} in {entry['counts']}"
-    else:
-        field = entry["simulate"] if "simulate" in entry else entry["geometry"]
-        header, shape = events.grid(field)
-        # What the counts will be is not known yet.
-        counts = maps.SkyMap(np.zeros(shape, dtype=np.uint8), header)
-        about = "to be simulated"
-        if "observations" in entry:
-            about = _observations(entry["observations"], mistakes)
-            if find_spec("gammapy") is None:
-                doubts.append(f"warning: {observation_store.NO_GAMMAPY}")
-        if "events" in entry:
-            number, names = 0, configuration.event_lists(entry)
-            for name in names:
-                try:
-                    number += events.check_events(name, header, shape, entry.get("cuts"))
-                except MapError as error:
-                    mistakes.append(str(error))
-            files = "1 file" if len(names) == 1 else f"{len(names)} files"
-            about = f"to be made of {number} events in {files}"
+        lines = [_grid_line(header, shape), *_energy_lines(sky_map.energies), f"counts             {about}"]
+        return counts, header, shape, lines
+    header, shape = geometry.grid(entry["simulate"] if "simulate" in entry else entry["geometry"])
+    # What the counts will be is not known yet.
+    counts = maps.SkyMap(np.zeros(shape, dtype=np.uint8), header)
+    about = "to be simulated"
+    doubts = []
+    if "observations" in entry:
+        about = _observations(entry["observations"], mistakes)
+        if find_spec("gammapy") is None:
+            doubts.append(f"warning: {observation_store.NO_GAMMAPY}")
+    if "events" in entry:
+        number, names = 0, configuration.event_lists(entry)
+        for name in names:
+            try:
+                number += events.check_events(name, header, shape, entry.get("cuts"))
+            except MapError as error:
+                mistakes.append(str(error))
+        files = "1 file" if len(names) == 1 else f"{len(names)} files"
+        about = f"to be made of {number} events in {files}"
     return counts, header, shape, [_grid_line(header, shape), f"counts             {about}", *doubts]
 
 
@@ -190,6 +198,13 @@ def _observations(observations, mistakes):
     names = ", ".join(runs) if len(runs) <= MAX_NAMED else f"{next(iter(runs))} to {list(runs)[-1]}"
     number = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return f"to be made of {number} of {observations['store']}: {names}"
+
+
+def _energy_lines(energies):
+    if energies is None:
+        return []
+    last = len(energies.lower) - 1
+    return [f"energies           {last + 1} bins, {energies.describe(0)} up to {energies.describe(last)}"]
 
 
 def _grid_line(header, shape):

@@ -61,12 +61,7 @@ def compute_further_significance(
         background kernel.
     """
     if statistic == "wstat":
-        shared = kernels.shared_pixels(kernels.off_kernel(background_kernel, source_kernel, statistic), further_kernel)
-        if shared:
-            raise MapError(
-                f"it shares {shared} pixels with background_kernel, and counts of wstat must be on or off, not both: "
-                "take a smaller one, a larger background_kernel, or the statistic cash"
-            )
+        check_apart(further_kernel, kernels.off_kernel(background_kernel, source_kernel, statistic))
     counts_off, alpha = products["counts_off"], products["alpha"]
     acceptance_on = sums.convolve(acceptance, source_kernel)
     # Where the source kernel finds no acceptance there is no alpha, and none is found again.
@@ -81,9 +76,48 @@ def compute_further_significance(
             acceptance_on = further_on
         acceptance_off = np.nan_to_num(acceptance_on / alpha, nan=0.0, posinf=0.0)
     estimate = Background(products["background"], counts_off, acceptance_off)
+    return maps_under_kernel(
+        counts,
+        acceptance,
+        estimate,
+        further_kernel,
+        statistic=statistic,
+        background_systematic=background_systematic,
+        confidence_level=confidence_level,
+    )
+
+
+def check_apart(further_kernel, background_kernel):
+    """Raise a MapError if a further source kernel shares pixels with the kernel of the off counts."""
+    if shared := kernels.shared_pixels(background_kernel, further_kernel):
+        raise MapError(
+            f"it shares {shared} pixels with background_kernel, and counts of wstat must be on or off, not both: "
+            "take a smaller one, a larger background_kernel, or the statistic cash"
+        )
+
+
+def maps_under_kernel(
+    counts, acceptance, estimate, source_kernel, *, statistic="wstat", background_systematic=0, confidence_level=0.95
+):
+    """Return what an estimate of the background gives under a source kernel.
+
+    The parameters are those of `compute_further_significance`, with the estimate in place of the products; that of a
+    stack must be for this source kernel.
+
+    Returns
+    -------
+    maps : dict of str to ndarray
+    """
     options = {"statistic": statistic, "background_systematic": background_systematic}
-    result = compute_significance(counts, acceptance, estimate, further_kernel, **options)
+    result = compute_significance(counts, acceptance, estimate, source_kernel, **options)
     maps = {"alpha": result.alpha, "significance": result.significance, "excess": result.excess}
-    needed = {"background": products["background"], "counts_off": result.counts_off, **maps}
-    limits = compute_limits(counts, acceptance, needed, further_kernel, **options, confidence_level=confidence_level)
+    limits = compute_limits(
+        counts,
+        acceptance,
+        {"background": estimate.background, "counts_off": result.counts_off, **maps},
+        source_kernel,
+        counts_on=estimate.counts_on,
+        **options,
+        confidence_level=confidence_level,
+    )
     return maps | limits._asdict()

@@ -8,8 +8,9 @@ from astropy.coordinates import UnitSphericalRepresentation
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
+from skymask.configuration import angle_in_degrees
 from skymask.errors import MapError
-from skymask.maps import sky_cards
+from skymask.maps import read, sky_cards
 
 #: Pixel sizes may differ by this fraction over a map, and the cosine of the angle between the sides of a pixel from 0;
 #: beyond it, one kernel for the whole map would be wrong.
@@ -52,6 +53,28 @@ def field(center, width, pixel_size, *, frame="icrs", projection="TAN"):
     if frame == "icrs":
         wcs.wcs.radesys = "ICRS"
     return wcs.to_header(), shape
+
+
+def grid(geometry):
+    """Return header and shape (ny, nx) of the key `geometry` of the configuration.
+
+    Parameters
+    ----------
+    geometry : dict
+        Either `as`, the name of a map, or `center`, `width` and `pixel_size`, with `frame` and `projection`.
+
+    Raises
+    ------
+    MapError
+        If the map cannot be read or has no sky coordinates.
+    """
+    if "as" in geometry:
+        sky_map = read(geometry["as"])
+        sky_projection(sky_map.header, geometry["as"])
+        return sky_cards(sky_map.header), sky_map.data.shape
+    center, width = ([angle_in_degrees(value) for value in geometry[key]] for key in ("center", "width"))
+    options = {key: geometry[key] for key in ("frame", "projection") if key in geometry}
+    return field(center, width, angle_in_degrees(geometry["pixel_size"]), **options)
 
 
 def sky_projection(header, name="the map"):
@@ -217,6 +240,50 @@ def grid_difference(header, other, shape, name):
     if not separation.max() <= SAME_GRID * min(pixel_size(header)):
         return f"{name} lies elsewhere on the sky than counts (by up to {separation.max():.3g} deg): reproject it first"
     return None
+
+
+def offset(header, other, shape, name):
+    """Return at which row and column of a grid the first pixel of a map lies that is cut out of the same grid.
+
+    Parameters
+    ----------
+    header : Header
+        Of the grid.
+    other : Header
+        Of the map.
+    shape : (int, int)
+        Shape (ny, nx) of the map.
+    name : str
+        What messages call the map.
+
+    Returns
+    -------
+    offset : (int, int)
+        May be negative, or beyond the grid.
+
+    Raises
+    ------
+    MapError
+        If one of the headers has no sky coordinates, or the map is not made of pixels of the grid.
+    """
+    wcs, other_wcs = sky_projection(header), sky_projection(other, name)
+    if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
+        raise MapError(f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, the grid {', '.join(wcs.wcs.ctype)}")
+    corners = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], [shape[1] - 1, shape[0] - 1]], dtype=float)
+    with np.errstate(invalid="ignore"):
+        shift = wcs.all_world2pix(other_wcs.all_pix2world(corners, 0), 0, quiet=True) - corners
+    whole = np.rint(shift[0])
+    if not (np.abs(shift - whole) <= SAME_GRID).all():
+        raise MapError(f"{name} is not made of pixels of the common grid: reproject it first")
+    return int(whole[1]), int(whole[0])
+
+
+def shifted(header, offset):
+    """Return the sky cards of a header with the first pixel moved by `offset` = (rows, columns) of the same grid."""
+    cards = sky_cards(header).copy()
+    for number, pixels in zip((1, 2), reversed(offset), strict=True):
+        cards[f"CRPIX{number}"] = header.get(f"CRPIX{number}", 0.0) - pixels
+    return cards
 
 
 def celestial_frame(header, name="the map"):

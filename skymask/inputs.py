@@ -159,7 +159,7 @@ def prepare_data(
     covered = _check_counts(counts)
     warnings = []
     if coverage is not None:
-        data = _check_mask(given["coverage"], "coverage", "data", "none")
+        data = check_coverage(given["coverage"])
         if lost := int(counts[covered & ~data].sum()):
             warnings.append(f"{lost} counts lie where the coverage is 0; they are left out")
         covered &= data
@@ -212,6 +212,17 @@ def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=N
     if not data.counts.any():
         warnings.append(NO_COUNTS)
     return Inputs(data.counts, data.acceptance, mask, background, warnings, data.additive_background)
+
+
+def check_coverage(coverage):
+    """Return a coverage map as booleans, once it is known to hold nothing but 1 and 0.
+
+    Raises
+    ------
+    MapError
+        If it holds anything else.
+    """
+    return _check_mask(coverage, "coverage", "data", "none")
 
 
 def _check_counts(counts):

@@ -64,7 +64,15 @@ def number_of_sigma(confidence_level):
 
 
 def compute_limits(
-    counts, acceptance, products, source_kernel, *, statistic="wstat", background_systematic=0, confidence_level=0.95
+    counts,
+    acceptance,
+    products,
+    source_kernel,
+    *,
+    counts_on=None,
+    statistic="wstat",
+    background_systematic=0,
+    confidence_level=0.95,
 ):
     """Return errors and upper limit of the excess of every pixel, summed under the source kernel as the excess is.
 
@@ -78,6 +86,8 @@ def compute_limits(
         The maps `background`, `counts_off`, `alpha` and `excess` that belong to the final exclusion mask.
     source_kernel : ndarray, shape (2 my + 1, 2 mx + 1)
         Peak 1. With weights, all counts are scaled to the variance of a Poisson sum, as for the significance.
+    counts_on : ndarray, shape (ny, nx), optional
+        Counts under the source kernel, which of a stack only the stack knows.
     statistic : {"wstat", "cash"}
         "wstat" takes the background's own error into account, "cash" takes it as known.
     background_systematic : float
@@ -90,7 +100,7 @@ def compute_limits(
     limits : Limits
         In counts; NaN where the excess is.
     """
-    n_on = sums.convolve(counts, source_kernel)
+    n_on = sums.convolve(counts, source_kernel) if counts_on is None else counts_on
     scale = 1.0
     if kernels.is_weighted(source_kernel):
         scale = poisson_scale(products["background"], acceptance, source_kernel)

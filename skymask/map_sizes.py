@@ -26,7 +26,9 @@ _STRING = re.compile(r"\s*'((?:[^']|'')*)'")
 
 
 def pixels_of_dataset(entry):
-    """Return the number of pixels of a dataset's counts map, None if it cannot be told.
+    """Return the number of pixels of a dataset's map, all of its energy bins together, None if it cannot be told.
+
+    That of runs is the number of pixels of their common grid.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ def pixels_of_dataset(entry):
     """
     field = entry.get("simulate") or entry.get("geometry")
     if not field:
-        return pixels_of_file(entry["counts"])
+        return _pixels_of_runs(entry["runs"]) if "runs" in entry else pixels_of_file(entry["counts"])
     if "as" in field:
         return pixels_of_file(field["as"])
     size = angle_in_degrees(field["pixel_size"])
@@ -59,22 +61,53 @@ def voxels_of_observations(entry, pixels):
     return pixels * observations["energy_bins"] * observations["energy_oversampling"]
 
 
+def has_energies(entry):
+    """Return whether a dataset's counts are a cube with an energy axis; False where that cannot be told."""
+    axes = image_axes(entry["counts"]) if "counts" in entry else None
+    return axes is not None and math.prod(axes[2:]) > 1
+
+
 def pixels_of_file(name):
-    """Return the number of pixels of an image in a FITS file, None if it cannot be told.
+    """Return the number of pixels of an image in a FITS file, None if it cannot be told; see `image_axes`."""
+    axes = image_axes(name)
+    return axes and math.prod(axes)
+
+
+def image_axes(name):
+    """Return the lengths of the axes of an image in a FITS file, x first, None if they cannot be told.
 
     Parameters
     ----------
     name : str
         Path of the file, followed by [HDU name] if it holds several images; the first image counts if there is none.
     """
+    header = _header_of_image(name)
+    return header and _image_axes(header)
+
+
+def _pixels_of_runs(runs):
+    """Pixels of the grid that holds all runs, which differ in their reference pixels and sizes."""
+    edges = []
+    for run in runs:
+        header = _header_of_image(run["counts"])
+        if header is None:
+            return None
+        axes = _image_axes(header)
+        first = [1 - round(float(header.get(f"CRPIX{number}", 0))) for number in (1, 2)]
+        edges.append((*first, *(start + n for start, n in zip(first, axes, strict=False)), math.prod(axes[2:])))
+    x0, y0, x1, y1, planes = zip(*edges, strict=True)
+    return (max(x1) - min(x0)) * (max(y1) - min(y0)) * max(planes)
+
+
+def _header_of_image(name):
+    """Header of the image that a name means, None if there is none that can be read."""
     path, hdu_name = split_name(str(name))
     try:
         with _opened(path) as file:
             for header in _headers(file):
-                axes = _image_axes(header)
                 name = header.get("EXTNAME") or ("PRIMARY" if "SIMPLE" in header else "")
-                if axes and (hdu_name is None or name.upper() == hdu_name.upper()):
-                    return math.prod(axes)
+                if _image_axes(header) and (hdu_name is None or name.upper() == hdu_name.upper()):
+                    return header
     except (OSError, EOFError, ValueError, KeyError, zlib.error, lzma.LZMAError):
         # Whatever is wrong with the file, the rule check_dataset says it in words.
         pass

@@ -19,6 +19,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from skymask import __version__
 from skymask.configuration import split_name
+from skymask.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
 from skymask.errors import MapError
 from skymask.files import written_whole
 
@@ -43,9 +44,6 @@ READ_AHEAD = 2**20
 #: Card of the mean of a background map.
 MEAN_CARD = "MEANBKG"
 
-#: Name of the table of energies of maps that have several.
-BANDS = "BANDS"
-
 #: Unit and meaning of every map that is written.
 MAPS = {
     "counts": ("ct", "counts per pixel"),
@@ -56,7 +54,10 @@ MAPS = {
     "acceptance_off": ("", "(effective) acceptance of counts_off"),
     "additive_background": ("ct", "known background per pixel, not estimated"),
     "additive_off": ("ct", "known background under the background kernel"),
+    "counts_on": ("ct", "counts under the source kernel"),
+    "background_on": ("ct", "background under the source kernel"),
     "alpha": ("", "ratio of on to off acceptance"),
+    "runs": ("", "number of runs with a background there"),
     "significance": ("", "significance in standard deviations"),
     "excess": ("ct", "counts above background under the source kernel"),
     "excess_errn": ("ct", "error of the excess downwards"),
@@ -73,10 +74,19 @@ MAPS = {
 
 
 class SkyMap(NamedTuple):
-    """An image and the header cards that place it on the sky."""
+    """An image, the header cards that place it on the sky, and the energies of its planes if it is a cube."""
 
     data: np.ndarray
     header: fits.Header
+    energies: EnergyAxis | None = None
+
+
+class Layout(NamedTuple):
+    """Header, shape (ny, nx) and energies (None if it is no cube) of an image whose pixels are not read."""
+
+    header: fits.Header
+    shape: tuple
+    energies: EnergyAxis | None
 
 
 def read(name, *, dimensions=2):
@@ -99,6 +109,51 @@ def read(name, *, dimensions=2):
     MapError
         If there is no such file, it is not FITS, is damaged, or holds no single image of that kind.
     """
+    with _image_hdu(name) as (_, hdu, path):
+        return _image(hdu, path, dimensions)
+
+
+def read_cube(name):
+    """Return one image of a FITS file with the energies of its planes; an image without an energy axis has one plane.
+
+    Parameters
+    ----------
+    name : str or Path
+        As for `read`.
+
+    Returns
+    -------
+    sky_map : SkyMap
+        Data of shape (n, ny, nx); no energies if n is 1.
+
+    Raises
+    ------
+    MapError
+        As by `read`, and if the file does not say which energies the planes have.
+    """
+    with _image_hdu(name) as (hdus, hdu, path):
+        shape, energies = _planes(hdus, hdu, path)
+        sky_map = _image(hdu, path, min(len(shape), 3))
+        return SkyMap(sky_map.data.reshape((-1, *shape[-2:])), sky_map.header, energies)
+
+
+def read_layout(name):
+    """Return where the image of a FITS file lies, and the energies of its planes, without reading its pixels.
+
+    Parameters and errors are those of `read_cube`.
+
+    Returns
+    -------
+    layout : Layout
+    """
+    with _image_hdu(name) as (hdus, hdu, path):
+        shape, energies = _planes(hdus, hdu, path)
+        return Layout(hdu.header.copy(), tuple(shape[-2:]), energies)
+
+
+@contextmanager
+def _image_hdu(name):
+    """All HDUs of a file, the one that a name means, and the file's path."""
     path, hdu_name = split_name(str(name))
     with open_fits(path) as hdus:
         images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
@@ -110,7 +165,7 @@ def read(name, *, dimensions=2):
             raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(names)}")
         if len(wanted) > 1:
             raise MapError(f"{path} holds several images ({', '.join(names)}): name one, as in {path}[{names[0]}]")
-        return _image(wanted[0], path, dimensions)
+        yield hdus, wanted[0], path
 
 
 def read_table(name):
@@ -153,7 +208,7 @@ def read_product(path):
         with open_fits(path, checksum=True) as hdus:
             if "CHECKSUM" not in hdus[0].header:
                 raise MapError(f"{path} was not written by skymask")
-            return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus}
+            return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus if hdu.is_image}
     except MapError as error:
         raise MapError(f"{error}: remove it and run again, and it is made anew") from error
 
@@ -217,7 +272,7 @@ def pixel_size(header):
     return header["PIXSIZEY"], header["PIXSIZEX"]
 
 
-def write(path, images, *, sky, cards=(), energy_edges=None):
+def write(path, images, *, sky, cards=(), energies=None):
     """Write images to one FITS file, with checksums, in one piece.
 
     Parameters
@@ -230,8 +285,8 @@ def write(path, images, *, sky, cards=(), energy_edges=None):
         Header whose sky coordinates the images have.
     cards : iterable of (str, object, str) or Card
         Further header cards: key, value, comment. Those that are cards already are written as they stand.
-    energy_edges : ndarray, optional
-        Of images with an axis of energies, the edges of its bins in TeV, in the table that gammapy reads them from.
+    energies : EnergyAxis, optional
+        Of images that are cubes, of shape (n, ny, nx).
 
     Raises
     ------
@@ -254,27 +309,18 @@ def write(path, images, *, sky, cards=(), energy_edges=None):
             key, value, comment = card
             # A long value leaves no room for its comment.
             hdu.header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
-        if energy_edges is not None:
-            hdu.header["BANDSHDU"] = (BANDS, "table of the energies")
+        if energies:
+            # As gammapy has it: two axes are of the sky, and a table is about the third.
+            hdu.header["WCSAXES"] = (2, "axes on the sky")
+            hdu.header[BANDS] = (f"{name.upper()}_BANDS", "table of the energy bins")
         hdu.add_checksum(when="of the header and data")
         hdus.append(hdu)
-    if energy_edges is not None:
-        hdus.append(_bands(energy_edges))
+    for name in images if energies else ():
+        table = bands_table(energies, name)
+        table.add_checksum(when="of the header and data")
+        hdus.append(table)
     with written_whole(path) as temporary:
         hdus.writeto(temporary, overwrite=True)
-
-
-def _bands(edges):
-    """The table of an axis of energies, whose bins are equal in the logarithm, as of the open gamma-ray format."""
-    low, high = edges[:-1], edges[1:]
-    columns = {"ENERGY": np.sqrt(low * high), "E_MIN": low, "E_MAX": high}
-    channel = fits.Column("CHANNEL", "J", array=np.arange(len(low)))
-    table = fits.BinTableHDU.from_columns(
-        [channel, *(fits.Column(name, "D", "TeV", array=values) for name, values in columns.items())], name=BANDS
-    )
-    table.header["AXCOLS1"], table.header["INTERP1"] = "E_MIN,E_MAX", "log"
-    table.add_checksum(when="of the header and data")
-    return table
 
 
 def sky_cards(header):
@@ -306,11 +352,21 @@ def _hdu_name(hdu):
     return hdu.name or ("PRIMARY" if isinstance(hdu, fits.PrimaryHDU) else "unnamed")
 
 
-def _image(hdu, path, dimensions):
-    shape = hdu.shape
+def _planes(hdus, hdu, path):
+    """The shape of an image without axes of length 1 before the sky's, and the energies of its planes."""
+    shape = _without_short_axes(hdu.shape, 2)
+    return shape, read_axis(hdus, hdu, path) if len(shape) > 2 else None
+
+
+def _without_short_axes(shape, dimensions):
+    # A map with a single energy bin, say.
     while len(shape) > dimensions and shape[0] == 1:
-        # A map with a single energy bin, say.
         shape = shape[1:]
+    return shape
+
+
+def _image(hdu, path, dimensions):
+    shape = _without_short_axes(hdu.shape, dimensions)
     if len(shape) != dimensions:
         raise MapError(
             f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"

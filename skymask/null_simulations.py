@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask import sums
-from skymask.loop import compute_products
+from skymask.loop import Products, compute_products
 from skymask.quality import fit_off_source, off_source_values
+from skymask.stacking import backgrounds_of, estimate_stack
 
 #: Below this chance, the chance after trials is the chance times their number, to all digits.
 SMALL_CHANCE = 1e-300
@@ -69,14 +70,12 @@ def simulate_null(
     simulations : NullSimulations
     """
     expected = _everywhere(background, acceptance)
-    used = exclusion_mask & (acceptance > 0)
-    random = np.random.default_rng(seed)
     # No simulation changes it.
     acceptance_on = sums.convolve(acceptance, source_kernel)
-    results = np.full((3, number), np.nan)
-    for column in results.T:
+
+    def significance_of(random):
         counts = random.poisson(expected)
-        significance = compute_products(
+        return compute_products(
             counts,
             acceptance,
             exclusion_mask,
@@ -87,6 +86,71 @@ def simulate_null(
             additive_background=additive_background,
             on=(sums.convolve(counts, source_kernel), acceptance_on),
         ).significance
+
+    used = exclusion_mask & (acceptance > 0)
+    return _simulations(significance_of, used, threshold=threshold, number=number, seed=seed)
+
+
+def simulate_null_stack(
+    runs,
+    acceptance,
+    exclusion_mask,
+    source_kernels,
+    background_kernels,
+    *,
+    statistic,
+    stacking="variance",
+    background_systematic=0,
+    threshold,
+    number,
+    seed,
+):
+    """Return figures of simulations of the background of a stack, in which every run and energy bin is simulated.
+
+    Parameters
+    ----------
+    runs : iterable of skymask.stacking.Run
+        Gone through once in every simulation.
+    acceptance, exclusion_mask : ndarray, shape (ny, nx)
+        Of the stack.
+    source_kernels, background_kernels, statistic, stacking
+        As for `skymask.stacking.estimate_stack`.
+    background_systematic, threshold, number, seed
+        As for `simulate_null`.
+
+    Returns
+    -------
+    simulations : NullSimulations
+    """
+    options = (source_kernels, background_kernels)
+
+    def simulated(random):
+        for run in runs:
+            backgrounds = backgrounds_of(run, exclusion_mask, *options, statistic=statistic)
+            expected = [_everywhere(*pair) for pair in zip(backgrounds, run.acceptance, strict=True)]
+            yield run._replace(counts=random.poisson(expected))
+
+    def significance_of(random):
+        estimate = estimate_stack(simulated(random), exclusion_mask, *options, statistic=statistic, stacking=stacking)
+        return Products(
+            None,
+            acceptance,
+            estimate,
+            source_kernels[0],
+            statistic=statistic,
+            background_systematic=background_systematic,
+        ).significance
+
+    used = exclusion_mask & (acceptance > 0)
+    return _simulations(significance_of, used, threshold=threshold, number=number, seed=seed)
+
+
+def _simulations(significance_of, used, *, threshold, number, seed):
+    """The figures of simulated maps of the significance, one after the other from one stream of random numbers."""
+    random = np.random.default_rng(seed)
+    results = np.full((3, number), np.nan)
+    for column in results.T:
+        significance = significance_of(random)
         defined = significance[~np.isnan(significance)]
         column[:2] = fit_off_source(off_source_values(significance, used), threshold)
         column[2] = defined.max() if defined.size else np.nan

@@ -59,8 +59,39 @@ def to_pixels(kernel, pixel_size):
 
 def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
     """Return the background kernel of the configuration on pixels, as the statistic allows it."""
+    return _off_kernel(
+        pixel_size, source_kernel=source_kernel, background_kernel=background_kernel, statistic=statistic
+    )
+
+
+def _off_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
     pixels = to_pixels(background_kernel, pixel_size)
     return kernels.off_kernel(pixels, to_pixels(source_kernel, pixel_size), statistic)
+
+
+def kernels_of_bins(pixel_size, planes, *, source_kernel, background_kernel, statistic, energy_kernels=()):
+    """Return source and background kernels of the configuration on pixels, one of each for every energy bin.
+
+    Parameters
+    ----------
+    pixel_size : (float, float)
+        Size of a pixel along y and x, in degrees.
+    planes : int
+        Number of energy bins.
+    source_kernel, background_kernel, statistic : dict, dict, str
+        For all bins.
+    energy_kernels : list of dict
+        Kernels of single bins, in their order, by the same two keys; what one lacks is that for all bins.
+    """
+    common = {"source_kernel": source_kernel, "background_kernel": background_kernel}
+    pairs = []
+    for own in energy_kernels or [{}]:
+        pair = {**common, **own}
+        pairs.append(
+            (to_pixels(pair["source_kernel"], pixel_size), _off_kernel(pixel_size, statistic=statistic, **pair))
+        )
+    sources, backgrounds = zip(*(pairs if energy_kernels else pairs * planes), strict=True)
+    return list(sources), list(backgrounds)
 
 
 def dilation_kernel(radius, pixel_size):

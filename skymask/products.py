@@ -61,7 +61,9 @@ def cards(counts_header, dataset, loop, quality, settings):
     origin = [
         card
         for card in counts_header.cards
-        if card.keyword.startswith(("SHA", "FIL")) or card.keyword in ORIGIN_KEYS or EVENT_CARDS.fullmatch(card.keyword)
+        if card.keyword.startswith(("SHA", "FIL", "NRUNS"))
+        or card.keyword in ORIGIN_KEYS
+        or EVENT_CARDS.fullmatch(card.keyword)
     ]
     return [
         ("DATASET", dataset, "name of the dataset"),
@@ -81,6 +83,11 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("GROWTH", describe(settings["region_growth"], kind="law")[:67], "growth of regions"),
         ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
         *_background_kernel_cards(settings["background_kernel"], quality),
+        *(
+            [("STACKING", settings["stacking"], "what the stack conserves beside the background")]
+            if "stacking" in settings
+            else []
+        ),
         ("DILATION", settings["dilation_radius"], "dilation radius"),
         ("MASKUPD", settings["mask_update"], "mask update"),
         ("STARVPIX", settings["starved_pixels"], "what starved pixels do"),

@@ -1,6 +1,7 @@
 """The excluded regions, one by one: what they hold, where they are, and their outlines on the sky."""
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,9 +47,28 @@ def label_regions(exclusion_mask, coverage):
     return label(coverage & ~exclusion_mask, structure=np.ones((3, 3), dtype=int))
 
 
-def catalogue_regions(
-    counts, acceptance, masks, exclusion_mask, background, significance, background_kernel, *, source_kernel=None
-):
+class Part(NamedTuple):
+    """What the background of a region is made of: one map of counts, or one energy bin of a run of a stack.
+
+    Attributes
+    ----------
+    counts, acceptance : ndarray, shape (ny, nx)
+        As in `skymask.inputs.Inputs`.
+    background_kernel : ndarray, skymask.kernels.AdaptiveRing or skymask.kernels.FieldOfView
+    source_kernel : ndarray, optional
+        Needed with an adaptive ring.
+    block : (slice, slice), optional
+        Rows and columns of the map that it covers, if not all.
+    """
+
+    counts: np.ndarray
+    acceptance: np.ndarray
+    background_kernel: object
+    source_kernel: np.ndarray | None = None
+    block: tuple = (slice(None), slice(None))
+
+
+def catalogue_regions(counts, coverage, masks, exclusion_mask, background, significance, parts):
     r"""Return the excluded regions as rows, and the number of the row that each pixel belongs to.
 
     The background of a region is a sum over the counts of all used pixels, in which a pixel near the region counts
@@ -57,25 +77,24 @@ def catalogue_regions(
 
     .. math:: \sum_j c_j M_j \left[ \sum_{i \in R} \frac{A_i}{a_{off,i}} K(i - j) \right]^2,
 
-    because the counts :math:`c_j` are independent. The sum in quadrature of the errors of the region's pixels is far
-    smaller. The counts of the region itself are excluded from it, so their own variance is added for the excess.
+    because the counts :math:`c_j` are independent; the variances of the parts of a stack add. The sum in quadrature of
+    the errors of the region's pixels is far smaller. The counts of the region itself are excluded from it, so their own
+    variance is added for the excess.
 
     Parameters
     ----------
     counts : ndarray of int, shape (ny, nx)
         Counts per pixel, zero where there is no coverage.
-    acceptance : ndarray, shape (ny, nx)
-        Expected background per pixel up to one factor; zero where there is no coverage.
+    coverage : ndarray of bool, shape (ny, nx)
+        True where there is data.
     masks : sequence of ndarray of bool, shape (ny, nx)
         Exclusion masks of iterations 0 (the user's), 1, ...: True where the pixel is used.
     exclusion_mask : ndarray of bool, shape (ny, nx)
         The final mask.
     background, significance : ndarray of float, shape (ny, nx)
         Final maps, NaN where undefined.
-    background_kernel : ndarray, shape (2 my + 1, 2 mx + 1)
-        The kernel from which the background was estimated.
-    source_kernel : ndarray, optional
-        Needed with an adaptive ring.
+    parts : iterable of Part
+        What the background was estimated from.
 
     Returns
     -------
@@ -88,21 +107,22 @@ def catalogue_regions(
     """
     from scipy.ndimage import find_objects
 
-    found, _ = label_regions(exclusion_mask, acceptance > 0)
+    found, _ = label_regions(exclusion_mask, coverage)
     first = _first_exclusion(masks)
-    usable = np.where(exclusion_mask, counts, 0)
-    responses = _responses(counts, acceptance, exclusion_mask, background_kernel, source_kernel)
+    boxes = find_objects(found)
+    variances = np.zeros(len(boxes))
+    for part in parts:
+        variances += _variances(found, boxes, exclusion_mask, part)
     rows = []
-    for number, box in enumerate(find_objects(found), start=1):
+    for number, (box, variance) in enumerate(zip(boxes, variances, strict=True), start=1):
         inside = found[box] == number
         row = _shape_and_peak(inside, box, significance[box])
         row |= _iteration(inside, first[box], masks[0][box])
         row["starved"] = int(np.isnan(background[box][inside]).sum())
         row["counts"] = int(counts[box][inside].sum())
         row["background"] = float(background[box][inside].sum())
-        variance = np.nan
-        if not row["starved"]:
-            variance = _background_variance(inside, box, usable, responses)
+        if row["starved"]:
+            variance = np.nan
         row["background_error"] = float(np.sqrt(variance))
         row["excess"] = row["counts"] - row["background"]
         row["excess_error"] = float(np.sqrt(row["counts"] + variance))
@@ -231,6 +251,26 @@ def _iteration(inside, first, user_mask):
         "iteration": int(seen.min()) if seen.size else 0,
         "user_only": not bool((user_mask & inside).any()),
     }
+
+
+def _variances(found, boxes, exclusion_mask, part):
+    """What a part of the background contributes to the variance of that of every region."""
+    whole = tuple(slice(*cut.indices(n)[:2]) for cut, n in zip(part.block, found.shape, strict=True))
+    mask = exclusion_mask[whole]
+    usable = np.where(mask, part.counts, 0)
+    responses = None
+    variances = np.zeros(len(boxes))
+    for number, box in enumerate(boxes):
+        common = tuple(
+            slice(max(cut.start, edge.start), min(cut.stop, edge.stop)) for cut, edge in zip(box, whole, strict=True)
+        )
+        if any(cut.start >= cut.stop for cut in common):
+            continue
+        if responses is None:
+            responses = _responses(part.counts, part.acceptance, mask, part.background_kernel, part.source_kernel)
+        inside = found[common] == number + 1
+        variances[number] = _background_variance(inside, blocks.inside(common, whole), usable, responses)
+    return variances
 
 
 def _responses(counts, acceptance, exclusion_mask, kernel, source_kernel):

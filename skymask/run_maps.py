@@ -12,10 +12,11 @@ from astropy.io import fits
 from skymask import event_cuts
 from skymask.configuration import angle_in_degrees
 from skymask.datasets import short_name
+from skymask.energy_axes import EnergyAxis
 from skymask.errors import MapError, SkymaskError
 from skymask.event_files import open_events
-from skymask.geometry import box_within, celestial_frame, sky_projection
-from skymask.maps import ORIGIN_KEYS, file_digest, sky_cards
+from skymask.geometry import box_within, celestial_frame, shifted, sky_projection
+from skymask.maps import ORIGIN_KEYS, file_digest
 from skymask.observation_store import NO_GAMMAPY, TABLES, check_run
 
 #: What header cards call the files of a run.
@@ -36,8 +37,7 @@ class RunMaps(NamedTuple):
         Expected background counts from the run's background model, 0 outside the safe mask.
     header : Header
         Sky coordinates of the footprint.
-    energy_edges : ndarray, shape (n_energies + 1,)
-        In TeV.
+    energies : EnergyAxis
     events : dict of str to int
         How many events were read, were in the energy range, and of these were outside the field, unsafe, counted.
     seconds : dict of str to float
@@ -48,7 +48,7 @@ class RunMaps(NamedTuple):
     counts: np.ndarray
     acceptance: np.ndarray
     header: fits.Header
-    energy_edges: np.ndarray
+    energies: EnergyAxis
     events: dict
     seconds: dict
     warnings: list
@@ -98,7 +98,7 @@ def make_run_maps(run, header, shape, *, energy, energy_bins, energy_oversamplin
         pointing = observation.get_pointing_icrs(observation.tmid)
         in_range, inside = _selection(observation.events, _geom(header, shape, axis))
         box = _footprint(header, shape, pointing, angle_in_degrees(offset_max))
-        header = _cut_out(header, box)
+        header = shifted(header, [part.start for part in box])
         dataset = _dataset(observation, _geom(header, _shape(box), axis), offset_max, safe_mask)
         counts, acceptance = (_rebinned(array, energy_bins) for array in _safe(dataset))
         seconds = {
@@ -119,7 +119,8 @@ def make_run_maps(run, header, shape, *, energy, energy_bins, energy_oversamplin
     events["unsafe"] = events["in_energy_range"] - events["outside"] - events["counted"]
     edges = axis.edges.to_value("TeV")[::energy_oversampling]
     warnings = _warnings(run, events, acceptance)
-    return RunMaps(counts.astype(np.int32), acceptance.astype(float), header, edges, events, seconds, warnings)
+    energies = EnergyAxis(edges[:-1], edges[1:], "TeV")
+    return RunMaps(counts.astype(np.int32), acceptance.astype(float), header, energies, events, seconds, warnings)
 
 
 def origin_cards(run, made, options):
@@ -188,14 +189,6 @@ def _footprint(header, shape, pointing, radius):
     """The box of pixels near the pointing: of one pixel, without coverage, where the run is outside the field."""
     center = SkyCoord(pointing).transform_to(celestial_frame(header)).spherical
     return box_within(header, shape, (center.lon.deg, center.lat.deg), radius) or (slice(0, 1), slice(0, 1))
-
-
-def _cut_out(header, box):
-    """The sky coordinates of a box of the pixels of a map."""
-    cut = sky_cards(header).copy()
-    for key, part in zip(("CRPIX2", "CRPIX1"), box, strict=True):
-        cut[key] = cut.get(key, 0.0) - part.start
-    return cut
 
 
 def _shape(box):

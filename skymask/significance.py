@@ -272,8 +272,8 @@ def compute_significance(
     scale = 1.0
     if kernels.is_weighted(source_kernel):
         scale = poisson_scale(estimate.background, acceptance, source_kernel)
-    significance = np.empty(counts.shape)
-    for strip in blocks.strips(counts.shape):
+    significance = np.empty(acceptance.shape)
+    for strip in blocks.strips(acceptance.shape):
         part = scale if np.isscalar(scale) else scale[strip]
         if measured:
             off = with_systematic(counts_off[strip], alpha[strip] / part, background_systematic)

@@ -216,6 +216,12 @@ def estimate_bins(runs, exclusion_mask, source_kernels, background_kernels, *, s
     return [total.estimate(stacking=stacking) for total in totals]
 
 
+def backgrounds_of(run, exclusion_mask, source_kernels, background_kernels, *, statistic="wstat"):
+    """Return the background of every energy bin of a run on its own block, shape (n, ny, nx); NaN where undefined."""
+    planes = _planes(run, exclusion_mask, source_kernels, background_kernels, statistic)
+    return np.stack([plane.estimate.background[blocks.inside(run.block, plane.block)] for plane in planes])
+
+
 class Plane(NamedTuple):
     """One energy bin of a run, where it is on the common grid, and what was estimated of it."""
 

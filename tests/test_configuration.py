@@ -262,11 +262,11 @@ MISTAKES = {
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
     "no counts": (
         {"datasets": {"crab": {}}},
-        "datasets.crab must have either counts or simulate or events or observations",
+        "datasets.crab must have either counts or simulate or events or runs or observations",
     ),
     "counts and a simulation": (
         {"datasets": crab(counts=str(ROOT / "config.yaml"))},
-        "datasets.crab must have either counts or simulate or events or observations",
+        "datasets.crab must have either counts or simulate or events or runs or observations",
     ),
     "acceptance beside a simulation": (
         {"datasets": crab(acceptance=str(ROOT / "config.yaml"))},
@@ -821,7 +821,7 @@ def event_mistakes(**entry):
 EVENT_MISTAKES = {
     "counts and events": (
         {"counts": "c.fits"},
-        "datasets.crab must have either counts or simulate or events or observations",
+        "datasets.crab must have either counts or simulate or events or runs or observations",
     ),
     "no centre": (
         {"geometry": {key: GEOMETRY[key] for key in ("width", "pixel_size")}},
@@ -859,7 +859,7 @@ EVENT_MISTAKES = {
         {"events": ["no.fits", "other.fits", "no.fits"]},
         "datasets.crab.events: no.fits stands there twice",
     ),
-    "no files": ({"events": []}, "datasets.crab.events must have 1 items, got 0"),
+    "no files": ({"events": []}, "datasets.crab.events must not be empty"),
     "energies without a unit": (
         {"cuts": {"energy": ["0.5", "10 TeV"]}},
         "datasets.crab.cuts.energy.0 must be an energy with its unit, such as '0.5 TeV', got '0.5'",
@@ -913,7 +913,7 @@ def test_events_need_a_geometry():
 @pytest.mark.parametrize("key", ["geometry", "cuts"])
 def test_geometry_and_cuts_need_events(key):
     value = {"geometry": GEOMETRY, "cuts": {"offset": "2 deg"}}[key]
-    beside = {"geometry": "events or observations", "cuts": "events"}[key]
+    beside = {"geometry": "events, runs or observations", "cuts": "events"}[key]
     with pytest.raises(ConfigurationError, match=f"datasets.crab.{key} stands beside {beside} only"):
         settings_of(datasets=crab(**{key: value}))
 
@@ -953,3 +953,81 @@ def test_configuration_that_is_none_is_refused(tmp_path, text, message):
 
 def test_schema_is_found_without_being_named():
     assert configuration.load_schema() == SCHEMA
+
+
+RUN_MISTAKES = {
+    "acceptance beside runs": (
+        {"acceptance": "a.fits"},
+        "datasets.crab.acceptance cannot stand beside runs: every run has its own",
+    ),
+    "same counts": (
+        {"runs": [{"run": "a", "counts": "c.fits"}, {"run": "b", "counts": "c.fits"}]},
+        "datasets.crab.runs: c.fits stands there twice",
+    ),
+    "same name": (
+        {"runs": [{"counts": "c.fits"}, {"counts": "d/c.fits"}]},
+        "datasets.crab.runs: c is the name of two runs: give each its own key run",
+    ),
+    "no counts": ({"runs": [{"acceptance": "c.fits"}]}, "datasets.crab.runs.0 lacks the key counts"),
+    "no runs": ({"runs": []}, "datasets.crab.runs must not be empty"),
+    "unknown key": (
+        {"runs": [{"counts": "c.fits", "acceptence": "c.fits"}]},
+        "datasets.crab.runs.0.acceptence is no known key (did you mean acceptance?)",
+    ),
+    "counts and runs": (
+        {"counts": "c.fits"},
+        "datasets.crab must have either counts or simulate or events or runs or observations",
+    ),
+    "unknown stacking": (
+        {"stacking": "counts"},
+        "datasets.crab.stacking must be one of variance, counts_off, got 'counts'",
+    ),
+    "kernel of a bin": (
+        {"energy_kernels": [{"background_kernel": {"shape": "ring", "inner_radius": "3 px", "width": "1 deg"}}]},
+        "datasets.crab: inner_radius and width of a ring must both be angles or both px",
+    ),
+    "unknown kernel of a bin": (
+        {"energy_kernels": [{"radius": "3 px"}]},
+        "datasets.crab.energy_kernels.0.radius is no known key (known here: source_kernel, background_kernel)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("entry", "line"), RUN_MISTAKES.values(), ids=RUN_MISTAKES)
+def test_a_mistake_about_runs_is_one_line(tmp_path, monkeypatch, entry, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d").mkdir()
+    for name in ("a.fits", "c.fits", "d/c.fits"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(datasets={"crab": {"runs": [{"counts": "c.fits"}]} | entry})
+    assert lines_of(error) == [line]
+
+
+def test_runs_may_stand_in_a_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.fits", "b.fits.gz", "acceptance.fits"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "runs.csv").write_text("run,counts,acceptance\n7,a.fits,acceptance.fits[A]\n,b.fits.gz,\n")
+    runs = settings_of(datasets={"crab": {"runs": "runs.csv"}})["crab"]["runs"]
+    assert runs == [
+        {"run": "7", "counts": "a.fits", "acceptance": "acceptance.fits[A]"},
+        {"run": "b", "counts": "b.fits.gz"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("counts\n", "datasets.crab.runs: the table runs.csv has no rows"),
+        ("run\n1\n", "datasets.crab.runs: the table runs.csv has no column 'counts', only run"),
+        ("counts,run\na.fits\n", "datasets.crab.runs: line 2 of runs.csv has not as many cells as the header"),
+        (None, "datasets.crab.runs: the table runs.csv cannot be read"),
+    ],
+)
+def test_bad_table_of_runs_is_one_line(tmp_path, monkeypatch, table, message):
+    monkeypatch.chdir(tmp_path)
+    if table is not None:
+        (tmp_path / "runs.csv").write_text(table)
+    with pytest.raises(ConfigurationError, match=message):
+        settings_of(datasets={"crab": {"runs": "runs.csv"}})

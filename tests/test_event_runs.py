@@ -12,6 +12,7 @@ from test_events import write_events
 
 import skymask
 from skymask import events, maps
+from skymask import geometry as sky
 from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
 
 GEOMETRY = {"center": ["83.633 deg", "22.014 deg"], "width": ["3 deg", "2.5 deg"], "pixel_size": "0.05 deg"}
@@ -35,7 +36,7 @@ def run(tmp_path_factory):
     simulated_events(folder / "second.fits", number=2000, seed=1)
     whole = (folder / "first.fits").read_bytes()
     (folder / "truncated.fits").write_bytes(whole[: len(whole) // 2])
-    header, shape = events.grid(GEOMETRY)
+    header, shape = sky.grid(GEOMETRY)
     write_map(folder / "map.fits", np.zeros(shape), header)
     acceptance = np.ones(shape)
     acceptance[:, :10] = 0.5
@@ -70,7 +71,7 @@ def status(folder, dataset):
 
 
 def test_events_are_analysed_as_their_map_would_be(run):
-    header, shape = events.grid(GEOMETRY)
+    header, shape = sky.grid(GEOMETRY)
     cuts = {"energy": ["1 TeV", None], "time": ["2003-12-27", "2003-12-28"]}
     binned = events.bin_events([str(run / "first.fits"), str(run / "second.fits")], header, shape, cuts)
     size = (0.05, 0.05)

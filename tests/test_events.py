@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.time import Time
 
 from skymask import event_files, events, maps
+from skymask import geometry as sky
 from skymask.errors import MapError
 from skymask.geometry import field, sky_projection
 
@@ -232,7 +233,7 @@ def test_longitudes_count_in_maps_from_0_to_360_degrees(tmp_path, longitude):
 
 def test_grid_is_that_of_a_map(tmp_path):
     fits.writeto(tmp_path / "map.fits", np.zeros(SHAPE), HEADER)
-    header, shape = events.grid({"as": str(tmp_path / "map.fits")})
+    header, shape = sky.grid({"as": str(tmp_path / "map.fits")})
     assert shape == SHAPE
     assert header["CRVAL1"] == CENTER[0]
 
@@ -240,7 +241,7 @@ def test_grid_is_that_of_a_map(tmp_path):
 def test_field_has_its_centre_in_the_middle():
     geometry = {"center": ["83.633 deg", "22.014 deg"], "width": ["3 deg", "120 arcmin"], "pixel_size": "0.02 deg"}
     for projection in ("TAN", "CAR"):
-        header, shape = events.grid({**geometry, "projection": projection, "frame": "icrs"})
+        header, shape = sky.grid({**geometry, "projection": projection, "frame": "icrs"})
         assert shape == (100, 150)
         position = sky_projection(header).wcs_pix2world([[74.5, 49.5]], 0)[0]
         np.testing.assert_allclose(position, CENTER, rtol=0, atol=1e-12)
@@ -448,7 +449,7 @@ def test_hess_events_are_counted_as_gammapy_counts_them(shared):
 
     folder = shared / "data/hess-dl3-dr1/data"
     geometry = shared / "data/hess-maps/crab/counts.fits.gz"
-    header, shape = events.grid({"as": str(geometry)})
+    header, shape = sky.grid({"as": str(geometry)})
     paths = [str(folder / f"hess_dl3_dr1_obs_id_{run:06}.fits.gz") for run in (23523, 23526)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -464,7 +465,7 @@ def test_hess_events_are_counted_as_gammapy_counts_them(shared):
 
 def test_times_of_hess_are_those_of_its_header(shared):
     path = shared / "data/hess-dl3-dr1/data/hess_dl3_dr1_obs_id_023523.fits.gz"
-    header, shape = events.grid({"as": str(shared / "data/hess-maps/crab/counts.fits.gz")})
+    header, shape = sky.grid({"as": str(shared / "data/hess-maps/crab/counts.fits.gz")})
     with fits.open(path) as hdus:
         start, stop = (hdus[1].header[f"DATE-{end}"] + "T" + hdus[1].header[f"TIME-{end}"] for end in ("OBS", "END"))
         read = hdus[1].header["NAXIS2"]

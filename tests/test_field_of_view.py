@@ -8,7 +8,7 @@ from skymask import compute_products, disk, field_of_view, iterate, maps, ring
 from skymask.background import background_error, estimate_background
 from skymask.kernels import is_weighted, off_kernel, shared_pixels
 from skymask.pixel_kernels import dilation_kernel, to_pixels
-from skymask.region_catalogue import catalogue_regions
+from skymask.region_catalogue import Part, catalogue_regions
 from skymask.significance import wstat
 
 #: Exact algebra.
@@ -60,7 +60,8 @@ def test_it_is_no_array_and_shares_no_pixels():
 def test_error_of_a_region_adds_up_linearly():
     significance = np.zeros(COUNTS.shape)
     background = np.array([[2.5, 5, 10], [2.5, np.nan, 7.5]])
-    (row,), _ = catalogue_regions(COUNTS, ACCEPTANCE, [MASK, MASK], MASK, background, significance, field_of_view())
+    part = Part(COUNTS, ACCEPTANCE, field_of_view())
+    (row,), _ = catalogue_regions(COUNTS, ACCEPTANCE > 0, [MASK, MASK], MASK, background, significance, [part])
     # The region's acceptance is 7, and its background 7 / 4 of the 10 off counts.
     assert row["background_error"] == pytest.approx(7 / 4 * np.sqrt(10), rel=EXACT)
 

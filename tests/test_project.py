@@ -108,9 +108,10 @@ def test_make_names_a_missing_prerequisite_in_one_line(tmp_path, python, line):
     assert not (tmp_path / ".venv").exists()
 
 
-def test_readme_python_example_prints_what_it_says():
-    (example,) = code_blocks("README.md", "python")
-    (expected,) = code_blocks("README.md", "text")
+@pytest.mark.parametrize("page", ["README.md", "docs/stacking.md"])
+def test_python_example_prints_what_it_says(page):
+    (example,) = code_blocks(page, "python")
+    (expected,) = code_blocks(page, "text")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     process = subprocess.run(
         [sys.executable, "-c", example], env=environment, capture_output=True, text=True, check=True
@@ -140,8 +141,8 @@ def test_readme_configuration_and_commands_work(tmp_path):
     process = snakemake(*ran[0][1:], "--", "results/my-field/ring_radius.fits", folder=tmp_path)
     assert process.returncode == 0, process.stdout
     for name in re.findall(r"`([a-z_]+\.(?:fits|csv|json))`", README.split("## Products")[1].split("## The rules")[0]):
-        if name in ("binned_counts.fits", "binning.json"):
-            # Products of event lists: see test_event_runs.py.
+        if name in ("binned_counts.fits", "binning.json", "counts_on.fits", "runs.fits"):
+            # Products of event lists and stacks: see test_event_runs.py and test_stacked_runs.py.
             continue
         assert (tmp_path / "results/my-field" / name).is_file() or (tmp_path / "results" / name).is_file(), name
 

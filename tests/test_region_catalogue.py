@@ -39,12 +39,18 @@ SIGNIFICANCE = COUNTS / 3.0
 SIGNIFICANCE[1, 2] = 50.0
 SIGNIFICANCE[3, 6:8] = NAN
 BACKGROUND = np.full((4, 9), 2.5)
+COVERED = np.ones((4, 9), dtype=bool)
+
+
+def parts(kernel):
+    """One map with a flat acceptance."""
+    return [region_catalogue.Part(COUNTS, np.ones((4, 9)), kernel)]
 
 
 @pytest.fixture(scope="module")
 def rows():
     rows, labels = region_catalogue.catalogue_regions(
-        COUNTS, np.ones((4, 9)), [USER, FIRST, FINAL], FINAL, BACKGROUND, SIGNIFICANCE, ring(2, 1)
+        COUNTS, COVERED, [USER, FIRST, FINAL], FINAL, BACKGROUND, SIGNIFICANCE, parts(ring(2, 1))
     )
     assert np.array_equal(labels > 0, ~FINAL)
     return rows
@@ -79,7 +85,8 @@ def test_region_without_a_significance_comes_last(rows):
 def test_region_appears_with_the_first_of_its_pixels_that_the_user_used():
     masks = [mask_of("#........"), mask_of("#........"), mask_of("#.##....."), mask_of("####.....")]
     ones = np.ones((1, 9))
-    rows, _ = region_catalogue.catalogue_regions(ones.astype(int), ones, masks, masks[-1], ones, ones, ring(4, 1))
+    part = region_catalogue.Part(ones.astype(int), ones, ring(4, 1))
+    rows, _ = region_catalogue.catalogue_regions(part.counts, ones > 0, masks, masks[-1], ones, ones, [part])
     assert (rows[0]["iteration"], rows[0]["user_only"]) == (2, False)
 
 
@@ -87,7 +94,7 @@ def test_region_with_starved_pixels_has_no_background():
     background = BACKGROUND.copy()
     background[0, 0] = NAN
     rows, _ = region_catalogue.catalogue_regions(
-        COUNTS, np.ones((4, 9)), [USER], FINAL, background, SIGNIFICANCE, ring(2, 1)
+        COUNTS, COVERED, [USER], FINAL, background, SIGNIFICANCE, parts(ring(2, 1))
     )
     assert rows[0]["starved"] == 1
     assert np.isnan([rows[0][key] for key in ("background", "background_error", "excess", "excess_error")]).all()
@@ -97,7 +104,7 @@ def test_region_with_starved_pixels_has_no_background():
 def test_map_without_regions_has_no_rows():
     used = np.ones((4, 9), dtype=bool)
     rows, labels = region_catalogue.catalogue_regions(
-        COUNTS, np.ones((4, 9)), [used], used, BACKGROUND, SIGNIFICANCE, ring(2, 1)
+        COUNTS, COVERED, [used], used, BACKGROUND, SIGNIFICANCE, parts(ring(2, 1))
     )
     assert rows == []
     assert not labels.any()
@@ -124,7 +131,13 @@ def test_background_error_of_a_region_is_that_of_its_response_to_every_count(fie
     counts, acceptance, mask = field
     estimate = estimate_background(counts, acceptance, mask, kernel)
     rows, labels = region_catalogue.catalogue_regions(
-        counts, acceptance, [mask], mask, estimate.background, np.ones(mask.shape), kernel
+        counts,
+        acceptance > 0,
+        [mask],
+        mask,
+        estimate.background,
+        np.ones(mask.shape),
+        [region_catalogue.Part(counts, acceptance, kernel)],
     )
     for row in rows:
         inside = labels == row["region"]
@@ -144,9 +157,9 @@ def test_error_of_a_pixel_alone_is_that_of_the_background_map():
     mask[7, 7] = False
     kernel = ring(3, 1)
     background = estimate_background(counts, np.ones(counts.shape), mask, kernel).background
-    (row,), _ = region_catalogue.catalogue_regions(
-        counts, np.ones(counts.shape), [mask], mask, background, np.ones(counts.shape), kernel
-    )
+    ones = np.ones(counts.shape)
+    part = region_catalogue.Part(counts, ones, kernel)
+    (row,), _ = region_catalogue.catalogue_regions(counts, ones > 0, [mask], mask, background, ones, [part])
     # The root of the off counts over the off pixels.
     assert row["background_error"] == pytest.approx(np.sqrt(3 * kernel.sum()) / kernel.sum(), rel=1e-12)
 
@@ -160,8 +173,9 @@ def test_error_of_a_region_is_the_scatter_of_its_excess():
     for _ in range(400):
         counts = random.poisson(2.0, mask.shape)
         estimate = estimate_background(counts, acceptance, mask, kernel)
+        part = region_catalogue.Part(counts, acceptance, kernel)
         (row,), _ = region_catalogue.catalogue_regions(
-            counts, acceptance, [mask], mask, estimate.background, np.ones(mask.shape), kernel
+            counts, acceptance > 0, [mask], mask, estimate.background, acceptance, [part]
         )
         excesses.append(row["excess"])
         errors.append(row["background_error"])
@@ -292,7 +306,13 @@ def test_error_over_an_adaptive_ring_is_that_of_its_response_to_every_count():
         return estimate_background(image, acceptance, mask, kernel, source_kernel=source).background
 
     (row,), _ = region_catalogue.catalogue_regions(
-        counts, acceptance, [mask], mask, background_of(counts), counts * 1.0, kernel, source_kernel=source
+        counts,
+        acceptance > 0,
+        [mask],
+        mask,
+        background_of(counts),
+        counts * 1.0,
+        [region_catalogue.Part(counts, acceptance, kernel, source)],
     )
     variance = 0
     for y, x in np.argwhere(mask):

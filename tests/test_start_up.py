@@ -34,6 +34,7 @@ ALLOWED = {
     "catalogue_regions": SKY,
     "check_convergence": set(),
     "check_dataset": SKY,
+    "compute_energy_bins": SKY,
     "compute_further_significance": FITS,
     "compute_limits": FITS,
     "compute_products": FITS,
@@ -67,8 +68,8 @@ print(*sorted(sys.modules.keys() & {heavy!r}))
 #: The maps of a loop's scripts, and what they are called with.
 LOOP = {
     "estimate_initial_background": """job.estimate_initial_background(
-    files={{"counts": "{folder}/map.fits"}}, selection={{}}, kernels=kernels, counts="{folder}/counts.fits",
-    acceptance="{folder}/acceptance.fits", exclusion_mask="{folder}/mask-0.fits",
+    files={{"counts": "{folder}/map.fits"}}, runs={{}}, selection={{}}, kernels=kernels, stack={{}},
+    counts="{folder}/counts.fits", acceptance="{folder}/acceptance.fits", exclusion_mask="{folder}/mask-0.fits",
     background="{folder}/background-0.fits",
 )""",
     "compute_significance": """job.write_significance(
@@ -82,7 +83,7 @@ LOOP = {
 )""",
     "estimate_background": """job.write_background(
     counts="{folder}/counts.fits", acceptance="{folder}/acceptance.fits", exclusion_mask="{folder}/mask-1.fits",
-    kernels=kernels, output="{folder}/background-1.fits",
+    kernels=kernels, stack={{}}, output="{folder}/background-1.fits",
 )""",
 }
 

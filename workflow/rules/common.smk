@@ -1,6 +1,7 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, OBSERVED, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, OBSERVED, GROUPS, ADAPTIVE, CUBES, STACKED, LIBRARY and the functions that the rules
+name.
 """
 
 import os
@@ -14,6 +15,7 @@ from snakemake.logging import logger
 from skymask import configuration, jobs
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
+from skymask.map_sizes import has_energies
 from skymask.summary import outcome_table
 
 #: Figures of every dataset that has products.
@@ -47,6 +49,10 @@ MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits"}
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
 OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
+
+#: Files of datasets that are stacks of runs or energy bins, and maps of every energy bin.
+OF_STACKS = ("counts_on.fits", "runs.fits")
+OF_ENERGIES = ("counts", "background", "background_error", "counts_off", "alpha", "significance", "excess")
 #: Maps of every further source kernel.
 FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
 
@@ -87,6 +93,8 @@ try:
         from skymask import observation_store
 
         OBSERVED = observation_store.runs_of_datasets(SETTINGS)
+        for name, runs in OBSERVED.items():
+            SETTINGS[name]["runs"] = observation_store.run_entries(runs, f"{RESULTS}/{name}/runs")
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
@@ -95,7 +103,14 @@ LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"][
 GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
 ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel"]["shape"] == "adaptive_ring"]
+CUBES = [name for name, entry in SETTINGS.items() if has_energies(entry)]
+STACKED = [name for name, entry in SETTINGS.items() if "runs" in entry or name in CUBES]
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
+
+
+def one_of(datasets):
+    """Return a pattern that matches these datasets and no other."""
+    return "|".join(map(re.escape, sorted(datasets))) or "-"
 
 
 def setting(key):
@@ -143,18 +158,15 @@ def data_hdus(wildcards):
 
 
 def file_identity(wildcards):
-    """Return name, size and time of every file of a dataset by key, but for those of which its counts are made.
+    """Return name, size and time of every file of a dataset by key, but for those of which its counts are made, or that jobs make.
 
     No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
     """
     entry = SETTINGS[wildcards.dataset]
-    return identity(
-        {
-            key: name
-            for key, name in configuration.file_names(entry).items()
-            if key not in configuration.event_names(entry)
-        }
-    )
+    made = configuration.event_names(entry)
+    if wildcards.dataset in OBSERVED:
+        made |= configuration.run_names(entry)
+    return identity({key: name for key, name in configuration.file_names(entry).items() if key not in made})
 
 
 def event_identity(wildcards):
@@ -207,6 +219,35 @@ def notes_files(wildcards):
     if wildcards.dataset in OBSERVED:
         return [f"<results>/{wildcards.dataset}/runs/{run}.json" for run in OBSERVED[wildcards.dataset]]
     return [f"<results>/{wildcards.dataset}/binning.json"] if "events" in SETTINGS[wildcards.dataset] else []
+
+
+def run_settings(wildcards):
+    """Return the runs of a dataset and the geometry of their common grid; nothing if it has one map of counts."""
+    entry = SETTINGS[wildcards.dataset]
+    return {key: entry[key] for key in ("runs", "geometry") if key in entry} if "runs" in entry else {}
+
+
+def stack_settings(wildcards):
+    """Return how a stack is made of which runs or energy bins; nothing if the dataset is no stack."""
+    if wildcards.dataset not in STACKED:
+        return {}
+    entry = SETTINGS[wildcards.dataset]
+    # The energy bins of one map are those of a single run.
+    only = [{key: entry[key] for key in configuration.RUN_MAP_KEYS if key in entry}]
+    keys = ("stacking", "energy_kernels", "min_acceptance_fraction")
+    return {"runs": entry.get("runs", only), **{key: entry[key] for key in keys}}
+
+
+def run_files(wildcards):
+    """Return the files of a dataset's runs, none if it has one map of counts."""
+    names = configuration.run_names(SETTINGS[wildcards.dataset])
+    return list(dict.fromkeys(configuration.split_name(name)[0] for name in names.values()))
+
+
+def stack_files(wildcards):
+    """Return the files of which a stack is made, none if the dataset is no stack."""
+    names = [run[key] for run in stack_settings(wildcards).get("runs", ()) for key in run if key != "run"]
+    return list(dict.fromkeys(configuration.split_name(name)[0] for name in names))
 
 
 def kernel_files(wildcards):
@@ -341,6 +382,11 @@ def status_files(wildcards):
     return files
 
 
+def counts_on_file(wildcards):
+    """Return the counts under the source kernel, which of a stack only the stack knows."""
+    return {"counts_on": f"<results>/{wildcards.dataset}/counts_on.fits"} if wildcards.dataset in STACKED else {}
+
+
 def every_mask(wildcards):
     """Return the exclusion masks of all iterations of a finished loop."""
     iterations = range(outcome(wildcards.dataset)["iteration"] + 1)
@@ -356,6 +402,10 @@ def products_of(dataset):
         names += OF_SIMULATIONS
     if dataset in ADAPTIVE:
         names += OF_ADAPTIVE_RINGS
+    if dataset in STACKED:
+        names += OF_STACKS
+    if dataset in CUBES:
+        names += [f"energy/{name}.fits" for name in OF_ENERGIES]
     names += [f"further/{kernel}/{name}.fits" for kernel in further_of(dataset) for name in FURTHER]
     return names
 
@@ -363,6 +413,7 @@ def products_of(dataset):
 def stale_products(wildcards):
     """Return the products that a dataset may have from an earlier run, and must not have now."""
     everything = [*PRODUCTS, *(f"plots/{name}.png" for name in FIGURES), *OF_SIMULATIONS, *OF_ADAPTIVE_RINGS]
+    everything += [*OF_STACKS, *(f"energy/{name}.fits" for name in OF_ENERGIES)]
     wanted = products_of(wildcards.dataset)
     return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in everything if name not in wanted]
 

@@ -82,6 +82,7 @@ rule make_run_maps:
 rule check_dataset:
     input:
         unpack(data_files),
+        run_files=run_files,
         notes=notes_files,
         kernel_files=kernel_files,
         region_files=region_files,
@@ -99,8 +100,9 @@ rule check_dataset:
         runtime=runtime("check_dataset"),
     params:
         hdus=data_hdus,
+        runs=run_settings,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
-        kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic"),
+        kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic", "energy_kernels"),
         identity=file_identity,
         library=LIBRARY,
     message:

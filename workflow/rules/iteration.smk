@@ -8,6 +8,7 @@ every group of datasets the decisions whether their loops go on.
 rule estimate_initial_background:
     input:
         unpack(data_files),
+        run_files=run_files,
         kernel_files=kernel_files,
         region_files=region_files,
     output:
@@ -27,8 +28,10 @@ rule estimate_initial_background:
         runtime=runtime("estimate_initial_background"),
     params:
         hdus=data_hdus,
+        runs=run_settings,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        stack=stack_settings,
         identity=file_identity,
         library=LIBRARY,
     message:
@@ -100,6 +103,7 @@ rule estimate_background:
         counts="<results>/{dataset}/iteration-0/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
         exclusion_mask="<results>/{dataset}/iteration-{iteration}/exclusion_mask.fits",
+        stack_files=stack_files,
         kernel_files=kernel_files,
     output:
         background="<results>/{dataset}/iteration-{iteration}/background.fits",
@@ -115,6 +119,7 @@ rule estimate_background:
         runtime=runtime("estimate_background"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        stack=stack_settings,
         identity=file_identity,
         library=LIBRARY,
     message:

@@ -39,6 +39,7 @@ NEEDS = {
     "update_exclusion_mask": Need(100, seconds=10),
     "estimate_background": Need(160, seconds=10),
     "compute_products": Need(230, mask_bytes=3, seconds=15),
+    "compute_energy_bins": Need(300, seconds=15),
     "compute_limits": Need(180, seconds=10),
     "compute_further_significance": Need(230, seconds=15),
     "catalogue_regions": Need(170, mask_bytes=3, seconds=10),

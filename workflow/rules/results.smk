@@ -11,6 +11,7 @@ rule compute_products:
         unpack(loop_files),
         counts="<results>/{dataset}/iteration-0/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        stack_files=stack_files,
         kernel_files=kernel_files,
     output:
         counts="<results>/{dataset}/counts.fits",
@@ -37,6 +38,7 @@ rule compute_products:
     params:
         loop=loop_state,
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        stack=stack_settings,
         background_systematic=setting("background_systematic"),
         exclusion=settings("dilation_radius", "min_acceptance_fraction", *MASK_KEYS),
         convergence=setting("convergence"),
@@ -53,14 +55,67 @@ use rule compute_products as compute_products_of_adaptive_ring with:
         **dict(rules.compute_products.output.items()),
         ring_radius="<results>/{dataset}/ring_radius.fits",
     wildcard_constraints:
-        dataset="|".join(map(re.escape, ADAPTIVE)) or "-",
+        dataset=one_of(set(ADAPTIVE) - set(STACKED)),
 
 
-ruleorder: compute_products_of_adaptive_ring > compute_products
+use rule compute_products as compute_products_of_stack with:
+    output:
+        **dict(rules.compute_products.output.items()),
+        counts_on="<results>/{dataset}/counts_on.fits",
+        runs="<results>/{dataset}/runs.fits",
+    wildcard_constraints:
+        dataset=one_of(set(STACKED) - set(ADAPTIVE)),
+
+
+use rule compute_products as compute_products_of_stack_of_adaptive_rings with:
+    output:
+        **dict(rules.compute_products_of_stack.output.items()),
+        ring_radius="<results>/{dataset}/ring_radius.fits",
+    wildcard_constraints:
+        dataset=one_of(set(STACKED) & set(ADAPTIVE)),
+
+
+ruleorder:
+    compute_products_of_stack_of_adaptive_rings
+    > compute_products_of_stack
+    > compute_products_of_adaptive_ring
+    > compute_products
+
+
+rule compute_energy_bins:
+    input:
+        stack_files=stack_files,
+        counts="<results>/{dataset}/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+        kernel_files=kernel_files,
+    output:
+        **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in OF_ENERGIES},
+    log:
+        "<logs>/{dataset}/compute_energy_bins.log",
+    benchmark:
+        "<benchmarks>/{dataset}/compute_energy_bins.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("compute_energy_bins"),
+        runtime=runtime("compute_energy_bins"),
+    params:
+        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        stack=stack_settings,
+        background_systematic=setting("background_systematic"),
+        identity=file_identity,
+        library=LIBRARY,
+    message:
+        "Compute the energy bins of {wildcards.dataset}"
+    script:
+        "../../scripts/compute_energy_bins.py"
 
 
 rule compute_limits:
     input:
+        unpack(counts_on_file),
         counts="<results>/{dataset}/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
         background="<results>/{dataset}/background.fits",
@@ -101,6 +156,8 @@ rule compute_further_significance:
         background="<results>/{dataset}/background.fits",
         counts_off="<results>/{dataset}/counts_off.fits",
         alpha="<results>/{dataset}/alpha.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+        stack_files=stack_files,
         kernel_files=kernel_files,
         further_kernel_file=further_kernel_file,
     output:
@@ -117,6 +174,7 @@ rule compute_further_significance:
         runtime=runtime("compute_further_significance"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        stack=stack_settings,
         further_kernel=further_kernel,
         background_systematic=setting("background_systematic"),
         limits=setting("limits"),
@@ -135,6 +193,7 @@ rule catalogue_regions:
         significance="<results>/{dataset}/significance.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
         masks=every_mask,
+        stack_files=stack_files,
         kernel_files=kernel_files,
     output:
         catalogue="<results>/{dataset}/regions.ecsv",
@@ -152,6 +211,7 @@ rule catalogue_regions:
         runtime=runtime("catalogue_regions"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        stack=stack_settings,
         library=LIBRARY,
     message:
         "Catalogue the excluded regions of {wildcards.dataset}"
@@ -165,6 +225,7 @@ rule simulate_null:
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
         quality="<results>/{dataset}/quality.json",
+        stack_files=stack_files,
         kernel_files=kernel_files,
     output:
         null="<results>/{dataset}/null.json",
@@ -180,6 +241,7 @@ rule simulate_null:
         runtime=runtime("simulate_null"),
     params:
         kernels=settings("source_kernel", "background_kernel", "statistic"),
+        stack=stack_settings,
         background_systematic=setting("background_systematic"),
         threshold=setting("threshold"),
         simulate=setting("null_simulations"),
