@@ -41,7 +41,8 @@ def pixels_of_dataset(entry):
     if "as" in field:
         return pixels_of_file(field["as"])
     size = angle_in_degrees(field["pixel_size"])
-    return math.prod(max(1, round(angle_in_degrees(extent) / size)) for extent in field["width"])
+    planes = entry["observations"]["energy_bins"] if "observations" in entry else 1
+    return planes * math.prod(max(1, round(angle_in_degrees(extent) / size)) for extent in field["width"])
 
 
 def voxels_of_observations(entry, pixels):
@@ -52,17 +53,19 @@ def voxels_of_observations(entry, pixels):
     entry : dict
         Settings of a dataset of observations.
     pixels : int
-        Of its map.
+        Of its map, all energy bins together.
     """
     observations, geometry = entry["observations"], entry["geometry"]
     if "pixel_size" in geometry:
         side = 2 * angle_in_degrees(observations["offset_max"]) / angle_in_degrees(geometry["pixel_size"])
-        pixels = min(pixels, math.ceil(side) ** 2)
-    return pixels * observations["energy_bins"] * observations["energy_oversampling"]
+        pixels = min(pixels, math.ceil(side) ** 2 * observations["energy_bins"])
+    return pixels * observations["energy_oversampling"]
 
 
 def has_energies(entry):
     """Return whether a dataset's counts are a cube with an energy axis; False where that cannot be told."""
+    if "observations" in entry:
+        return entry["observations"]["energy_bins"] > 1
     axes = image_axes(entry["counts"]) if "counts" in entry else None
     return axes is not None and math.prod(axes[2:]) > 1
 

@@ -3,9 +3,10 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from conftest import products, snakemake, write_config
-from stores import write_indices, write_store
+from stores import POINTINGS, write_indices, write_store
 
 from skymask import maps
 
@@ -98,3 +99,49 @@ def test_a_selection_that_cannot_be_is_one_line_before_any_job(tmp_path, changes
     assert process.returncode == 1
     assert line in process.stdout.splitlines()
     assert "Traceback" not in process.stdout
+
+
+def random_events(pointing, number, seed):
+    """Events all over the field of a pointing, as the hand-made background model has them."""
+    random = np.random.default_rng(seed)
+    ra, dec = (random.uniform(center - 1.2, center + 1.2, number) for center in pointing)
+    return list(zip(ra, dec, random.uniform(1, 10, number), strict=True))
+
+
+@pytest.fixture(scope="module")
+def analysis(tmp_path_factory):
+    """A finished analysis of two datasets: three good runs in two energy bins, and runs of which one has no file."""
+    folder = tmp_path_factory.mktemp("analysis")
+    write_store(folder / "dl3", **{f"run_{name}": random_events(POINTINGS[name], 3000, name) for name in POINTINGS})
+    write_store(folder / "bad")
+    for name in ("run_12.fits", "run_13.fits"):
+        (folder / "bad" / name).unlink()
+    datasets = {
+        "good": {"observations": OBSERVATIONS | {"energy_bins": 2}, "geometry": GEOMETRY},
+        "bad": {"observations": OBSERVATIONS | {"store": "bad"}, "geometry": GEOMETRY},
+    }
+    write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2}, threshold=6)
+    process = snakemake(folder=folder)
+    (folder / "output.txt").write_text(process.stdout)
+    assert process.returncode == 1, process.stdout
+    return folder
+
+
+def test_runs_of_a_store_are_a_stack(analysis):
+    status = json.loads((analysis / "results/good/status.json").read_text())
+    assert status["state"] == "converged", (analysis / "output.txt").read_text()
+    counts = maps.read(analysis / "results/good/counts.fits").data
+    runs = [maps.read_cube(analysis / f"results/good/runs/{name}.fits[COUNTS]") for name in POINTINGS]
+    np.testing.assert_array_equal(counts, sum(run.data.sum(axis=0) for run in runs))
+    assert maps.read(analysis / "results/good/runs.fits").data.max() == 3
+    # The runs come back as they are, with the energies of both bins.
+    energy = maps.read_cube(analysis / "results/good/energy/counts.fits")
+    np.testing.assert_array_equal(energy.data, sum(run.data for run in runs))
+    assert energy.energies.lower == pytest.approx([1, 10**0.5])
+
+
+def test_runs_that_cannot_be_used_fail_their_dataset_with_one_line(analysis):
+    reason = json.loads((analysis / "results/bad/status.json").read_text())["reason"]
+    named = "does not exist, though the hdu-index of bad names it"
+    assert reason == f"run 12: bad/run_12.fits {named} (and 1 more run cannot be used)"
+    assert "Traceback" not in (analysis / "output.txt").read_text()
