@@ -12,7 +12,8 @@ def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):
         noticed = read_notes(notes)
         found, warnings = inspect(files, runs, selection, kernels)
         inputs = found.inputs
-        inspection["warnings"] = noticed + warnings
+        # What the job of a run noticed, the stack may notice too.
+        inspection["warnings"] = list(dict.fromkeys(noticed + warnings))
         inspection["record"] = convergence.first_record(inputs.exclusion_mask, inputs.coverage, inputs.exclusion_mask)
     except MapError as error:
         inspection["reason"] = str(error)

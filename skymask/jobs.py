@@ -11,6 +11,9 @@ from skymask.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
 from skymask.files import written_whole
 
+#: So many runs have their warnings told one by one.
+MAX_TOLD = 5
+
 
 @contextmanager
 def job(snakemake):
@@ -95,7 +98,9 @@ def read_notes(paths):
         more = len(reasons) - 1
         others = f" (and {more} more {'run' if more == 1 else 'runs'} cannot be used)" if more else ""
         raise MapError(reasons[0] + others)
-    return [warning for note in notes for warning in note["warnings"]]
+    odd = [note["warnings"] for note in notes if note["warnings"]]
+    warnings = [warning for of_job in odd[:MAX_TOLD] for warning in of_job]
+    return warnings + ([f"there are warnings about {len(odd) - MAX_TOLD} more runs"] if odd[MAX_TOLD:] else [])
 
 
 def _finite(value):

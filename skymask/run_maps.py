@@ -227,10 +227,9 @@ def _rebinned(cube, bins):
 
 
 def _warnings(run, events, acceptance):
-    """What deserves to be known of a run whose maps could be made."""
-    name = f"run {run['obs_id']}"
+    """What deserves to be known of a run whose maps could be made; in the words in which the stack would say it."""
     if not acceptance.any():
-        return [f"{name} contributes nothing: no pixel of the field is within its offsets and safe energies"]
+        return [f"run {run['obs_id']}: it has no coverage: it contributes nothing"]
     if not events["counted"]:
-        return [f"{name} has no event in the field that is within its offsets and safe energies"]
+        return [f"run {run['obs_id']}: no event lies in the field, within its offsets and safe energies"]
     return []

@@ -142,6 +142,11 @@ def test_notes_are_warnings_in_their_order(tmp_path):
     assert read_notes([]) == []
 
 
+def test_warnings_about_many_runs_are_told_of_some(tmp_path):
+    told = read_notes(notes_of(tmp_path, *[None] * 8))
+    assert told == [*(f"warning {number}" for number in range(5)), "there are warnings about 3 more runs"]
+
+
 @pytest.mark.parametrize(
     ("reasons", "line"),
     [

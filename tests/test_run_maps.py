@@ -14,9 +14,10 @@ from stores import ONTIME, RATE, write_store
 from skymask import maps, run_maps
 from skymask.configuration import dataset_settings, load_schema
 from skymask.errors import MapError, SkymaskError
-from skymask.geometry import grid
-from skymask.kernels import disk, ring
+from skymask.exclusion_regions import region_mask
+from skymask.geometry import grid, pixel_size
 from skymask.observation_store import select_runs
+from skymask.pixel_kernels import kernels_of_bins
 from skymask.significance import wstat
 from skymask.stacking import Run, estimate_stack
 
@@ -134,9 +135,7 @@ def test_a_run_outside_the_field_contributes_nothing_and_says_so(store):
     result = made(store, name="11", offset_max="0.1 deg", header=elsewhere())
     assert result.counts.shape == (1, 1, 1)
     assert not result.acceptance.any()
-    assert result.warnings == [
-        "run 11 contributes nothing: no pixel of the field is within its offsets and safe energies"
-    ]
+    assert result.warnings == ["run 11: it has no coverage: it contributes nothing"]
 
 
 def elsewhere():
@@ -148,7 +147,7 @@ def test_a_run_without_events_in_the_field_has_its_acceptance_and_says_so(tmp_pa
     store = write_store(tmp_path / "store", obs_ids=(13,), run_13=[(83.6, 25.0, 2.0)])
     result = made(store)
     assert result.acceptance.all()
-    assert result.warnings == ["run 13 has no event in the field that is within its offsets and safe energies"]
+    assert result.warnings == ["run 13: no event lies in the field, within its offsets and safe energies"]
 
 
 def test_galactic_fields_are_served(store):
@@ -275,11 +274,17 @@ def test_maps_of_a_real_run_are_those_of_gammapys_makers(shared, obs_id, offset_
 
 
 @pytest.fixture(scope="module")
-def tutorial(shared):
-    """The maps of the 20 runs of the tutorial, by the configuration of the documentation alone."""
-    config = yaml.safe_load(code_blocks("docs/observations.md", "yaml")[0])
+def entry(shared):
+    """Settings of the tutorial, from the configuration of the documentation alone."""
+    observations, tutorial = code_blocks("docs/observations.md", "yaml")
+    config = yaml.safe_load(observations) | yaml.safe_load(tutorial)
     config["datasets"]["msh1552"]["observations"]["store"] = str(shared / "data/hess-dl3-dr1")
-    entry = dataset_settings(config, load_schema())["msh1552"]
+    return dataset_settings(config, load_schema())["msh1552"]
+
+
+@pytest.fixture(scope="module")
+def tutorial(entry):
+    """The maps of the 20 runs of the tutorial."""
     header, shape = grid(entry["geometry"])
     options = {key: entry["observations"][key] for key in OPTIONS}
     runs = select_runs(entry["observations"])
@@ -312,13 +317,21 @@ def test_the_tutorials_runs_have_its_acceptance(tutorial, published):
 
 
 @pytest.fixture(scope="module")
-def stack(tutorial, published):
-    """The 20 runs with the tutorial's exclusion and radii, stacked as gammapy does it, and the significance."""
-    _, folder = published
-    exclusion_mask = maps.read(folder / "exclusion.fits.gz").data == 1
+def stack(entry, tutorial):
+    """The 20 runs, stacked with the tutorial's exclusion and radii in gammapy's way; significance and mask."""
+    header, shape = grid(entry["geometry"])
+    exclusion_mask, _ = region_mask(header, shape, entry["exclusion_regions"])
+    keys = ("source_kernel", "background_kernel", "statistic")
+    sources, backgrounds = kernels_of_bins(
+        pixel_size(header), 1, energy_kernels=[], **{key: entry[key] for key in keys}
+    )
     runs = [Run(run.counts, run.acceptance, (slice(0, 150), slice(0, 150))) for run in tutorial.values()]
-    stack = estimate_stack(runs, exclusion_mask, [disk(2)], [ring(25, 15)], stacking="counts_off")
+    stack = estimate_stack(runs, exclusion_mask, sources, backgrounds, stacking=entry["stacking"])
     return stack, wstat(stack.counts_on, stack.counts_off, stack.alpha), exclusion_mask
+
+
+def test_the_tutorials_exclusion_comes_out(stack, published):
+    np.testing.assert_array_equal(stack[2], maps.read(published[1] / "exclusion.fits.gz").data == 1)
 
 
 def test_the_tutorials_background_comes_out(stack, published):
