@@ -41,6 +41,7 @@ ALLOWED = {
     "compute_significance": FITS,
     "estimate_background": FITS,
     "estimate_initial_background": SKY,
+    "join_energy_bins": FITS,
     "plot_convergence": SKY | {"matplotlib"},
     "plot_maps": SKY | {"matplotlib"},
     "plot_ring_radius": SKY | {"matplotlib"},
