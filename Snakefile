@@ -42,6 +42,7 @@ rule all:
     default_target: True
     input:
         *map(results_of, SETTINGS),
+        joined_bins,
         summary="<results>/summary.csv",
         report="<results>/report.html",
         failures=failures,

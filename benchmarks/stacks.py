@@ -70,7 +70,7 @@ def write_field(folder, runs, side):
 
 
 def measure(runs, side):
-    """Return wall and processor time in seconds and the peak of memory in bytes of one iteration's job, and the grid."""
+    """Return wall and processor time in seconds and the peak memory in bytes of one iteration's job, and the grid."""
     with tempfile.TemporaryDirectory() as folder:
         entries, shape = write_field(folder, runs, side)
         call = {

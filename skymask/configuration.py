@@ -29,6 +29,7 @@ DATA_KEYS = (
     "events",
     "runs",
     "observations",
+    "energy_bin",
     "geometry",
     "cuts",
 )
@@ -41,6 +42,9 @@ SOURCES = ("counts", "simulate", "events", "runs", "observations")
 
 #: Data keys that need the pixels of `geometry`, and those that may have them.
 ON_GEOMETRY, WITH_GEOMETRY = ("events", "observations"), ("events", "runs", "observations")
+
+#: Keys that say which runs, or energy bins, are read onto which grid.
+RUN_KEYS = ("runs", "geometry", "energy_bin")
 
 #: Keys of a run that name one map.
 RUN_MAP_KEYS = ("counts", "acceptance", "coverage", "additive_background")
@@ -154,7 +158,16 @@ def dataset_settings(config, schema):
         merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
         settings[name] = _in_order(with_defaults(merged, schema["$defs"]["dataset"], schema))
     _raise_if_any(_content_errors(settings))
-    return settings
+    return _with_bins(settings)
+
+
+def cubes_of_bins(settings):
+    """Return the names of the datasets that are single energy bins of a cube, by the cube's name."""
+    cubes = {}
+    for name, entry in settings.items():
+        if "bin_of" in entry:
+            cubes.setdefault(entry["bin_of"], []).append(name)
+    return cubes
 
 
 def plot_settings(config, schema):
@@ -569,6 +582,32 @@ def _content_errors(settings):
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
     return errors
+
+
+def _with_bins(settings):
+    """The settings with every cube whose bins have masks of their own replaced by these, each a dataset."""
+    # It reads this module.
+    from skymask.map_sizes import number_of_energies
+
+    expanded, errors = {}, []
+    for name, entry in settings.items():
+        if entry["energy_masks"] == "common":
+            expanded[name] = entry
+            continue
+        planes, own = number_of_energies(entry), entry["energy_kernels"]
+        if planes == 1:
+            errors.append(f"datasets.{name}: energy_masks is each, and counts have no energy axis")
+        elif own and len(own) != planes:
+            errors.append(f"datasets.{name}: energy_kernels has {len(own)} items, and counts have {planes} energy bins")
+        else:
+            for number in range(planes):
+                of_bin = own[number] if own else {}
+                bin_name = f"{name}.bin-{number}"
+                expanded[bin_name] = {**entry, **of_bin, "energy_kernels": [], "energy_bin": number, "bin_of": name}
+                if bin_name in settings:
+                    errors.append(f"datasets.{bin_name} is the name of an energy bin of {name}")
+    _raise_if_any(errors)
+    return expanded
 
 
 def _ring_errors(where, name, kernel):

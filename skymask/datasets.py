@@ -58,6 +58,7 @@ def read_dataset(
     additive_background=None,
     runs=(),
     geometry=None,
+    energy_bin=None,
     exclusion_regions=(),
     min_acceptance_fraction=0,
 ):
@@ -73,6 +74,8 @@ def read_dataset(
         Runs that are estimated one by one, instead of the counts, with names by key as above.
     geometry : dict, optional
         Grid of the runs, as in the configuration; the part of theirs that holds them all if not given.
+    energy_bin : int, optional
+        The only energy bin that is read of cubes.
     exclusion_regions : list of dict
         As in the configuration; see `skymask.exclusion_regions`.
     min_acceptance_fraction : float
@@ -93,17 +96,17 @@ def read_dataset(
     given = {key: name for key, name in {**measured, **others}.items() if name}
     names = {key: name for key, name in given.items() if not isinstance(name, maps.SkyMap)}
     runs = list(runs)
-    if not runs and (cube := _as_run(names)):
+    if not runs and energy_bin is None and (cube := _as_run(names)):
         runs = [cube]
         given = {key: name for key, name in given.items() if key in others}
     if runs:
         header, shape, _ = common_grid(runs, sky.grid(geometry) if geometry else None)
         read = {}
     else:
-        read = {"counts": counts if isinstance(counts, maps.SkyMap) else maps.read(counts)}
+        read = {"counts": counts if isinstance(counts, maps.SkyMap) else _plane(counts, energy_bin)}
         header, shape = read["counts"].header, read["counts"].data.shape
     sky.sky_projection(header, names.get("counts", "counts"))
-    read |= {key: maps.read(name) for key, name in given.items() if key != "counts"}
+    read |= {key: _plane(name, energy_bin) for key, name in given.items() if key != "counts"}
     sky.check_distortion(header, shape)
     arrays, warnings = {}, []
     if (gap := sky.seam_gap(header, shape)) is not None:
@@ -126,7 +129,14 @@ def read_dataset(
     stack = None
     if runs:
         coverage = check_coverage(arrays.pop("coverage")) if "coverage" in arrays else None
-        stack = RunFiles(runs, header, shape, coverage=coverage, min_acceptance_fraction=min_acceptance_fraction)
+        stack = RunFiles(
+            runs,
+            header,
+            shape,
+            coverage=coverage,
+            min_acceptance_fraction=min_acceptance_fraction,
+            energy_bin=energy_bin,
+        )
         inputs = stack_inputs(stack, shape, **arrays)
         warnings += stack.warnings
     else:
@@ -134,6 +144,14 @@ def read_dataset(
     inputs = inputs._replace(warnings=inputs.warnings + warnings)
     digests = {key: maps.file_digest(name) for key, name in names.items()}
     return Dataset(inputs, header, names, digests, list(exclusion_regions), stack)
+
+
+def _plane(name, energy_bin):
+    """The only plane of an image, or that of an energy bin."""
+    if energy_bin is None:
+        return maps.read(name)
+    cube = maps.read_cube(name, energy_bin=energy_bin)
+    return cube._replace(data=cube.data[0])
 
 
 def _as_run(names):

@@ -11,7 +11,7 @@ from skymask.exclusion_regions import region_mask
 from skymask.files import check_writable
 from skymask.inputs import NO_COUNTS, prepare
 from skymask.kernels import AdaptiveRing, is_field_of_view
-from skymask.map_sizes import has_energies
+from skymask.map_sizes import number_of_energies
 from skymask.runs import common_grid
 
 #: Memory of a job in bytes, as measured: without a map, and for every pixel.
@@ -84,17 +84,20 @@ def number_of_jobs(settings, largest_number_of_groups):
     for name, entry in settings.items():
         iterations = entry["convergence"]["max_iterations"]
         made = "simulate" in entry or "events" in entry
-        made += (
-            len(_result_of(observation_store.select_runs, entry["observations"]) or ())
-            if "observations" in entry
-            else 0
-        )
-        fixed = JOBS_BEFORE + JOBS_AFTER + made + ("simulate" in entry) + has_energies(entry)
+        made += _runs_to_make(entry)
+        fixed = JOBS_BEFORE + JOBS_AFTER + made + ("simulate" in entry) + (number_of_energies(entry) > 1)
         fixed += (entry["background_kernel"]["shape"] == "adaptive_ring") + len(entry["further_source_kernels"])
         least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
         longest[groups[name]] = max(longest[groups[name]], iterations)
+    joined = len(configuration.cubes_of_bins(settings))
+    least, most = least + joined, most + joined
     # A group decides at the start and after every iteration.
     return least + 2 * len(longest), most + sum(1 + iterations for iterations in longest.values())
+
+
+def _runs_to_make(entry):
+    """Runs whose maps are made for a dataset, a job each; 0 if it has no observations, or its runs cannot be told."""
+    return len(_result_of(observation_store.select_runs, entry["observations"]) or ()) if "observations" in entry else 0
 
 
 def expected_alpha(source, background):
@@ -138,7 +141,7 @@ def _dataset(entry):
     kernels = {key: entry[key] for key in ("source_kernel", "background_kernel", "dilation_radius", "statistic")}
     selection = {key: entry[key] for key in ("exclusion_regions", "min_acceptance_fraction")}
     try:
-        runs = {key: entry[key] for key in ("runs", "geometry") if key in entry} if "runs" in entry else {}
+        runs = {key: entry[key] for key in configuration.RUN_KEYS if key in entry}
         dataset, warnings = inspect(files, runs, selection, {**kernels, "energy_kernels": entry["energy_kernels"]})
         if "counts" not in files:
             lines.append(f"counts             {dataset.inputs.counts.sum()} in {len(entry['runs'])} runs")

@@ -37,7 +37,8 @@ def pixels_of_dataset(entry):
     """
     field = entry.get("simulate") or entry.get("geometry")
     if not field:
-        return _pixels_of_runs(entry["runs"]) if "runs" in entry else pixels_of_file(entry["counts"])
+        pixels = _pixels_of_runs(entry["runs"]) if "runs" in entry else pixels_of_file(entry["counts"])
+        return pixels and pixels // (number_of_planes(entry) if "energy_bin" in entry else 1)
     if "as" in field:
         return pixels_of_file(field["as"])
     size = angle_in_degrees(field["pixel_size"])
@@ -62,12 +63,18 @@ def voxels_of_observations(entry, pixels):
     return pixels * observations["energy_oversampling"]
 
 
-def has_energies(entry):
-    """Return whether a dataset's counts are a cube with an energy axis; False where that cannot be told."""
+def number_of_energies(entry):
+    """Return how many energy bins of its counts a dataset takes; 1 without an energy axis, or if it cannot be told."""
+    return 1 if "energy_bin" in entry else number_of_planes(entry)
+
+
+def number_of_planes(entry):
+    """Return how many energy bins a dataset's counts have; 1 without an energy axis, or if it cannot be told."""
     if "observations" in entry:
-        return entry["observations"]["energy_bins"] > 1
-    axes = image_axes(entry["counts"]) if "counts" in entry else None
-    return axes is not None and math.prod(axes[2:]) > 1
+        return entry["observations"]["energy_bins"]
+    name = entry["runs"][0]["counts"] if "runs" in entry else entry.get("counts")
+    axes = image_axes(name) if name else None
+    return math.prod(axes[2:]) if axes else 1
 
 
 def pixels_of_file(name):

@@ -113,13 +113,15 @@ def read(name, *, dimensions=2):
         return _image(hdu, path, dimensions)
 
 
-def read_cube(name):
+def read_cube(name, *, energy_bin=None):
     """Return one image of a FITS file with the energies of its planes; an image without an energy axis has one plane.
 
     Parameters
     ----------
     name : str or Path
         As for `read`.
+    energy_bin : int, optional
+        The only plane wanted of a cube, counted from 0.
 
     Returns
     -------
@@ -134,6 +136,10 @@ def read_cube(name):
     with _image_hdu(name) as (hdus, hdu, path):
         shape, energies = _planes(hdus, hdu, path)
         sky_map = _image(hdu, path, min(len(shape), 3))
+        if energy_bin is not None and energies is not None:
+            if energy_bin >= len(sky_map.data):
+                raise MapError(f"{path}: there is no energy bin {energy_bin}, only 0 to {len(sky_map.data) - 1}")
+            return SkyMap(sky_map.data[energy_bin : energy_bin + 1].copy(), sky_map.header)
         return SkyMap(sky_map.data.reshape((-1, *shape[-2:])), sky_map.header, energies)
 
 

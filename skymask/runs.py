@@ -79,11 +79,13 @@ class RunFiles:
         Where any run may have data.
     min_acceptance_fraction : float
         Pixels of a run whose acceptance is below this fraction of the run's largest one have no coverage.
+    energy_bin : int, optional
+        The only energy bin that is read.
     """
 
-    def __init__(self, runs, header, shape, *, coverage=None, min_acceptance_fraction=0):
+    def __init__(self, runs, header, shape, *, coverage=None, min_acceptance_fraction=0, energy_bin=None):
         self._runs, self._header, self._shape = runs, header, shape
-        self._coverage, self._least = coverage, min_acceptance_fraction
+        self._coverage, self._least, self._bin = coverage, min_acceptance_fraction, energy_bin
         #: What is odd about the runs, known once they have been gone through.
         self.warnings = []
 
@@ -102,6 +104,8 @@ class RunFiles:
     @property
     def energies(self):
         """Energy bins of every run, None if there is one only."""
+        if self._bin is not None:
+            return None
         return maps.read_layout(self._runs[0]["counts"]).energies
 
     @property
@@ -135,7 +139,7 @@ class RunFiles:
 
     def _read(self, entry):
         """A run, None if nothing of it lies on the common grid, and warnings."""
-        counts = maps.read_cube(entry["counts"])
+        counts = maps.read_cube(entry["counts"], energy_bin=self._bin)
         planes, *shape = counts.data.shape
         offset = geometry.offset(self._header, counts.header, shape, entry["counts"])
         block = tuple(slice(max(0, o), min(n, o + m)) for o, n, m in zip(offset, self._shape, shape, strict=True))
@@ -145,7 +149,7 @@ class RunFiles:
         cubes = {"counts": counts.data}
         for key in RUN_KEYS[1:]:
             if key in entry:
-                cubes[key] = _planes_of(key, entry[key], counts)
+                cubes[key] = _planes_of(key, entry[key], counts, self._bin)
         prepared, warnings = [], []
         for number in range(planes):
             of_bin = {key: cube[min(number, len(cube) - 1)][within] for key, cube in cubes.items()}
@@ -184,6 +188,7 @@ def runs_of(stack, acceptance):
         acceptance.data.shape,
         coverage=acceptance.data > 0,
         min_acceptance_fraction=stack["min_acceptance_fraction"],
+        energy_bin=stack["energy_bin"],
     )
 
 
@@ -238,9 +243,9 @@ def stack_options(runs, pixel_size, kernels, stack):
     }
 
 
-def _planes_of(key, name, counts):
+def _planes_of(key, name, counts, energy_bin):
     """Another map of a run, of shape (n or 1, ny, nx), once it is known to go with the counts."""
-    cube = maps.read_cube(name)
+    cube = maps.read_cube(name, energy_bin=energy_bin)
     if cube.data.shape[1:] != counts.data.shape[1:]:
         raise MapError(
             f"{key} {name} has the shape {cube.data.shape[1:]}, counts {counts.data.shape[1:]}: they must agree"

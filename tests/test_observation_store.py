@@ -284,7 +284,7 @@ def test_bad_observations_are_told_in_one_line(store, change, line):
 @pytest.mark.parametrize(
     ("more", "line"),
     [
-        ({"acceptance": __file__}, "acceptance cannot stand beside observations, which have their own"),
+        ({"acceptance": __file__}, "acceptance cannot stand beside observations: every run has its own"),
         ({"cuts": {"offset": "1 deg"}}, "cuts stands beside events only"),
     ],
 )

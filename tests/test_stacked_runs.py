@@ -13,7 +13,7 @@ from conftest import KERNELS, field_with_source, sky_header, snakemake, write_co
 from skymask import maps
 from skymask.errors import MapError
 from skymask.geometry import shifted
-from skymask.loop import iterate_runs
+from skymask.loop import iterate, iterate_runs
 from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
 from skymask.region_catalogue import Part, catalogue_regions
 from skymask.runs import RunFiles, common_grid
@@ -101,6 +101,7 @@ def run(tmp_path_factory):
                 },
             },
             "cube": {"counts": "cube.fits", "energy_kernels": ENERGY_KERNELS},
+            "bins": {"counts": "cube.fits", "energy_kernels": ENERGY_KERNELS, "energy_masks": "each"},
         },
         further_source_kernels={"small": {"shape": "disk", "radius": "0.06 deg"}},
         null_simulations={"number": 3},
@@ -208,6 +209,25 @@ def test_gammapy_reads_the_energy_bins(run):
     np.testing.assert_array_equal(cube.data, maps.read_cube(run / "results/cube/energy/background.fits").data)
     center = cube.geom.center_skydir.icrs
     assert (center.ra.deg, center.dec.deg) == pytest.approx((83.6, 22.0))
+
+
+def test_bins_with_masks_of_their_own_are_datasets(run):
+    cube = cube_with_source()
+    for number, own in enumerate(ENERGY_KERNELS):
+        kernels = {key: own.get(key, KERNELS[key]) for key in ("source_kernel", "background_kernel")}
+        result = iterate(
+            cube[number],
+            source_kernel=to_pixels(kernels["source_kernel"], SIZE),
+            background_kernel=background_kernel(SIZE, **kernels, statistic="wstat"),
+            dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], SIZE),
+        )
+        joined = {
+            name: maps.read_cube(run / f"results/bins/energy/{name}.fits") for name in ("excess", "exclusion_mask")
+        }
+        np.testing.assert_array_equal(joined["excess"].data[number], result.products.excess)
+        np.testing.assert_array_equal(joined["exclusion_mask"].data[number], result.exclusion_mask)
+        assert joined["excess"].energies.upper.tolist() == EDGES[1:].tolist()
+        assert (run / f"results/bins.bin-{number}/status.json").is_file()
 
 
 def test_finished_stack_needs_nothing_more(run):

@@ -41,6 +41,7 @@ ALLOWED = {
     "compute_significance": FITS,
     "estimate_background": FITS,
     "estimate_initial_background": SKY,
+    "join_energy_bins": FITS,
     "make_run_maps": SKY,
     "plot_convergence": SKY | {"matplotlib"},
     "plot_maps": SKY | {"matplotlib"},

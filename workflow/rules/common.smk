@@ -1,7 +1,7 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, OBSERVED, GROUPS, ADAPTIVE, CUBES, STACKED, LIBRARY and the functions that the rules
-name.
+Needs: the configuration. Makes: SETTINGS, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, LIBRARY and the functions
+that the rules name.
 """
 
 import os
@@ -15,7 +15,7 @@ from snakemake.logging import logger
 from skymask import configuration, jobs
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
-from skymask.map_sizes import has_energies
+from skymask.map_sizes import number_of_energies
 from skymask.summary import outcome_table
 
 #: Figures of every dataset that has products.
@@ -53,6 +53,7 @@ OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
 #: Files of datasets that are stacks of runs or energy bins, and maps of every energy bin.
 OF_STACKS = ("counts_on.fits", "runs.fits")
 OF_ENERGIES = ("counts", "background", "background_error", "counts_off", "alpha", "significance", "excess")
+OF_BINS = (*OF_ENERGIES, "exclusion_mask")
 #: Maps of every further source kernel.
 FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
 
@@ -103,7 +104,8 @@ LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"][
 GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
 ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel"]["shape"] == "adaptive_ring"]
-CUBES = [name for name, entry in SETTINGS.items() if has_energies(entry)]
+CUBES = [name for name, entry in SETTINGS.items() if number_of_energies(entry) > 1]
+CUBES_OF_BINS = configuration.cubes_of_bins(SETTINGS)
 STACKED = [name for name, entry in SETTINGS.items() if "runs" in entry or name in CUBES]
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 
@@ -222,9 +224,10 @@ def notes_files(wildcards):
 
 
 def run_settings(wildcards):
-    """Return the runs of a dataset and the geometry of their common grid; nothing if it has one map of counts."""
+    """Return which runs or energy bin of a dataset are read, and onto which grid; nothing if it is one map of counts."""
     entry = SETTINGS[wildcards.dataset]
-    return {key: entry[key] for key in ("runs", "geometry") if key in entry} if "runs" in entry else {}
+    keys = configuration.RUN_KEYS if "runs" in entry else ("energy_bin",)
+    return {key: entry[key] for key in keys if key in entry}
 
 
 def stack_settings(wildcards):
@@ -235,7 +238,7 @@ def stack_settings(wildcards):
     # The energy bins of one map are those of a single run.
     only = [{key: entry[key] for key in configuration.RUN_MAP_KEYS if key in entry}]
     keys = ("stacking", "energy_kernels", "min_acceptance_fraction")
-    return {"runs": entry.get("runs", only), **{key: entry[key] for key in keys}}
+    return {"runs": entry.get("runs", only), "energy_bin": entry.get("energy_bin"), **{key: entry[key] for key in keys}}
 
 
 def run_files(wildcards):
@@ -248,6 +251,37 @@ def stack_files(wildcards):
     """Return the files of which a stack is made, none if the dataset is no stack."""
     names = [run[key] for run in stack_settings(wildcards).get("runs", ()) for key in run if key != "run"]
     return list(dict.fromkeys(configuration.split_name(name)[0] for name in names))
+
+
+def finished_bins(wildcards):
+    """Return the datasets that are energy bins of a cube and have products."""
+    return [name for name in CUBES_OF_BINS[wildcards.dataset] if succeeded(name)]
+
+
+def in_bins(name):
+    """Return an input function for a product of every energy bin of a cube."""
+
+    def paths(wildcards):
+        return [f"<results>/{dataset}/{name}.fits" for dataset in finished_bins(wildcards)]
+
+    return paths
+
+
+def bin_numbers(wildcards):
+    """Return which energy bins of a cube have products."""
+    return [SETTINGS[name]["energy_bin"] for name in finished_bins(wildcards)]
+
+
+def joined_bins(wildcards):
+    """Return the maps of all cubes whose energy bins have masks of their own, if any bin has products."""
+    cubes = [name for name, bins in CUBES_OF_BINS.items() if any(map(succeeded, bins))]
+    return [f"<results>/{cube}/energy/{name}.fits" for cube in cubes for name in OF_BINS]
+
+
+def counts_of_cube(wildcards):
+    """Return the name of the counts whose energy bins have masks of their own."""
+    entry = SETTINGS[CUBES_OF_BINS[wildcards.dataset][0]]
+    return entry["runs"][0]["counts"] if "runs" in entry else entry["counts"]
 
 
 def kernel_files(wildcards):

@@ -40,6 +40,8 @@ NEEDS = {
     "estimate_background": Need(160, seconds=10),
     "compute_products": Need(230, mask_bytes=3, seconds=15),
     "compute_energy_bins": Need(300, seconds=15),
+    # Per pixel of all bins together.
+    "join_energy_bins": Need(60, seconds=5),
     "compute_limits": Need(180, seconds=10),
     "compute_further_significance": Need(230, seconds=15),
     "catalogue_regions": Need(170, mask_bytes=3, seconds=10),
@@ -63,8 +65,8 @@ UNKNOWN_PIXELS = 1_000_000
 
 @cache
 def pixels(dataset):
-    """Return the number of pixels of a dataset's counts map, whose header is read once."""
-    return pixels_of_dataset(SETTINGS[dataset]) or UNKNOWN_PIXELS
+    """Return the number of pixels of a dataset's counts map, or of a cube's bins together; headers are read once."""
+    return sum(pixels_of_dataset(SETTINGS[name]) or UNKNOWN_PIXELS for name in CUBES_OF_BINS.get(dataset, [dataset]))
 
 
 @cache

@@ -95,6 +95,8 @@ rule compute_energy_bins:
         "<logs>/{dataset}/compute_energy_bins.log",
     benchmark:
         "<benchmarks>/{dataset}/compute_energy_bins.tsv"
+    wildcard_constraints:
+        dataset=one_of(CUBES),
     conda:
         "../../environment.yml"
     threads: 1
@@ -111,6 +113,34 @@ rule compute_energy_bins:
         "Compute the energy bins of {wildcards.dataset}"
     script:
         "../../scripts/compute_energy_bins.py"
+
+
+rule join_energy_bins:
+    input:
+        **{name: in_bins(name) for name in OF_BINS},
+    output:
+        **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in OF_BINS},
+    log:
+        "<logs>/{dataset}/join_energy_bins.log",
+    benchmark:
+        "<benchmarks>/{dataset}/join_energy_bins.tsv"
+    wildcard_constraints:
+        dataset=one_of(CUBES_OF_BINS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("join_energy_bins"),
+        runtime=runtime("join_energy_bins"),
+    params:
+        counts=counts_of_cube,
+        numbers=bin_numbers,
+        bins=lambda wildcards: len(CUBES_OF_BINS[wildcards.dataset]),
+        library=LIBRARY,
+    message:
+        "Join the energy bins of {wildcards.dataset}"
+    script:
+        "../../scripts/join_energy_bins.py"
 
 
 rule compute_limits:
