@@ -27,6 +27,7 @@ wildcard_constraints:
     group=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     iteration=r"[1-9][0-9]*",
     kernel=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    run=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
 
 
 include: "workflow/rules/common.smk"

@@ -3,18 +3,17 @@
 from skymask import convergence
 from skymask.datasets import inspect, named_files
 from skymask.errors import MapError
-from skymask.jobs import job, read_json, write_json
+from skymask.jobs import job, read_notes, write_json
 
 
-def check_dataset(*, dataset, binning, files, runs, selection, kernels, output):
+def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):
     inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
-    made = read_json(binning) if binning else {"reason": None, "warnings": []}
     try:
-        if made["reason"]:
-            raise MapError(made["reason"])
+        noticed = read_notes(notes)
         found, warnings = inspect(files, runs, selection, kernels)
         inputs = found.inputs
-        inspection["warnings"] = made["warnings"] + warnings
+        # What the job of a run noticed, the stack may notice too.
+        inspection["warnings"] = list(dict.fromkeys(noticed + warnings))
         inspection["record"] = convergence.first_record(inputs.exclusion_mask, inputs.coverage, inputs.exclusion_mask)
     except MapError as error:
         inspection["reason"] = str(error)
@@ -25,7 +24,7 @@ if __name__ == "__main__":
     with job(snakemake):
         check_dataset(
             dataset=snakemake.wildcards.dataset,
-            binning=snakemake.input.get("binning"),
+            notes=snakemake.input.notes,
             files=named_files(snakemake.input, snakemake.params.hdus),
             runs=snakemake.params.runs,
             selection=snakemake.params.selection,

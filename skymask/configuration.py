@@ -28,6 +28,7 @@ DATA_KEYS = (
     "simulate",
     "events",
     "runs",
+    "observations",
     "energy_bin",
     "geometry",
     "cuts",
@@ -37,7 +38,10 @@ DATA_KEYS = (
 MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background")
 
 #: Data keys of which a dataset has one: they say where its counts come from.
-SOURCES = ("counts", "simulate", "events", "runs")
+SOURCES = ("counts", "simulate", "events", "runs", "observations")
+
+#: Data keys that need the pixels of `geometry`, and those that may have them.
+ON_GEOMETRY, WITH_GEOMETRY = ("events", "observations"), ("events", "runs", "observations")
 
 #: Keys that say which runs, or energy bins, are read onto which grid.
 RUN_KEYS = ("runs", "geometry", "energy_bin")
@@ -196,7 +200,7 @@ def with_defaults(value, schema, root):
         if key in filled:
             filled[key] = with_defaults(filled[key], subschema, root)
         elif "default" in subschema:
-            filled[key] = copy.deepcopy(subschema["default"])
+            filled[key] = with_defaults(copy.deepcopy(subschema["default"]), subschema, root)
     return filled
 
 
@@ -553,6 +557,7 @@ def _content_errors(settings):
             errors.append(f"{where} must have either {' or '.join(SOURCES)}")
         errors += _event_errors(where, entry)
         errors += _run_errors(where, entry)
+        errors += _observation_errors(where, entry)
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
@@ -698,6 +703,9 @@ def _event_errors(where, entry):
     """What a schema cannot say of event lists, their pixels and their cuts."""
     if "geometry" in entry:
         yield from _geometry_errors(where, entry)
+    for key in ON_GEOMETRY:
+        if key in entry and "geometry" not in entry:
+            yield f"{where} has {key}, and no geometry that says on which pixels to count them"
     if "events" not in entry:
         if "cuts" in entry:
             yield f"{where}.cuts stands beside events only"
@@ -705,8 +713,6 @@ def _event_errors(where, entry):
     names = event_lists(entry)
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"{where}.events: {name} stands there twice"
-    if "geometry" not in entry:
-        yield f"{where} has events, and no geometry that says on which pixels to count them"
     for key, limits in entry.get("cuts", {}).items():
         if isinstance(limits, list):
             yield from _limit_errors(f"{where}.cuts.{key}", key, limits)
@@ -715,8 +721,8 @@ def _event_errors(where, entry):
 def _geometry_errors(where, entry):
     """Pixels that nothing needs, and such as there are none."""
     geometry = entry["geometry"]
-    if "events" not in entry and "runs" not in entry:
-        yield f"{where}.geometry stands beside events or runs only"
+    if not any(key in entry for key in WITH_GEOMETRY):
+        yield f"{where}.geometry stands beside events, runs or observations only"
     elif "as" not in geometry:
         if angle_in_degrees(geometry["pixel_size"]) == 0:
             yield f"{where}.geometry.pixel_size must be more than 0"
@@ -736,6 +742,31 @@ def _run_errors(where, entry):
     for key, what in (("run", "is the name of two runs: give each its own key run"), ("counts", "stands there twice")):
         numbers = Counter(run[key] for run in entry["runs"])
         yield from (f"{where}.runs: {value} {what}" for value, number in numbers.items() if number > 1)
+
+
+def _observation_errors(where, entry):
+    """What a schema cannot say of observations: a store that is none, energies and angles that are none."""
+    if "observations" not in entry:
+        return
+    for key in ("acceptance", "additive_background"):
+        if key in entry:
+            yield f"{where}.{key} cannot stand beside observations: every run has its own"
+    where, observations = f"{where}.observations", entry["observations"]
+    store = Path(observations["store"])
+    if not store.is_dir():
+        what = "is not a folder" if store.exists() else f"does not exist (looked in {Path.cwd()})"
+        yield f"{where}.store: {store} {what}"
+    yield from _limit_errors(f"{where}.energy", "energy", observations["energy"])
+    if not _size("energy", observations["energy"][0]) > 0:
+        yield f"{where}.energy must begin above 0, got {observations['energy'][0]}"
+    cone = observations.get("cone", {})
+    if "center" in cone and abs(angle_in_degrees(cone["center"][1])) > 90:
+        yield f"{where}.cone.center.1 must be a latitude, got {cone['center'][1]}"
+    sizes = {"offset_max": observations["offset_max"]}
+    sizes |= {"cone.radius": cone["radius"]} if "radius" in cone else {}
+    for key, length in sizes.items():
+        if not 0 < angle_in_degrees(length) <= 180:
+            yield f"{where}.{key} must be more than 0 and at most 180 deg, got {length}"
 
 
 def _limit_errors(where, key, limits):

@@ -1,8 +1,10 @@
 """What a configuration will do, told before anything is computed, and everything that is wrong with it at once."""
 
+from importlib.util import find_spec
+
 import numpy as np
 
-from skymask import configuration, events, geometry, maps, pixel_kernels
+from skymask import configuration, events, geometry, maps, observation_store, pixel_kernels
 from skymask.datasets import check_kernels, inspect
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.exclusion_regions import region_mask
@@ -17,6 +19,9 @@ BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
 
 #: Jobs of the workflow for a dataset: before the loop, in every iteration, and for its results.
 JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
+
+#: Up to so many runs are named one by one.
+MAX_NAMED = 5
 
 #: Jobs for all datasets: the summary and the report.
 JOBS_FOR_ALL = 2
@@ -79,6 +84,7 @@ def number_of_jobs(settings, largest_number_of_groups):
     for name, entry in settings.items():
         iterations = entry["convergence"]["max_iterations"]
         made = "simulate" in entry or "events" in entry
+        made += _runs_to_make(entry)
         fixed = JOBS_BEFORE + JOBS_AFTER + made + ("simulate" in entry) + (number_of_energies(entry) > 1)
         fixed += (entry["background_kernel"]["shape"] == "adaptive_ring") + len(entry["further_source_kernels"])
         least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
@@ -87,6 +93,11 @@ def number_of_jobs(settings, largest_number_of_groups):
     least, most = least + joined, most + joined
     # A group decides at the start and after every iteration.
     return least + 2 * len(longest), most + sum(1 + iterations for iterations in longest.values())
+
+
+def _runs_to_make(entry):
+    """Runs whose maps are made for a dataset, a job each; 0 if it has no observations, or its runs cannot be told."""
+    return len(_result_of(observation_store.select_runs, entry["observations"]) or ()) if "observations" in entry else 0
 
 
 def expected_alpha(source, background):
@@ -165,6 +176,11 @@ def _counts(entry, mistakes):
     # What the counts will be is not known yet.
     counts = maps.SkyMap(np.zeros(shape, dtype=np.uint8), header)
     about = "to be simulated"
+    doubts = []
+    if "observations" in entry:
+        about = _observations(entry["observations"], mistakes)
+        if find_spec("gammapy") is None:
+            doubts.append(f"warning: {observation_store.NO_GAMMAPY}")
     if "events" in entry:
         number, names = 0, configuration.event_lists(entry)
         for name in names:
@@ -174,7 +190,17 @@ def _counts(entry, mistakes):
                 mistakes.append(str(error))
         files = "1 file" if len(names) == 1 else f"{len(names)} files"
         about = f"to be made of {number} events in {files}"
-    return counts, header, shape, [_grid_line(header, shape), f"counts             {about}"]
+    return counts, header, shape, [_grid_line(header, shape), f"counts             {about}", *doubts]
+
+
+def _observations(observations, mistakes):
+    """What is to be said of the runs of a dataset; mistakes in their files are added."""
+    runs = observation_store.select_runs(observations)
+    for run in runs.values():
+        mistakes += _mistakes_of(observation_store.check_run, run, observations["safe_mask"]["methods"])
+    names = ", ".join(runs) if len(runs) <= MAX_NAMED else f"{next(iter(runs))} to {list(runs)[-1]}"
+    number = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    return f"to be made of {number} of {observations['store']}: {names}"
 
 
 def _energy_lines(energies):

@@ -28,6 +28,9 @@ AXES = {"icrs": ("RA", "DEC"), "galactic": ("GLON", "GLAT")}
 #: Projections in which longitude runs evenly along one pixel axis, for ever.
 CYLINDRICAL = ("CAR", "CEA", "CYP", "MER")
 
+#: So many pixels are placed on the sky at a time, where their number must not grow with that of the map.
+PIXELS_AT_ONCE = 2**20
+
 
 def field(center, width, pixel_size, *, frame="icrs", projection="TAN"):
     """Return header and shape (ny, nx) of a field of square pixels, north up, with its centre as the reference point.
@@ -166,6 +169,40 @@ def _check_single_turn(wcs, shape):
             f"the map is {pixels} pixels wide in longitude and a full turn has {period:.6g}: "
             "counts would stand in it twice; cut it to one turn"
         )
+
+
+def box_within(header, shape, center, radius):
+    """Return the smallest box that holds all pixels of a map whose centres are near a position.
+
+    Parameters
+    ----------
+    header : Header
+    shape : (int, int)
+        Shape (ny, nx) of the map.
+    center : (float, float)
+        Longitude and latitude in the map's own frame, in degrees.
+    radius : float
+        Distance in degrees below which a pixel is near.
+
+    Returns
+    -------
+    box : (slice, slice) or None
+        Rows and columns; None if no pixel is near.
+    """
+    wcs = sky_projection(header)
+    longitude, latitude = np.radians(center)
+    middle = [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    rows, columns = np.zeros(shape[0], dtype=bool), np.zeros(shape[1], dtype=bool)
+    step = max(1, PIXELS_AT_ONCE // shape[1])
+    for start in range(0, shape[0], step):
+        y, x = np.mgrid[start : min(start + step, shape[0]), : shape[1]]
+        chords = np.linalg.norm(directions(wcs, np.column_stack([x.ravel(), y.ravel()]).astype(float)) - middle, axis=1)
+        near = (_angle(chords) < radius).reshape(y.shape)
+        rows[start : start + step] = near.any(axis=1)
+        columns |= near.any(axis=0)
+    if not rows.any():
+        return None
+    return tuple(slice(int(np.argmax(hit)), len(hit) - int(np.argmax(hit[::-1]))) for hit in (rows, columns))
 
 
 def seam_gap(header, shape):

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from skymask.configuration import library_digest
-from skymask.errors import SkymaskError
+from skymask.errors import MapError, SkymaskError
 from skymask.files import written_whole
+
+#: So many runs have their warnings told one by one.
+MAX_TOLD = 5
 
 
 @contextmanager
@@ -74,6 +77,30 @@ def read_json(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SkymaskError(f"{path} is missing or damaged ({error}): remove it and run again") from error
+
+
+def read_notes(paths):
+    """Return the warnings of the jobs that made the counts of a dataset.
+
+    Parameters
+    ----------
+    paths : list of str
+        Notes of the jobs, each with a `reason` if its counts could not be made.
+
+    Raises
+    ------
+    MapError
+        If any could not: the first reason, and how many more there are.
+    """
+    notes = [read_json(path) for path in paths]
+    reasons = [note["reason"] for note in notes if note["reason"]]
+    if reasons:
+        more = len(reasons) - 1
+        others = f" (and {more} more {'run' if more == 1 else 'runs'} cannot be used)" if more else ""
+        raise MapError(reasons[0] + others)
+    odd = [note["warnings"] for note in notes if note["warnings"]]
+    warnings = [warning for of_job in odd[:MAX_TOLD] for warning in of_job]
+    return warnings + ([f"there are warnings about {len(odd) - MAX_TOLD} more runs"] if odd[MAX_TOLD:] else [])
 
 
 def _finite(value):

@@ -42,7 +42,25 @@ def pixels_of_dataset(entry):
     if "as" in field:
         return pixels_of_file(field["as"])
     size = angle_in_degrees(field["pixel_size"])
-    return math.prod(max(1, round(angle_in_degrees(extent) / size)) for extent in field["width"])
+    planes = entry["observations"]["energy_bins"] if "observations" in entry else 1
+    return planes * math.prod(max(1, round(angle_in_degrees(extent) / size)) for extent in field["width"])
+
+
+def voxels_of_observations(entry, pixels):
+    """Return the number of pixels of the footprint of a run at most, times the parts into which energies are divided.
+
+    Parameters
+    ----------
+    entry : dict
+        Settings of a dataset of observations.
+    pixels : int
+        Of its map, all energy bins together.
+    """
+    observations, geometry = entry["observations"], entry["geometry"]
+    if "pixel_size" in geometry:
+        side = 2 * angle_in_degrees(observations["offset_max"]) / angle_in_degrees(geometry["pixel_size"])
+        pixels = min(pixels, math.ceil(side) ** 2 * observations["energy_bins"])
+    return pixels * observations["energy_oversampling"]
 
 
 def number_of_energies(entry):
@@ -52,6 +70,8 @@ def number_of_energies(entry):
 
 def number_of_planes(entry):
     """Return how many energy bins a dataset's counts have; 1 without an energy axis, or if it cannot be told."""
+    if "observations" in entry:
+        return entry["observations"]["energy_bins"]
     name = entry["runs"][0]["counts"] if "runs" in entry else entry.get("counts")
     axes = image_axes(name) if name else None
     return math.prod(axes[2:]) if axes else 1

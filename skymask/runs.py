@@ -9,15 +9,13 @@ from skymask import geometry, maps
 from skymask.energy_axes import EnergyAxis, same_axis
 from skymask.errors import MapError
 from skymask.inputs import prepare_data
+from skymask.jobs import MAX_TOLD
 from skymask.pixel_kernels import kernels_of_bins
 from skymask.region_catalogue import Part
 from skymask.stacking import Run, estimate_bins, estimate_stack
 
 #: Maps that a run may have beside its counts.
 RUN_KEYS = ("counts", "acceptance", "coverage", "additive_background")
-
-#: So many runs have their warnings told one by one.
-MAX_TOLD = 5
 
 
 class Grid(NamedTuple):

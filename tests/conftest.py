@@ -84,6 +84,16 @@ def shared():
 
 
 @pytest.fixture(scope="session")
+def gammapy():
+    """The package gammapy; without it a test is skipped, in CI it fails."""
+    if os.environ.get("SKYMASK_REQUIRE_GAMMAPY"):
+        import gammapy
+
+        return gammapy
+    return pytest.importorskip("gammapy")
+
+
+@pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """A copy of the repository's files, in which a test may run and write."""
     target = tmp_path_factory.mktemp("clone") / "sky mask"

@@ -260,10 +260,13 @@ MISTAKES = {
         "datasets.crab.further_source_kernels.wide.path: none.fits does not exist",
     ),
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
-    "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate or events or runs"),
+    "no counts": (
+        {"datasets": {"crab": {}}},
+        "datasets.crab must have either counts or simulate or events or runs or observations",
+    ),
     "counts and a simulation": (
         {"datasets": crab(counts=str(ROOT / "config.yaml"))},
-        "datasets.crab must have either counts or simulate or events or runs",
+        "datasets.crab must have either counts or simulate or events or runs or observations",
     ),
     "acceptance beside a simulation": (
         {"datasets": crab(acceptance=str(ROOT / "config.yaml"))},
@@ -816,7 +819,10 @@ def event_mistakes(**entry):
 
 # Every row: keys of a dataset of events, and the one line that is said of them.
 EVENT_MISTAKES = {
-    "counts and events": ({"counts": "c.fits"}, "datasets.crab must have either counts or simulate or events or runs"),
+    "counts and events": (
+        {"counts": "c.fits"},
+        "datasets.crab must have either counts or simulate or events or runs or observations",
+    ),
     "no centre": (
         {"geometry": {key: GEOMETRY[key] for key in ("width", "pixel_size")}},
         "datasets.crab.geometry lacks the key center",
@@ -907,7 +913,8 @@ def test_events_need_a_geometry():
 @pytest.mark.parametrize("key", ["geometry", "cuts"])
 def test_geometry_and_cuts_need_events(key):
     value = {"geometry": GEOMETRY, "cuts": {"offset": "2 deg"}}[key]
-    with pytest.raises(ConfigurationError, match=f"datasets.crab.{key} stands beside events"):
+    beside = {"geometry": "events, runs or observations", "cuts": "events"}[key]
+    with pytest.raises(ConfigurationError, match=f"datasets.crab.{key} stands beside {beside} only"):
         settings_of(datasets=crab(**{key: value}))
 
 
@@ -967,7 +974,10 @@ RUN_MISTAKES = {
         {"runs": [{"counts": "c.fits", "acceptence": "c.fits"}]},
         "datasets.crab.runs.0.acceptence is no known key (did you mean acceptance?)",
     ),
-    "counts and runs": ({"counts": "c.fits"}, "datasets.crab must have either counts or simulate or events or runs"),
+    "counts and runs": (
+        {"counts": "c.fits"},
+        "datasets.crab must have either counts or simulate or events or runs or observations",
+    ),
     "unknown stacking": (
         {"stacking": "counts"},
         "datasets.crab.stacking must be one of variance, counts_off, got 'counts'",

@@ -1,8 +1,11 @@
 """What `skymask check` says: of good configurations what they will do, of others everything that is wrong at once."""
 
+import re
+
 import numpy as np
 import pytest
 from conftest import KERNELS, field_with_source, write_config, write_map
+from stores import write_store
 from test_events import columns_of, write_events
 
 from skymask import configuration, kernels
@@ -43,6 +46,52 @@ def test_a_good_configuration_is_foretold(folder):
     assert f"background_kernel  ring inner_radius=0.4 deg width=0.25 deg: {size} pixels in 27 x 27" in text
     assert f"alpha              {21 / size:.3g} with flat acceptance and nothing excluded" in text
     assert not (folder / "results").exists()
+
+
+def observations(**more):
+    """Observations of the hand-made store in the folder `dl3`."""
+    return {"store": "dl3", "energy": ["1 TeV", "10 TeV"], "offset_max": "2 deg", **more}
+
+
+def test_observations_are_foretold(folder):
+    write_store(folder / "dl3")
+    write_config("config.yaml", datasets={"stack": {"observations": observations(), "geometry": GEOMETRY}})
+    lines, mistakes = forecast("config.yaml")
+    assert mistakes == []
+    assert "  counts             to be made of 3 runs of dl3: 11, 12, 13" in lines
+    # The jobs of a map, and one for every run.
+    write_config("map.yaml", datasets={"map": {"counts": "counts.fits"}})
+    (map_jobs, run_jobs) = (
+        int(re.search(r", (\d+) jobs", text)[1]) for text in (forecast("map.yaml")[0][-1], lines[-1])
+    )
+    assert run_jobs == map_jobs + 3
+
+
+def test_all_runs_that_cannot_be_used_are_said_at_once(folder):
+    write_store(folder / "dl3")
+    for name in ("run_11.fits", "run_13.fits"):
+        (folder / "dl3" / name).unlink()
+    datasets = {
+        "gone": {"observations": observations(), "geometry": GEOMETRY},
+        "none": {"observations": observations(target="Vela"), "geometry": GEOMETRY},
+    }
+    write_config("config.yaml", datasets=datasets)
+    _, mistakes = forecast("config.yaml")
+    named = "does not exist, though the hdu-index of dl3 names it"
+    assert mistakes == [
+        f"gone: run 11: dl3/run_11.fits {named}",
+        f"gone: run 13: dl3/run_13.fits {named}",
+        "none: none of the 3 runs of dl3 passes the selection (target)",
+    ]
+
+
+def test_without_gammapy_observations_are_warned_of(folder, monkeypatch):
+    write_store(folder / "dl3")
+    write_config("config.yaml", datasets={"stack": {"observations": observations(), "geometry": GEOMETRY}})
+    monkeypatch.setattr("skymask.forecast.find_spec", lambda name: None)
+    lines, mistakes = forecast("config.yaml")
+    assert mistakes == []
+    assert sum(line.startswith("  warning: observations need gammapy, which is not installed") for line in lines) == 1
 
 
 def test_everything_that_is_wrong_is_said_at_once(folder):

@@ -4,8 +4,6 @@ gammapy convolves in single precision, hence the tolerances: 1e-5 relative to th
 deviations, to which a relative error of 1e-6 in the off counts of about 20,000 grows at the highest significances.
 """
 
-import os
-
 import numpy as np
 import pytest
 from conftest import code_blocks, field_with_source, snakemake, write_config, write_map
@@ -15,15 +13,6 @@ from skymask import KernelBackgroundEstimator, RingBackgroundEstimator, compute_
 from skymask.loop import compute_products
 
 pytestmark = [pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(scope="module")
-def gammapy():
-    if os.environ.get("SKYMASK_REQUIRE_GAMMAPY"):
-        import gammapy
-
-        return gammapy
-    return pytest.importorskip("gammapy")
 
 
 def test_one_step_is_that_of_gammapy(gammapy, shared):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from skymask.configuration import library_digest
-from skymask.errors import SkymaskError
-from skymask.jobs import read_json, write_json
+from skymask.errors import MapError, SkymaskError
+from skymask.jobs import read_json, read_notes, write_json
 
 ROOT = Path(__file__).parent.parent
 
@@ -127,3 +127,34 @@ def test_damaged_file_is_refused_by_name(tmp_path, content):
 def test_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(SkymaskError, match=r"a\.json is missing or damaged"):
         read_json(tmp_path / "a.json")
+
+
+def notes_of(tmp_path, *reasons):
+    """Write notes of jobs and return their paths."""
+    paths = [str(tmp_path / f"{number}.json") for number in range(len(reasons))]
+    for number, (path, reason) in enumerate(zip(paths, reasons, strict=True)):
+        write_json(path, {"reason": reason, "warnings": [] if reason else [f"warning {number}"]})
+    return paths
+
+
+def test_notes_are_warnings_in_their_order(tmp_path):
+    assert read_notes(notes_of(tmp_path, None, None)) == ["warning 0", "warning 1"]
+    assert read_notes([]) == []
+
+
+def test_warnings_about_many_runs_are_told_of_some(tmp_path):
+    told = read_notes(notes_of(tmp_path, *[None] * 8))
+    assert told == [*(f"warning {number}" for number in range(5)), "there are warnings about 3 more runs"]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "line"),
+    [
+        ((None, "run 2 is bad"), "run 2 is bad"),
+        (("run 1 is bad", "run 2 is bad"), r"run 1 is bad \(and 1 more run cannot be used\)"),
+        (("run 1 is bad", None, "c", "d"), r"run 1 is bad \(and 2 more runs cannot be used\)"),
+    ],
+)
+def test_notes_with_reasons_are_one_line(tmp_path, reasons, line):
+    with pytest.raises(MapError, match=f"^{line}$"):
+        read_notes(notes_of(tmp_path, *reasons))

@@ -42,6 +42,17 @@ def test_conda_environment_has_the_packages_and_bounds_of_the_project():
     assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements().items()}
 
 
+def test_environment_of_observations_is_that_of_the_workflow_with_gammapy():
+    texts = [
+        (REPOSITORY / name).read_text(encoding="utf-8") for name in ("environment.yml", "workflow/envs/gammapy.yml")
+    ]
+    common, with_gammapy = (yaml.safe_load(text) for text in texts)
+    (gammapy,) = set(with_gammapy["dependencies"]) - set(common["dependencies"])
+    assert set(common["dependencies"]) < set(with_gammapy["dependencies"])
+    assert Requirement(gammapy).specifier == requirements("gammapy")["gammapy"]
+    assert with_gammapy["channels"] == common["channels"]
+
+
 @pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy"))])
 def test_lock_satisfies_the_project(lock, extras):
     versions = locked(lock)
@@ -109,7 +120,7 @@ def test_python_example_prints_what_it_says(page):
 
 
 def test_readme_configuration_and_commands_work(tmp_path):
-    config, ring, regions, _events, _runs = code_blocks("README.md", "yaml")
+    config, ring, regions, *_ = code_blocks("README.md", "yaml")
     (tmp_path / "mine.yaml").write_text(config + regions)
     (tmp_path / "sources.reg").write_text("fk5\ncircle(83.1,22.3,0.1)\n")
     positions = Table({"ra": [84.1], "dec": [21.8]})

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 from conftest import REPOSITORY, field_with_source, sky_header, snakemake, write_config, write_map
 
-from skymask.map_sizes import pixels_of_dataset, pixels_of_file
+from skymask.map_sizes import pixels_of_dataset, pixels_of_file, voxels_of_observations
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from peak_memory import measure
@@ -54,6 +54,16 @@ def test_no_size_of_what_is_no_map(tmp_path, content):
 
 def test_size_of_a_simulation_is_width_over_pixel_size():
     assert pixels_of_dataset({"simulate": {"width": ["3 deg", "90 arcmin"], "pixel_size": "0.02 deg"}}) == 150 * 75
+
+
+def test_a_run_is_as_large_as_its_footprint_in_all_parts_of_its_energies():
+    geometry = {"width": ["10 deg", "5 deg"], "pixel_size": "0.1 deg"}
+    observations = {"energy_bins": 3, "energy_oversampling": 7, "offset_max": "2 deg"}
+    entry = {"observations": observations, "geometry": geometry}
+    assert pixels_of_dataset(entry) == 100 * 50 * 3
+    assert voxels_of_observations(entry, 100 * 50 * 3) == 40 * 40 * 3 * 7
+    wide = entry | {"observations": observations | {"offset_max": "20 deg"}}
+    assert voxels_of_observations(wide, 100 * 50 * 3) == 100 * 50 * 3 * 7
 
 
 def test_a_larger_map_asks_for_more_and_one_that_cannot_be_read_for_something(tmp_path):

@@ -42,6 +42,7 @@ ALLOWED = {
     "estimate_background": FITS,
     "estimate_initial_background": SKY,
     "join_energy_bins": FITS,
+    "make_run_maps": SKY,
     "plot_convergence": SKY | {"matplotlib"},
     "plot_maps": SKY | {"matplotlib"},
     "plot_ring_radius": SKY | {"matplotlib"},

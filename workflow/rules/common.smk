@@ -1,6 +1,7 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, LIBRARY and the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, LIBRARY and the functions
+that the rules name.
 """
 
 import os
@@ -56,6 +57,9 @@ OF_BINS = (*OF_ENERGIES, "exclusion_mask")
 #: Maps of every further source kernel.
 FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
 
+#: Settings of observations that say how maps are made of a run, but for those that select runs.
+OBSERVED_KEYS = ("energy", "energy_bins", "energy_oversampling", "offset_max", "safe_mask")
+
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
     "threshold",
@@ -84,6 +88,14 @@ try:
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
+    OBSERVED = {}
+    if any("observations" in entry for entry in SETTINGS.values()):
+        # Only these need astropy here.
+        from skymask import observation_store
+
+        OBSERVED = observation_store.runs_of_datasets(SETTINGS)
+        for name, runs in OBSERVED.items():
+            SETTINGS[name]["runs"] = observation_store.run_entries(runs, f"{RESULTS}/{name}/runs")
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
@@ -148,18 +160,15 @@ def data_hdus(wildcards):
 
 
 def file_identity(wildcards):
-    """Return name, size and time of every file of a dataset by key, but for those of which its counts are made.
+    """Return name, size and time of every file of a dataset by key, but for those of which its counts are made, or that jobs make.
 
     No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
     """
     entry = SETTINGS[wildcards.dataset]
-    return identity(
-        {
-            key: name
-            for key, name in configuration.file_names(entry).items()
-            if key not in configuration.event_names(entry)
-        }
-    )
+    made = configuration.event_names(entry)
+    if wildcards.dataset in OBSERVED:
+        made |= configuration.run_names(entry)
+    return identity({key: name for key, name in configuration.file_names(entry).items() if key not in made})
 
 
 def event_identity(wildcards):
@@ -184,6 +193,34 @@ def event_settings(wildcards):
     entry = SETTINGS[wildcards.dataset]
     names = configuration.event_lists(entry)
     return {"names": names, "geometry": entry["geometry"], "cuts": entry.get("cuts", {})}
+
+
+def observed_files(wildcards):
+    """Return the files of which the maps of a run are made; what is missing, the script says."""
+    files = observation_store.files_of_run(OBSERVED[wildcards.dataset][wildcards.run])
+    return [file for file in files if os.path.isfile(file)] + event_files(wildcards)
+
+
+def observed_settings(wildcards):
+    """Return what a run's maps are made of, and how."""
+    entry = SETTINGS[wildcards.dataset]
+    return {
+        "run": OBSERVED[wildcards.dataset][wildcards.run],
+        "geometry": entry["geometry"],
+        "options": {key: entry["observations"][key] for key in OBSERVED_KEYS},
+    }
+
+
+def observed_identity(wildcards):
+    """Return name, size and time of every file of which the maps of a run are made."""
+    return identity(dict(enumerate(observed_files(wildcards))))
+
+
+def notes_files(wildcards):
+    """Return what was noticed when the counts of a dataset were made of events, or those of its runs."""
+    if wildcards.dataset in OBSERVED:
+        return [f"<results>/{wildcards.dataset}/runs/{run}.json" for run in OBSERVED[wildcards.dataset]]
+    return [f"<results>/{wildcards.dataset}/binning.json"] if "events" in SETTINGS[wildcards.dataset] else []
 
 
 def run_settings(wildcards):
@@ -245,11 +282,6 @@ def counts_of_cube(wildcards):
     """Return the name of the counts whose energy bins have masks of their own."""
     entry = SETTINGS[CUBES_OF_BINS[wildcards.dataset][0]]
     return entry["runs"][0]["counts"] if "runs" in entry else entry["counts"]
-
-
-def binning_file(wildcards):
-    """Return what was noticed when the events of a dataset were counted, by key; nothing if it has no events."""
-    return {"binning": f"<results>/{wildcards.dataset}/binning.json"} if "events" in SETTINGS[wildcards.dataset] else {}
 
 
 def kernel_files(wildcards):

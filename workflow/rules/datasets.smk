@@ -1,7 +1,7 @@
 """Data in: simulated skies, events counted on pixels, and the inspection of every dataset before anything is computed.
 
 Needs: the users' files. Makes: simulation.fits for simulated datasets, binned_counts.fits and binning.json for those of
-events, and inspection.json for all, which says whether the dataset can be used and, if not, why.
+events, runs/{run}.fits and .json for every run of those of observations, and inspection.json for all, which says whether the dataset can be used and, if not, why.
 """
 
 
@@ -53,11 +53,37 @@ rule bin_events:
         "../../scripts/bin_events.py"
 
 
+rule make_run_maps:
+    input:
+        files=observed_files,
+    output:
+        maps="<results>/{dataset}/runs/{run}.fits",
+        notes="<results>/{dataset}/runs/{run}.json",
+    log:
+        "<logs>/{dataset}/make_run_maps/{run}.log",
+    benchmark:
+        "<benchmarks>/{dataset}/make_run_maps/{run}.tsv"
+    conda:
+        "../envs/gammapy.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("make_run_maps"),
+        runtime=runtime("make_run_maps"),
+    params:
+        settings=observed_settings,
+        identity=observed_identity,
+        library=LIBRARY,
+    message:
+        "Make the maps of run {wildcards.run} of {wildcards.dataset}"
+    script:
+        "../../scripts/make_run_maps.py"
+
+
 rule check_dataset:
     input:
         unpack(data_files),
-        unpack(binning_file),
         run_files=run_files,
+        notes=notes_files,
         kernel_files=kernel_files,
         region_files=region_files,
     output:

@@ -10,15 +10,21 @@ because nodes of a cluster differ. A retry gets as much again.
 from math import ceil
 from typing import NamedTuple
 
-from skymask.map_sizes import pixels_of_dataset
+from skymask.map_sizes import pixels_of_dataset, voxels_of_observations
 
 
 class Need(NamedTuple):
-    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads; time per megapixel."""
+    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads; time per megapixel.
+
+    Of a run of observations, memory and time of every part of its energies too. Imports count where they are heavy, in MB.
+    """
 
     pixel_bytes: float = 0
     mask_bytes: float = 0
     seconds: float = 0
+    voxel_bytes: float = 0
+    voxel_seconds: float = 0
+    imports: float = 0
 
 
 #: By script, with a margin; a script that is not here works on small tables.
@@ -26,6 +32,7 @@ NEEDS = {
     "simulate_counts": Need(60, seconds=20),
     # Event lists are read in pieces, whose size the constant for the interpreter covers.
     "bin_events": Need(60, seconds=60),
+    "make_run_maps": Need(60, seconds=30, voxel_bytes=250, voxel_seconds=15, imports=200),
     "check_dataset": Need(160, seconds=10),
     "estimate_initial_background": Need(160, seconds=10),
     "compute_significance": Need(120, seconds=10),
@@ -62,6 +69,12 @@ def pixels(dataset):
     return sum(pixels_of_dataset(SETTINGS[name]) or UNKNOWN_PIXELS for name in CUBES_OF_BINS.get(dataset, [dataset]))
 
 
+@cache
+def voxels_of_run(dataset):
+    """Return the number of pixels of a run's footprint, times the parts into which its energies are divided."""
+    return voxels_of_observations(SETTINGS[dataset], pixels(dataset))
+
+
 def memory(script):
     """Return a function for the memory of a script's job, in MB."""
     need = NEEDS.get(script, Need())
@@ -69,7 +82,10 @@ def memory(script):
     def megabytes(wildcards, input, attempt):
         masks = len(input.masks) if need.mask_bytes else 0
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
-        return attempt * (INTERPRETER + (ceil(of_pixel * pixels(wildcards.dataset) / 1e6) if of_pixel else 0))
+        size = of_pixel * pixels(wildcards.dataset) if of_pixel else 0
+        if need.voxel_bytes:
+            size += need.voxel_bytes * voxels_of_run(wildcards.dataset)
+        return attempt * (INTERPRETER + need.imports + ceil(size / 1e6))
 
     return megabytes
 
@@ -80,6 +96,8 @@ def runtime(script):
 
     def minutes(wildcards, attempt):
         seconds = need.seconds * pixels(wildcards.dataset) / 1e6 if need.seconds else 0
+        if need.voxel_seconds:
+            seconds += need.voxel_seconds * voxels_of_run(wildcards.dataset) / 1e6
         if script == "simulate_null":
             seconds *= SETTINGS[wildcards.dataset]["null_simulations"]["number"]
         return attempt * ceil((START_UP + seconds) / 60)
