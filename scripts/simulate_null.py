@@ -2,7 +2,7 @@
 
 from skymask import maps, null_simulations
 from skymask.jobs import job, read_json, write_json
-from skymask.pixel_kernels import to_pixels
+from skymask.pixel_kernels import background_kernel, to_pixels
 
 
 def write_null(
@@ -12,7 +12,6 @@ def write_null(
     exclusion_mask,
     quality,
     kernels,
-    statistic,
     background_systematic,
     threshold,
     simulate,
@@ -20,14 +19,14 @@ def write_null(
 ):
     acceptance, additive_background = maps.read_acceptance(acceptance)
     size = maps.pixel_size(acceptance.header)
-    source_kernel, background_kernel = (to_pixels(kernel, size) for kernel in kernels)
+    source_kernel = to_pixels(kernels["source_kernel"], size)
     simulations = null_simulations.simulate_null(
         maps.read_product(background)["background"].data,
         acceptance.data,
         maps.read_product(exclusion_mask)["exclusion_mask"].data == 1,
         source_kernel,
-        background_kernel,
-        statistic=statistic,
+        background_kernel(size, **kernels),
+        statistic=kernels["statistic"],
         background_systematic=background_systematic,
         additive_background=additive_background,
         threshold=threshold,
@@ -52,8 +51,7 @@ if __name__ == "__main__":
             acceptance=snakemake.input.acceptance,
             exclusion_mask=snakemake.input.exclusion_mask,
             quality=snakemake.input.quality,
-            kernels=(snakemake.params.kernels["source_kernel"], snakemake.params.kernels["background_kernel"]),
-            statistic=snakemake.params.kernels["statistic"],
+            kernels=snakemake.params.kernels,
             background_systematic=snakemake.params.background_systematic,
             threshold=snakemake.params.threshold,
             simulate=snakemake.params.simulate,

@@ -263,8 +263,15 @@ def event_names(entry):
 
 def kernel_names(entry):
     """Return the names of the files of a dataset's kernels by key, of those that are arrays in files."""
-    kernels = {key: entry.get(key, {}) for key in ("source_kernel", "background_kernel")}
+    kernels = {key: entry.get(key, {}) for key in ("source_kernel", "background_kernel")} | mask_kernels(entry)
     return {f"{key}.path": kernel["path"] for key, kernel in kernels.items() if "path" in kernel}
+
+
+def mask_kernels(entry):
+    """Return the further source kernels of a dataset's mask by key."""
+    return {
+        f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(entry.get("mask_source_kernels", ()))
+    }
 
 
 def further_kernel_names(entry):
@@ -489,8 +496,9 @@ def _content_errors(settings):
                 errors.append(f"{where}.{key}: {file} is not a file")
             elif not os.access(file, os.R_OK):
                 errors.append(f"{where}.{key}: {file} cannot be read, permission denied")
-        for key in ("source_kernel", "background_kernel"):
-            errors += _ring_errors(where, key, entry.get(key, {}))
+        kernels = {key: entry.get(key, {}) for key in ("source_kernel", "background_kernel")}
+        for key, kernel in (kernels | mask_kernels(entry)).items():
+            errors += _ring_errors(where, key, kernel)
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
     return errors

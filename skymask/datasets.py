@@ -187,7 +187,9 @@ def inspect(files, selection, kernels):
     return dataset, dataset.inputs.warnings + doubts
 
 
-def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic):
+def check_kernels(
+    inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic, mask_source_kernels=()
+):
     """Return warnings about the kernels of a dataset, which are those of the configuration.
 
     Raises
@@ -196,7 +198,9 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
         If they make no sense on its pixels; the numbers are in the message.
     """
     shape = inputs.counts.shape
-    for key, kernel in (("source_kernel", source_kernel), ("background_kernel", background_kernel)):
+    of_mask = {f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(mask_source_kernels)}
+    named = {"source_kernel": source_kernel, "background_kernel": background_kernel, **of_mask}
+    for key, kernel in named.items():
         for name in ("radius", "sigma", "inner_radius", "width", "step", "max_outer_radius"):
             if name in kernel:
                 _check_length(f"{key}.{name}", kernel[name], pixel_size, shape)
@@ -211,21 +215,24 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
             )
     source = pixel_kernels.to_pixels(source_kernel, pixel_size)
     whole = pixel_kernels.to_pixels(background_kernel, pixel_size)
+    sources = [source, *(pixel_kernels.to_pixels(kernel, pixel_size) for kernel in mask_source_kernels)]
     if kernels.is_field_of_view(whole):
         return []
-    used = kernels.off_kernel(whole, source, statistic)
+    on_pixels = kernels.under_any(sources)
+    used = kernels.off_kernel(whole, on_pixels, statistic)
+    of_sources = "source_kernel and mask_source_kernels" if of_mask else "source_kernel"
     # No ring of an adaptive ring shares more pixels with the source kernel than the smallest.
     smallest, of_used = (kernel.rings if kernels.is_adaptive(kernel) else (kernel,) for kernel in (whole, used))
-    shared = np.count_nonzero(smallest[0]) - np.count_nonzero(kernels.without(smallest[0], source))
+    shared = np.count_nonzero(smallest[0]) - np.count_nonzero(kernels.without(smallest[0], on_pixels))
     warnings = []
     if shared and statistic == "wstat":
         warnings.append(
-            f"background_kernel does not clear source_kernel: the {shared} pixels they share are left out of it"
+            f"background_kernel does not clear {of_sources}: the {shared} pixels they share are left out of it"
         )
     elif shared and is_ring:
-        warnings.append(f"background_kernel does not clear source_kernel: they share {shared} pixels")
+        warnings.append(f"background_kernel does not clear {of_sources}: they share {shared} pixels")
     if not any(kernel.any() for kernel in of_used):
-        raise MapError("background_kernel lies under source_kernel as a whole: nothing is left to estimate from")
+        raise MapError(f"background_kernel lies under {of_sources} as a whole: nothing is left to estimate from")
     usable = inputs.coverage & inputs.exclusion_mask
     sides = f"({of_used[-1].shape[1]} x {of_used[-1].shape[0]} pixels)"
     on_map = f"anywhere on the map ({shape[1]} x {shape[0]} pixels)"

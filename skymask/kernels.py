@@ -232,6 +232,16 @@ def without(kernel, other):
     return kernel
 
 
+def under_any(kernels):
+    """Return the pixels under any of several kernels, all centred on the same pixel, as a boolean kernel."""
+    half_y, half_x = np.max([kernel.shape for kernel in kernels], axis=0) // 2
+    pixels = np.zeros((2 * half_y + 1, 2 * half_x + 1), dtype=bool)
+    for kernel in kernels:
+        y, x = (n // 2 for n in kernel.shape)
+        pixels[half_y - y : half_y + y + 1, half_x - x : half_x + x + 1] |= kernel > 0
+    return pixels
+
+
 def shared_pixels(kernel, other):
     """Return how many pixels lie under both kernels, of an adaptive ring under the ring that shares most.
 

@@ -146,6 +146,7 @@ def iterate(
     source_kernel,
     background_kernel,
     dilation_kernel,
+    mask_source_kernels=(),
     acceptance=None,
     exclusion_mask=None,
     background=None,
@@ -174,6 +175,9 @@ def iterate(
     source_kernel, background_kernel, dilation_kernel : ndarray
         Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array, an
         adaptive ring or the field of view), and by which excluded regions grow.
+    mask_source_kernels : sequence of ndarray
+        Further source kernels for the mask: a pixel is excluded if the significance under any of them says so. The
+        background is the same for all, and the maps returned are those of `source_kernel`.
     acceptance : array_like, shape (ny, nx), optional
         Expected background per pixel up to one factor.
     exclusion_mask : array_like, shape (ny, nx), optional
@@ -241,7 +245,9 @@ def iterate(
     if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
         background_kernel = kernels.from_array(background_kernel)
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
-    background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
+    mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
+    on_pixels = kernels.under_any([source_kernel, *mask_source_kernels])
+    background_kernel = kernels.off_kernel(background_kernel, on_pixels, statistic)
     inputs = prepare(
         counts,
         acceptance=acceptance,
@@ -259,6 +265,7 @@ def iterate(
         statistic=statistic,
         threshold=threshold,
         background_systematic=background_systematic,
+        mask_source_kernels=mask_source_kernels,
         whole=whole,
     )
     dilate = Dilation(dilation_kernel)
@@ -271,6 +278,7 @@ def iterate(
             estimate.reached,
             estimate.starved,
             estimate.significance() if whole else None,
+            further=estimate.further,
             coverage=coverage,
             **shaping,
             dilate=dilate,

@@ -57,10 +57,10 @@ def to_pixels(kernel, pixel_size):
         raise MapError(f"kernel {describe(kernel)}: {error}") from error
 
 
-def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
+def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic, mask_source_kernels=()):
     """Return the background kernel of the configuration on pixels, as the statistic allows it."""
-    pixels = to_pixels(background_kernel, pixel_size)
-    return kernels.off_kernel(pixels, to_pixels(source_kernel, pixel_size), statistic)
+    sources = [to_pixels(kernel, pixel_size) for kernel in (source_kernel, *mask_source_kernels)]
+    return kernels.off_kernel(to_pixels(background_kernel, pixel_size), kernels.under_any(sources), statistic)
 
 
 def dilation_kernel(radius, pixel_size):

@@ -80,6 +80,7 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("MAXHOLE", settings["max_hole_pixels"], "largest hole filled, in pixels"),
         ("GROWTH", describe(settings["region_growth"], kind="law")[:67], "growth of regions"),
         ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
+        ("MASKKERN", _kernels(settings["mask_source_kernels"])[:67], "further source kernels of the mask"),
         *_background_kernel_cards(settings["background_kernel"], quality),
         ("DILATION", settings["dilation_radius"], "dilation radius"),
         ("MASKUPD", settings["mask_update"], "mask update"),
@@ -120,6 +121,11 @@ def cards_of_further_kernel(header, name, kernel):
         ("LOOPKERN", loop, "source kernel of the loop"),
         ("FURTHER", name[:67], "name of the further source kernel"),
     ]
+
+
+def _kernels(kernels):
+    """Several kernels in a few words."""
+    return ", ".join(map(describe, kernels)) or "none"
 
 
 def _background_kernel_cards(kernel, quality):

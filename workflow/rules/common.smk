@@ -50,6 +50,9 @@ OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
 #: Maps of every further source kernel.
 FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
 
+#: Settings that make a background, and say which source kernels it must be clear of.
+KERNEL_KEYS = ("source_kernel", "mask_source_kernels", "background_kernel", "statistic")
+
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
     "threshold",

@@ -74,7 +74,7 @@ rule check_dataset:
     params:
         hdus=data_hdus,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
-        kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic"),
+        kernels=settings(*KERNEL_KEYS, "dilation_radius"),
         identity=file_identity,
         library=LIBRARY,
     message:

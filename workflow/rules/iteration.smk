@@ -28,7 +28,7 @@ rule estimate_initial_background:
     params:
         hdus=data_hdus,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         identity=file_identity,
         library=LIBRARY,
     message:
@@ -57,6 +57,7 @@ rule compute_significance:
         runtime=runtime("compute_significance"),
     params:
         source_kernel=setting("source_kernel"),
+        mask_source_kernels=setting("mask_source_kernels"),
         options=settings("statistic", "background_systematic"),
         identity=file_identity,
         library=LIBRARY,
@@ -114,7 +115,7 @@ rule estimate_background:
         mem_mb=memory("estimate_background"),
         runtime=runtime("estimate_background"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         identity=file_identity,
         library=LIBRARY,
     message:

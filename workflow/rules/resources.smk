@@ -14,10 +14,12 @@ from skymask.map_sizes import pixels_of_dataset
 
 
 class Need(NamedTuple):
-    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads; time per megapixel."""
+    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads and every one of
+    `mask_source_kernels`; time per megapixel, the same for every one of these kernels."""
 
     pixel_bytes: float = 0
     mask_bytes: float = 0
+    kernel_bytes: float = 0
     seconds: float = 0
 
 
@@ -28,8 +30,8 @@ NEEDS = {
     "bin_events": Need(60, seconds=60),
     "check_dataset": Need(160, seconds=10),
     "estimate_initial_background": Need(160, seconds=10),
-    "compute_significance": Need(120, seconds=10),
-    "update_exclusion_mask": Need(100, seconds=10),
+    "compute_significance": Need(120, kernel_bytes=30, seconds=10),
+    "update_exclusion_mask": Need(100, kernel_bytes=30, seconds=10),
     "estimate_background": Need(160, seconds=10),
     "compute_products": Need(230, mask_bytes=3, seconds=15),
     "compute_limits": Need(180, seconds=10),
@@ -66,6 +68,8 @@ def memory(script):
     def megabytes(wildcards, input, attempt):
         masks = len(input.masks) if need.mask_bytes else 0
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
+        if need.kernel_bytes:
+            of_pixel += need.kernel_bytes * len(SETTINGS[wildcards.dataset]["mask_source_kernels"])
         return attempt * (INTERPRETER + (ceil(of_pixel * pixels(wildcards.dataset) / 1e6) if of_pixel else 0))
 
     return megabytes
@@ -79,6 +83,8 @@ def runtime(script):
         seconds = need.seconds * pixels(wildcards.dataset) / 1e6 if need.seconds else 0
         if script == "simulate_null":
             seconds *= SETTINGS[wildcards.dataset]["null_simulations"]["number"]
+        if need.kernel_bytes:
+            seconds *= 1 + len(SETTINGS[wildcards.dataset]["mask_source_kernels"])
         return attempt * ceil((START_UP + seconds) / 60)
 
     return minutes

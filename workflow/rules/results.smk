@@ -36,7 +36,7 @@ rule compute_products:
         runtime=runtime("compute_products"),
     params:
         loop=loop_state,
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         background_systematic=setting("background_systematic"),
         exclusion=settings("dilation_radius", "min_acceptance_fraction", *MASK_KEYS),
         convergence=setting("convergence"),
@@ -116,7 +116,7 @@ rule compute_further_significance:
         mem_mb=memory("compute_further_significance"),
         runtime=runtime("compute_further_significance"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         further_kernel=further_kernel,
         background_systematic=setting("background_systematic"),
         limits=setting("limits"),
@@ -151,7 +151,7 @@ rule catalogue_regions:
         mem_mb=memory("catalogue_regions"),
         runtime=runtime("catalogue_regions"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         library=LIBRARY,
     message:
         "Catalogue the excluded regions of {wildcards.dataset}"
@@ -179,7 +179,7 @@ rule simulate_null:
         mem_mb=memory("simulate_null"),
         runtime=runtime("simulate_null"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         background_systematic=setting("background_systematic"),
         threshold=setting("threshold"),
         simulate=setting("null_simulations"),
