@@ -421,6 +421,7 @@ def _explain(error):
                 "integer": "a whole number",
                 "string": "text",
                 "null": "null",
+                "boolean": "true or false",
             }
             expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
             yield f"{where} must be {' or '.join(kinds.get(kind, f'a {kind}') for kind in expected)}, got {value!r}"

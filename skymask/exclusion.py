@@ -8,6 +8,7 @@ decision for starved pixels; holes, growth of regions, dilation; what the last m
 import numpy as np
 
 from skymask import blocks, kernels, sums
+from skymask.quality import in_widths
 
 #: Pixels that touch at a corner belong together.
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -58,6 +59,7 @@ def exclude(
     previous_decision,
     further=(),
     threshold_low=None,
+    threshold_in_widths=False,
     min_pixels=1,
     max_hole_pixels=0,
     region_growth=None,
@@ -82,6 +84,9 @@ def exclude(
         True where there is data.
     threshold, threshold_low, min_pixels : float, float or None, int
         Of `excluded_pixels`.
+    threshold_in_widths : bool
+        Whether every significance counts in off-source widths, as measured with the last mask; see
+        `skymask.quality.in_widths`.
     dilate : Dilation
         Every excluded pixel excludes the pixels under its kernel too.
     user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
@@ -105,6 +110,10 @@ def exclude(
         True where the pixel is used, after and before holes, growth and dilation. Pixels without coverage are not
         excluded: that is what coverage is for.
     """
+    if threshold_in_widths:
+        used = previous_mask & coverage
+        significance, *further = (in_widths(image, used, threshold) for image in (significance, *further))
+        reached = significance >= threshold
     low = None if threshold_low is None else significance >= threshold_low
     decision = ~connected_pixels(reached, low, min_pixels=min_pixels)
     for image in further:
@@ -154,9 +163,10 @@ class Dilation:
         return dilated
 
 
-def needs_significance(*, threshold_low=None, region_growth=None, **options):
+def needs_significance(*, threshold_low=None, threshold_in_widths=False, region_growth=None, **options):
     """Whether a mask is made from more than where the significance reaches the threshold."""
-    return threshold_low is not None or (region_growth is not None and region_growth["law"] == "king")
+    of_peaks = region_growth is not None and region_growth["law"] == "king"
+    return threshold_low is not None or threshold_in_widths or of_peaks
 
 
 def excluded_pixels(significance, *, threshold, threshold_low=None, min_pixels=1):
@@ -305,7 +315,7 @@ def king_radius(peak, *, edge, sigma, gamma, level):
     return np.where(np.isinf(peak), np.inf, far - near)
 
 
-def check_shaping(*, threshold, threshold_low, min_pixels, max_hole_pixels, region_growth):
+def check_shaping(*, threshold, threshold_low, threshold_in_widths, min_pixels, max_hole_pixels, region_growth):
     """Return the options that shape a mask by name, once they are known to make sense.
 
     Raises
@@ -320,11 +330,14 @@ def check_shaping(*, threshold, threshold_low, min_pixels, max_hole_pixels, regi
     for name, value, lowest in (("min_pixels", min_pixels, 1), ("max_hole_pixels", max_hole_pixels, 0)):
         if value != int(value) or value < lowest:
             raise ValueError(f"{name} must be a whole number, {lowest} or more, got {value}")
+    if not isinstance(threshold_in_widths, bool):
+        raise ValueError(f"threshold_in_widths must be True or False, got {threshold_in_widths}")
     if region_growth is not None:
         _check_growth(threshold if threshold_low is None else threshold_low, **region_growth)
     return {
         "threshold": threshold,
         "threshold_low": threshold_low,
+        "threshold_in_widths": threshold_in_widths,
         "min_pixels": min_pixels,
         "max_hole_pixels": max_hole_pixels,
         "region_growth": region_growth,

@@ -18,7 +18,15 @@ from skymask.loop import iterate
 from skymask.significance import compute_significance, sums_on
 
 #: Options of `skymask.iterate` that matter to a single iteration.
-STEP_OPTIONS = ("threshold_low", "min_pixels", "max_hole_pixels", "region_growth", "mask_update", "starved_pixels")
+STEP_OPTIONS = (
+    "threshold_low",
+    "threshold_in_widths",
+    "min_pixels",
+    "max_hole_pixels",
+    "region_growth",
+    "mask_update",
+    "starved_pixels",
+)
 
 #: What is said of an end that is not convergence.
 ENDS = {

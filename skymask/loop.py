@@ -155,6 +155,7 @@ def iterate(
     background_systematic=0,
     threshold=5.0,
     threshold_low=None,
+    threshold_in_widths=False,
     min_pixels=1,
     max_hole_pixels=0,
     region_growth=None,
@@ -194,6 +195,9 @@ def iterate(
         `skymask.significance.with_systematic`.
     threshold : float
         Significance at and above which a pixel is excluded.
+    threshold_in_widths : bool
+        Whether the significance counts from the off-source mean, in units of the off-source width, as each mask leaves
+        them; see `skymask.quality.in_widths`.
     threshold_low, min_pixels, max_hole_pixels : float or None, int, int
         Hysteresis, smallest region, and largest hole that is filled; see `skymask.exclusion`.
     region_growth : dict, optional
@@ -237,6 +241,7 @@ def iterate(
     shaping = check_shaping(
         threshold=threshold,
         threshold_low=threshold_low,
+        threshold_in_widths=threshold_in_widths,
         min_pixels=min_pixels,
         max_hole_pixels=max_hole_pixels,
         region_growth=region_growth,

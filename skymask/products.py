@@ -75,6 +75,8 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("STATIST", settings["statistic"], "statistic of the significance"),
         ("BKGSYST", settings["background_systematic"], "relative systematic error of the background"),
         ("THRESH", settings["threshold"], "threshold of the exclusion, in sigma"),
+        ("THRWIDTH", settings["threshold_in_widths"], "whether thresholds count in off-source widths"),
+        ("THREFF", quality["effective_threshold"], "significance that the threshold stands for"),
         ("THRLOW", settings["threshold_low"] or settings["threshold"], "lower threshold of the hysteresis, in sigma"),
         ("MINPIX", settings["min_pixels"], "smallest number of connected pixels excluded"),
         ("MAXHOLE", settings["max_hole_pixels"], "largest hole filled, in pixels"),

@@ -13,11 +13,13 @@ COUNTS = np.arange(12).reshape(SHAPE)
 MASK = COUNTS < 9
 LOOP = {"state": "cycle", "period": 2, "iteration": 7}
 QUALITY = {"excluded": 3, "unexcluded_above_threshold": 1, "starved": 2, "mask_sha256": "ab" * 32}
+QUALITY |= {"effective_threshold": 5.75}
 SETTINGS = {
     "statistic": "wstat",
     "background_systematic": 0.01,
     "threshold": 5,
     "threshold_low": None,
+    "threshold_in_widths": True,
     "min_pixels": 4,
     "max_hole_pixels": 9,
     "region_growth": {"law": "size", "factor": 0.5, "max_radius": "1 deg"},
@@ -89,6 +91,8 @@ def test_counts_without_coverage_are_undefined():
         ("MINACC", 0.1),
         ("THRESH", 5),
         ("THRLOW", 5),
+        ("THRWIDTH", True),
+        ("THREFF", 5.75),
         ("MINPIX", 4),
         ("MAXHOLE", 9),
         ("GROWTH", "size factor=0.5 max_radius=1 deg"),

@@ -57,6 +57,7 @@ KERNEL_KEYS = ("source_kernel", "mask_source_kernels", "background_kernel", "sta
 MASK_KEYS = (
     "threshold",
     "threshold_low",
+    "threshold_in_widths",
     "min_pixels",
     "max_hole_pixels",
     "region_growth",
