@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import blocks, kernels, sums
+from skymask import blocks, kernels, sums, tilt
 
 #: A weighted kernel needs at least this fraction of its weight on usable pixels; rounding in the Fourier transform
 #: would show below it.
@@ -215,7 +215,8 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
             counts, acceptance, exclusion_mask, kernel, source_kernel, additive_background=additive_background
         )
     if kernels.is_field_of_view(kernel):
-        return _field_of_view_estimate(counts, acceptance, exclusion_mask, additive_background=additive_background)
+        of_field = _tilted_estimate if kernel.tilt else _field_of_view_estimate
+        return of_field(counts, acceptance, exclusion_mask, additive_background=additive_background)
     if not kernels.is_weighted(kernel):
         estimate = OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
         scale = 1.0
@@ -269,6 +270,34 @@ def _field_of_view_estimate(counts, acceptance, exclusion_mask, *, additive_back
         return estimate
     additive_off = np.full(counts.shape, additive_background[used].sum())
     return _on_top_of(additive_background, additive_off, acceptance, estimate)
+
+
+def _tilted_estimate(counts, acceptance, exclusion_mask, *, additive_background=None):
+    """The acceptance, times a norm that is linear in the position, and the Poisson measurement with its variance.
+
+    At each pixel the norm r and its variance v are those of n_off counts over an acceptance a_off: r^2 / v over r / v
+    without an additive background. With its mean ratio d to the acceptance, (r + d)^2 / v over (r + d) / v, of which d
+    times the latter are additive, as they are for one norm.
+    """
+    used = exclusion_mask & (acceptance > 0)
+    shape = counts.shape
+    norms = tilt.fit_tilt(counts, acceptance, used, additive_background) if used.any() else None
+    if norms is None:
+        return Background(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape))
+    where = tilt.positions(shape)
+    norm = sum(one * position for one, position in zip(norms, where, strict=True))
+    known, ratio = 0.0, 0.0
+    if additive_background is not None:
+        known, ratio = additive_background, additive_background[used].sum() / acceptance[used].sum(dtype=float)
+    covered = acceptance > 0
+    background = np.where(covered, acceptance * norm + known, np.nan)
+    covariance = tilt.covariance(acceptance, background, used)
+    if covariance is None or not norm[covered].min() > 0:
+        return Background(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape))
+    # Outside the coverage, where the norm may be anything, nothing is made of it.
+    acceptance_off = np.where(covered, (norm + ratio) / tilt.variance(covariance, where), 1.0)
+    estimate = Background(background, acceptance_off * np.where(covered, norm + ratio, 0.0), acceptance_off)
+    return estimate if additive_background is None else estimate._replace(additive_off=acceptance_off * ratio)
 
 
 def _on_top_of(additive_background, additive_off, acceptance, estimate):

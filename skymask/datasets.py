@@ -217,6 +217,8 @@ def check_kernels(
     whole = pixel_kernels.to_pixels(background_kernel, pixel_size)
     sources = [source, *(pixel_kernels.to_pixels(kernel, pixel_size) for kernel in mask_source_kernels)]
     if kernels.is_field_of_view(whole):
+        if whole.tilt:
+            _check_tilt(inputs, whole)
         return []
     on_pixels = kernels.under_any(sources)
     used = kernels.off_kernel(whole, on_pixels, statistic)
@@ -245,6 +247,17 @@ def check_kernels(
         if np.isnan(estimate.ring_radius).all():
             raise MapError(f"every pixel is starved: no ring of background_kernel {sides} suffices {on_map}")
     return warnings
+
+
+def _check_tilt(inputs, kernel):
+    """Raise a MapError if the counts do not determine the tilt of a field of view."""
+    images = inputs.counts, inputs.acceptance, inputs.exclusion_mask
+    estimate = estimate_background(*images, kernel, additive_background=inputs.additive_background)
+    if np.isnan(estimate.background).all():
+        raise MapError(
+            "background_kernel.tilt cannot be fitted: no norm that is linear across the map is positive everywhere and "
+            "most likely (too few used pixels or counts, or an acceptance that does not fit): take tilt: false"
+        )
 
 
 def _check_length(name, length, pixel_size, shape):

@@ -26,7 +26,7 @@ def to_pixels(kernel, pixel_size):
     kernel : dict
         {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma}, {shape: array, path},
         {shape: adaptive_ring, inner_radius, width, step, max_outer_radius, alpha_max, excluded_fraction_max, keep} or
-        {shape: field_of_view}.
+        {shape: field_of_view, tilt}.
     pixel_size : (float, float)
         Size of a pixel along y and x, in degrees.
 
@@ -45,7 +45,7 @@ def to_pixels(kernel, pixel_size):
         if kernel["shape"] == "array":
             return kernels.from_array(read(kernel["path"]).data)
         if kernel["shape"] == "field_of_view":
-            return kernels.field_of_view()
+            return kernels.field_of_view(tilt=kernel.get("tilt", False))
         limits = {key: kernel[key] for key in _LIMITS if key in kernel}
         numbers = _in_numbers(kernel, pixel_size, without=("shape", *_LIMITS))
         pixels = _SHAPES[kernel["shape"]](**numbers, **limits)

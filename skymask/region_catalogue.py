@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from skymask import blocks, sums
+from skymask import blocks, sums, tilt
 from skymask.background import estimate_background
 from skymask.files import written_whole
 from skymask.geometry import axis_names, frame_name, sky_positions
@@ -91,7 +91,7 @@ def catalogue_regions(
     found, _ = label_regions(exclusion_mask, acceptance > 0)
     first = _first_exclusion(masks)
     usable = np.where(exclusion_mask, counts, 0)
-    responses = _responses(counts, acceptance, exclusion_mask, background_kernel, source_kernel)
+    responses = _responses(counts, acceptance, exclusion_mask, background_kernel, source_kernel, background)
     rows = []
     for number, box in enumerate(find_objects(found), start=1):
         inside = found[box] == number
@@ -233,8 +233,15 @@ def _iteration(inside, first, user_mask):
     }
 
 
-def _responses(counts, acceptance, exclusion_mask, kernel, source_kernel):
-    """Kernels, and for each the share of an off count in the background of the pixels that it serves, 0 elsewhere."""
+def _responses(counts, acceptance, exclusion_mask, kernel, source_kernel, background):
+    """Kernels, and for each the share of an off count in the background of the pixels that it serves, 0 elsewhere.
+
+    For a tilted field of view the covariance of its norms, and what each adds to the background of every pixel.
+    """
+    if isinstance(kernel, FieldOfView) and kernel.tilt:
+        used = exclusion_mask & (acceptance > 0) & ~np.isnan(background)
+        shares = [acceptance * position for position in tilt.positions(acceptance.shape)]
+        return [(kernel, (tilt.covariance(acceptance, background, used), shares))]
     if isinstance(kernel, FieldOfView):
         estimate = estimate_background(counts, acceptance, exclusion_mask, kernel)
         return [(kernel, _share(acceptance, estimate.acceptance_off, estimate.acceptance_off > 0))]
@@ -255,8 +262,11 @@ def _share(acceptance, acceptance_off, where):
 def _background_variance(inside, box, usable_counts, responses):
     """Variance of the background summed over a region, from the counts of the used pixels within the kernels' reach."""
     if isinstance(responses[0][0], FieldOfView):
+        ((kernel, share),) = responses
+        if kernel.tilt:
+            covariance, shares = share
+            return float(tilt.variance(covariance, [image[box][inside].sum() for image in shares]))
         # Every used count has the same share in the whole region.
-        ((_, share),) = responses
         return float(usable_counts.sum() * share[box][inside].sum() ** 2)
     half = [max(kernel.shape[axis] // 2 for kernel, _ in responses) for axis in (0, 1)]
     wide = blocks.grown(box, half, usable_counts.shape)

@@ -146,6 +146,14 @@ MISTAKES = {
         {"mask_source_kernels": [{"shape": "array", "path": "missing.fits"}]},
         "datasets.crab.mask_source_kernels.0.path: missing.fits does not exist",
     ),
+    "tilt as text": (
+        {"background_kernel": {"shape": "field_of_view", "tilt": "yes"}},
+        "background_kernel.tilt must be true or false, got 'yes'",
+    ),
+    "tilt of a ring": (
+        {"background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "0.2 deg", "tilt": True}},
+        "background_kernel.tilt is no known key (known here: shape, inner_radius, width)",
+    ),
     "growth as a number": ({"region_growth": 3}, "region_growth must be a mapping or null, got 3"),
     "growth without a law": ({"region_growth": {"factor": 1}}, "region_growth lacks the key law"),
     "growth by no law there is": (
