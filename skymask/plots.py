@@ -67,12 +67,31 @@ def map_panel(figure, place, name, data, header, exclusion_mask, *, title, signi
     norm = _norm(name, data, significance_limits)
     if colours == "RdBu_r":
         colours = _white_at_zero(norm)
+    image_panel(figure, place, data, header, exclusion_mask, title=title, label=label, colours=colours, norm=norm)
+
+
+def image_panel(figure, place, data, header, exclusion_mask, *, title, label, colours, norm):
+    """Draw any image with the contour of the exclusion mask into a figure, and return its axes.
+
+    Parameters
+    ----------
+    figure, place, header, exclusion_mask, title
+        As for `map_panel`.
+    data : ndarray, shape (ny, nx)
+        NaN is left blank.
+    label : str
+        Of the colour bar, with the unit.
+    colours : str or Colormap
+    norm : matplotlib.colors.Normalize
+        The colour scale.
+    """
     axes = _sky_axes(figure, place, header)
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
     _mask_contour(axes, exclusion_mask)
     _colour_bar(figure, axes, image, label, extend=_extend(data, norm))
     axes.set_title(title, fontsize=10, loc="left")
     _legend(axes, [_mask_line()])
+    return axes
 
 
 def mask_growth(masks, final_mask, header):
