@@ -51,6 +51,9 @@ KERNELS = {
     "gaussian": {"shape": "gaussian", "sigma": "15 px"},
 }
 
+#: Further kernels that look for sources, of the dataset that has everything.
+MASK_KERNELS = [{"shape": "disk", "radius": "10 px"}, {"shape": "gaussian", "sigma": "4 px"}]
+
 #: Side of the field and size of a pixel at most, in degrees: larger fields would be distorted.
 FIELD, PIXEL_SIZE = 20, 0.02
 
@@ -100,7 +103,7 @@ def measure(folder, side, *, kernel="ring", cores=1):
         "null_simulations": {"number": SIMULATIONS},
         "datasets": {
             "simulated": {"simulate": simulation | {"acceptance_sigma": width, "sources": sources}},
-            "files": write_files(folder, side, size),
+            "files": {**write_files(folder, side, size), "mask_source_kernels": MASK_KERNELS},
         },
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")

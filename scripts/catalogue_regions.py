@@ -8,7 +8,7 @@ from skymask.products import counts_of, inherited_cards
 
 def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, output):
     read = {name: maps.read_product(path)[name] for name, path in inputs.items()}
-    acceptance = maps.read_product(acceptance)["acceptance"]
+    acceptance, additive_background = maps.read_acceptance(acceptance)
     final_mask = read["exclusion_mask"].data == 1
     size = maps.pixel_size(acceptance.header)
     counts = counts_of(read["counts"].data)
@@ -19,7 +19,7 @@ def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, outpu
         parts = parts_of(runs_of(stack, acceptance), size, kernels, stack)
     else:
         off, on = background_kernel(size, **kernels), to_pixels(kernels["source_kernel"], size)
-        parts = [region_catalogue.Part(counts, acceptance.data, off, on)]
+        parts = [region_catalogue.Part(counts, acceptance.data, off, on, additive_background=additive_background)]
     rows, labels = region_catalogue.catalogue_regions(
         counts,
         acceptance.data > 0,

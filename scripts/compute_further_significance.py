@@ -4,7 +4,7 @@ from skymask import maps
 from skymask.errors import MapError
 from skymask.further import check_apart, compute_further_significance, maps_under_kernel
 from skymask.jobs import job
-from skymask.pixel_kernels import to_pixels
+from skymask.pixel_kernels import background_kernel, to_pixels
 from skymask.products import cards_of_further_kernel, counts_of
 
 
@@ -47,7 +47,7 @@ def write_further_significance(
                 {name: maps.read_product(path)[name].data for name, path in products.items()},
                 to_pixels(kernels["source_kernel"], size),
                 further,
-                to_pixels(kernels["background_kernel"], size),
+                background_kernel(size, **kernels),
                 additive_background=additive_background,
                 **options,
             )

@@ -56,6 +56,7 @@ def write_products(
         coverage,
         result.counts_off,
         threshold=exclusion["threshold"],
+        threshold_in_widths=exclusion["threshold_in_widths"],
         ring_radius=result.ring_radius,
     ) | {"mask_sha256": convergence.digest(mask)}
     settings = {**kernels, **stack, "background_systematic": background_systematic, **exclusion, **limits}

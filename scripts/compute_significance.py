@@ -1,4 +1,4 @@
-"""Compute the significance of every pixel, given the background of the iteration before."""
+"""Compute the significance of every pixel under every source kernel, given the background of the iteration before."""
 
 from skymask import maps
 from skymask.background import Background
@@ -7,15 +7,23 @@ from skymask.pixel_kernels import to_pixels
 from skymask.significance import compute_significance
 
 
-def write_significance(*, counts, acceptance, background, source_kernel, options, output):
+def write_significance(*, counts, acceptance, background, source_kernels, options, output):
     counts = maps.read_product(counts)["counts"]
     acceptance, additive_background = maps.read_acceptance(acceptance)
-    estimate = Background(**{name: sky_map.data for name, sky_map in maps.read_product(background).items()})
-    kernel = to_pixels(source_kernel, maps.pixel_size(counts.header))
-    result = compute_significance(
-        counts.data, acceptance.data, estimate, kernel, additive_background=additive_background, **options
-    )
-    maps.write(output, {"significance": result.significance}, sky=counts.header)
+    estimate = Background.of_maps({name: sky_map.data for name, sky_map in maps.read_product(background).items()})
+    images = {}
+    for number, source_kernel in enumerate(source_kernels):
+        kernel = to_pixels(source_kernel, maps.pixel_size(counts.header))
+        result = compute_significance(
+            counts.data,
+            acceptance.data,
+            estimate.under(number),
+            kernel,
+            additive_background=additive_background,
+            **options,
+        )
+        images[f"significance_{number}" if number else "significance"] = result.significance
+    maps.write(output, images, sky=counts.header)
 
 
 if __name__ == "__main__":
@@ -24,7 +32,7 @@ if __name__ == "__main__":
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             background=snakemake.input.background,
-            source_kernel=snakemake.params.source_kernel,
+            source_kernels=[snakemake.params.source_kernel, *snakemake.params.mask_source_kernels],
             options=snakemake.params.options,
             output=snakemake.output.significance,
         )

@@ -26,7 +26,7 @@ if __name__ == "__main__":
             bins=snakemake.params.bins,
             products={
                 name: dict(zip(snakemake.params.numbers, snakemake.input[name], strict=True))
-                for name in snakemake.output.keys()
+                for name, _ in snakemake.output.items()
             },
             output=dict(snakemake.output.items()),
         )

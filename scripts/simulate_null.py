@@ -2,7 +2,7 @@
 
 from skymask import maps, null_simulations
 from skymask.jobs import job, read_json, write_json
-from skymask.pixel_kernels import to_pixels
+from skymask.pixel_kernels import background_kernel, to_pixels
 
 
 def write_null(
@@ -20,7 +20,7 @@ def write_null(
 ):
     acceptance, additive_background = maps.read_acceptance(acceptance)
     size = maps.pixel_size(acceptance.header)
-    source_kernel, background_kernel = (to_pixels(kernels[key], size) for key in ("source_kernel", "background_kernel"))
+    source_kernel = to_pixels(kernels["source_kernel"], size)
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
     options = {"background_systematic": background_systematic, "threshold": threshold, **simulate}
     if stack:
@@ -36,7 +36,7 @@ def write_null(
             acceptance.data,
             mask,
             source_kernel,
-            background_kernel,
+            background_kernel(size, **kernels),
             statistic=kernels["statistic"],
             additive_background=additive_background,
             **options,

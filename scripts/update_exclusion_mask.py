@@ -1,4 +1,4 @@
-"""Update the exclusion mask from a significance map, and record what changed."""
+"""Update the exclusion mask from the significance under every source kernel, and record what changed."""
 
 from skymask import convergence, maps
 from skymask.exclusion import update_exclusion_mask
@@ -9,7 +9,8 @@ from skymask.pixel_kernels import dilation_kernel, region_growth
 def write_exclusion_mask(
     *, dataset, iteration, significance, acceptance, user_mask, previous_mask, dilation_radius, options, output, record
 ):
-    significance = maps.read_product(significance)["significance"]
+    significance, *further = maps.read_product(significance).values()
+    further = [image.data for image in further]
     acceptance = maps.read_product(acceptance)["acceptance"]
     coverage = acceptance.data > 0
     user_mask = maps.read_product(user_mask)["exclusion_mask"].data == 1
@@ -18,6 +19,7 @@ def write_exclusion_mask(
     mask, decision = update_exclusion_mask(
         significance.data,
         coverage,
+        further=further,
         dilation_kernel=dilation_kernel(dilation_radius, pixel_size),
         user_mask=user_mask,
         previous_mask=previous["exclusion_mask"],
@@ -32,7 +34,7 @@ def write_exclusion_mask(
         decision,
         coverage,
         user_mask,
-        **convergence.figures(significance.data, coverage),
+        **convergence.figures(significance.data, coverage, further),
     )
     write_json(record, {"dataset": dataset, "record": entry})
 

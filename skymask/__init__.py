@@ -6,6 +6,7 @@ An exclusion mask is True where a pixel is USED for the background, and False wh
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdaptiveRingBackgroundEstimator",
     "KernelBackgroundEstimator",
     "RingBackgroundEstimator",
     "Run",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdaptiveRingBackgroundEstimator": "skymask.gammapy_classes",
     "KernelBackgroundEstimator": "skymask.gammapy_classes",
     "RingBackgroundEstimator": "skymask.gammapy_classes",
     "Run": "skymask.stacking",

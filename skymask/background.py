@@ -4,11 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import blocks, kernels, sums
+from skymask import blocks, kernels, sums, tilt
 
 #: A weighted kernel needs at least this fraction of its weight on usable pixels; rounding in the Fourier transform
 #: would show below it.
 MIN_WEIGHT_FRACTION = 1e-6
+
+
+#: What a stack knows that depends on the source kernel.
+UNDER_SOURCE_KERNEL = ("counts_on", "background_on", "counts_off", "alpha")
 
 
 class Background(NamedTuple):
@@ -27,6 +31,8 @@ class Background(NamedTuple):
     background_error, counts_on, background_on, alpha, runs : ndarray, shape (ny, nx), or None
         What only a stack knows: the standard error per pixel, counts under the source kernel, background among them,
         effective ratio of on to off acceptance, and number of runs. See `skymask.stacking`.
+    further : tuple of Background
+        The same stack under each further source kernel of the mask.
     """
 
     background: np.ndarray
@@ -39,10 +45,28 @@ class Background(NamedTuple):
     background_on: np.ndarray | None = None
     alpha: np.ndarray | None = None
     runs: np.ndarray | None = None
+    further: tuple = ()
 
     def maps(self):
-        """Return the maps that there are, by name."""
-        return {name: image for name, image in self._asdict().items() if image is not None}
+        """Return the maps that there are, by name; those of further source kernels are numbered."""
+        own = {name: image for name, image in self._asdict().items() if image is not None and name != "further"}
+        for number, other in enumerate(self.further, start=1):
+            own |= {f"{name}_{number}": getattr(other, name) for name in UNDER_SOURCE_KERNEL}
+        return own
+
+    @classmethod
+    def of_maps(cls, maps):
+        """Return the estimate whose `maps()` these are."""
+        own = {name: image for name, image in maps.items() if name in cls._fields}
+        further, number = [], 1
+        while f"alpha_{number}" in maps:
+            further.append(cls(**own)._replace(**{name: maps[f"{name}_{number}"] for name in UNDER_SOURCE_KERNEL}))
+            number += 1
+        return cls(**own, further=tuple(further))
+
+    def under(self, number):
+        """Return what the estimate is under one of several source kernels, the main one first."""
+        return self.further[number - 1] if self.further and number else self
 
 
 class OffSums:
@@ -223,7 +247,8 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
             counts, acceptance, exclusion_mask, kernel, source_kernel, additive_background=additive_background
         )
     if kernels.is_field_of_view(kernel):
-        return _field_of_view_estimate(counts, acceptance, exclusion_mask, additive_background=additive_background)
+        of_field = _tilted_estimate if kernel.tilt else _field_of_view_estimate
+        return of_field(counts, acceptance, exclusion_mask, additive_background=additive_background)
     if not kernels.is_weighted(kernel):
         estimate = OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
         scale = 1.0
@@ -280,6 +305,34 @@ def _field_of_view_estimate(counts, acceptance, exclusion_mask, *, additive_back
         return estimate
     additive_off = np.full(counts.shape, additive_background[used].sum())
     return _on_top_of(additive_background, additive_off, acceptance, estimate)
+
+
+def _tilted_estimate(counts, acceptance, exclusion_mask, *, additive_background=None):
+    """The acceptance, times a norm that is linear in the position, and the Poisson measurement with its variance.
+
+    At each pixel the norm r and its variance v are those of n_off counts over an acceptance a_off: r^2 / v over r / v
+    without an additive background. With its mean ratio d to the acceptance, (r + d)^2 / v over (r + d) / v, of which d
+    times the latter are additive, as they are for one norm.
+    """
+    used = exclusion_mask & (acceptance > 0)
+    shape = counts.shape
+    norms = tilt.fit_tilt(counts, acceptance, used, additive_background) if used.any() else None
+    if norms is None:
+        return Background(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape))
+    where = tilt.positions(shape)
+    norm = sum(one * position for one, position in zip(norms, where, strict=True))
+    known, ratio = 0.0, 0.0
+    if additive_background is not None:
+        known, ratio = additive_background, additive_background[used].sum() / acceptance[used].sum(dtype=float)
+    covered = acceptance > 0
+    background = np.where(covered, acceptance * norm + known, np.nan)
+    covariance = tilt.covariance(acceptance, background, used)
+    if covariance is None or not norm[covered].min() > 0:
+        return Background(np.full(shape, np.nan), np.zeros(shape), np.zeros(shape))
+    # Outside the coverage, where the norm may be anything, nothing is made of it.
+    acceptance_off = np.where(covered, (norm + ratio) / tilt.variance(covariance, where), 1.0)
+    estimate = Background(background, acceptance_off * np.where(covered, norm + ratio, 0.0), acceptance_off)
+    return estimate if additive_background is None else estimate._replace(additive_off=acceptance_off * ratio)
 
 
 def _on_top_of(additive_background, additive_off, acceptance, estimate):

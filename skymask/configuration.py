@@ -332,12 +332,19 @@ def kernel_names(entry):
 
 
 def loop_kernels(entry):
-    """Return the kernels of a dataset's loop by key, those of its energy bins included."""
+    """Return the kernels of a dataset's loop by key, those of its mask and its energy bins included."""
     keys = ("source_kernel", "background_kernel")
-    kernels = {key: entry[key] for key in keys if key in entry}
+    kernels = {key: entry[key] for key in keys if key in entry} | mask_kernels(entry)
     for number, own in enumerate(entry.get("energy_kernels", ())):
         kernels |= {f"energy_kernels.{number}.{key}": own[key] for key in keys if key in own}
     return kernels
+
+
+def mask_kernels(entry):
+    """Return the further source kernels of a dataset's mask by key."""
+    return {
+        f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(entry.get("mask_source_kernels", ()))
+    }
 
 
 def further_kernel_names(entry):
@@ -498,6 +505,7 @@ def _explain(error):
                 "integer": "a whole number",
                 "string": "text",
                 "null": "null",
+                "boolean": "true or false",
             }
             expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
             yield f"{where} must be {' or '.join(kinds.get(kind, f'a {kind}') for kind in expected)}, got {value!r}"

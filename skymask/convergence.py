@@ -24,13 +24,18 @@ def digest(mask):
     return hashlib.sha256(packbits(mask)).hexdigest()
 
 
-def figures(significance, coverage):
-    """Return the highest significance of a map, None if it is nowhere defined, and its number of `starved` pixels."""
+def figures(significance, coverage, further=()):
+    """Return the highest significance of a map, None if it is nowhere defined, and the number of `starved` pixels.
+
+    Starved is what has no significance in it, or in any of the `further` maps of other source kernels.
+    """
     from numpy import count_nonzero, fmax, isnan
+
+    from skymask.exclusion import starved_under_any
 
     highest = fmax.reduce(significance, axis=None)
     return {
-        "starved": int(count_nonzero(coverage & isnan(significance))),
+        "starved": int(count_nonzero(starved_under_any((significance, *further), coverage))),
         "highest_significance": None if isnan(highest) else float(highest),
     }
 

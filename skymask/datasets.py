@@ -257,10 +257,20 @@ def inspect(files, runs, selection, kernels):
     return dataset, dataset.inputs.warnings + doubts
 
 
-def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilation_radius, statistic, stack=False):
+def check_kernels(
+    inputs,
+    pixel_size,
+    *,
+    source_kernel,
+    background_kernel,
+    dilation_radius,
+    statistic,
+    mask_source_kernels=(),
+    stack=False,
+):
     """Return warnings about the kernels of a dataset, which are those of the configuration.
 
-    Whether an adaptive ring suffices anywhere is not asked of a stack, whose runs have rings of their own.
+    Whether an adaptive ring suffices, or a tilt can be fitted, is not asked of a stack: its runs have their own.
 
     Raises
     ------
@@ -268,7 +278,9 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
         If they make no sense on its pixels; the numbers are in the message.
     """
     shape = inputs.counts.shape
-    for key, kernel in (("source_kernel", source_kernel), ("background_kernel", background_kernel)):
+    of_mask = {f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(mask_source_kernels)}
+    named = {"source_kernel": source_kernel, "background_kernel": background_kernel, **of_mask}
+    for key, kernel in named.items():
         for name in ("radius", "sigma", "inner_radius", "width", "step", "max_outer_radius"):
             if name in kernel:
                 _check_length(f"{key}.{name}", kernel[name], pixel_size, shape)
@@ -283,21 +295,26 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
             )
     source = pixel_kernels.to_pixels(source_kernel, pixel_size)
     whole = pixel_kernels.to_pixels(background_kernel, pixel_size)
+    sources = [source, *(pixel_kernels.to_pixels(kernel, pixel_size) for kernel in mask_source_kernels)]
     if kernels.is_field_of_view(whole):
+        if whole.tilt and not stack:
+            _check_tilt(inputs, whole)
         return []
-    used = kernels.off_kernel(whole, source, statistic)
+    on_pixels = kernels.under_any(sources)
+    used = kernels.off_kernel(whole, on_pixels, statistic)
+    of_sources = "source_kernel and mask_source_kernels" if of_mask else "source_kernel"
     # No ring of an adaptive ring shares more pixels with the source kernel than the smallest.
     smallest, of_used = (kernel.rings if kernels.is_adaptive(kernel) else (kernel,) for kernel in (whole, used))
-    shared = np.count_nonzero(smallest[0]) - np.count_nonzero(kernels.without(smallest[0], source))
+    shared = np.count_nonzero(smallest[0]) - np.count_nonzero(kernels.without(smallest[0], on_pixels))
     warnings = []
     if shared and statistic == "wstat":
         warnings.append(
-            f"background_kernel does not clear source_kernel: the {shared} pixels they share are left out of it"
+            f"background_kernel does not clear {of_sources}: the {shared} pixels they share are left out of it"
         )
     elif shared and is_ring:
-        warnings.append(f"background_kernel does not clear source_kernel: they share {shared} pixels")
+        warnings.append(f"background_kernel does not clear {of_sources}: they share {shared} pixels")
     if not any(kernel.any() for kernel in of_used):
-        raise MapError("background_kernel lies under source_kernel as a whole: nothing is left to estimate from")
+        raise MapError(f"background_kernel lies under {of_sources} as a whole: nothing is left to estimate from")
     usable = inputs.coverage & inputs.exclusion_mask
     sides = f"({of_used[-1].shape[1]} x {of_used[-1].shape[0]} pixels)"
     on_map = f"anywhere on the map ({shape[1]} x {shape[0]} pixels)"
@@ -310,6 +327,17 @@ def check_kernels(inputs, pixel_size, *, source_kernel, background_kernel, dilat
         if np.isnan(estimate.ring_radius).all():
             raise MapError(f"every pixel is starved: no ring of background_kernel {sides} suffices {on_map}")
     return warnings
+
+
+def _check_tilt(inputs, kernel):
+    """Raise a MapError if the counts do not determine the tilt of a field of view."""
+    images = inputs.counts, inputs.acceptance, inputs.exclusion_mask
+    estimate = estimate_background(*images, kernel, additive_background=inputs.additive_background)
+    if np.isnan(estimate.background).all():
+        raise MapError(
+            "background_kernel.tilt cannot be fitted: no norm that is linear across the map is positive everywhere and "
+            "most likely (too few used pixels or counts, or an acceptance that does not fit): take tilt: false"
+        )
 
 
 def _check_length(name, length, pixel_size, shape):

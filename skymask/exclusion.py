@@ -1,18 +1,20 @@
 """The exclusion mask: True where a pixel is used for the background, False where a source may be.
 
-In order: threshold, hysteresis, minimum size; the last decision for starved pixels; holes, growth of regions, dilation;
-what the last mask and the user exclude. Regions are 8-connected, holes 4-connected, as the complement of the former.
+In order: threshold, hysteresis, minimum size, under each source kernel by itself; what any of them excludes; the last
+decision for starved pixels; holes, growth of regions, dilation; what the last mask and the user exclude. Regions are
+8-connected, holes 4-connected, as the complement of the former.
 """
 
 import numpy as np
 
 from skymask import blocks, kernels, sums
+from skymask.quality import in_widths
 
 #: Pixels that touch at a corner belong together.
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
-def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel, **options):
+def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel, further=(), **options):
     """Return the exclusion mask that a significance map asks for, and the decision that it was shaped from.
 
     Parameters
@@ -25,6 +27,8 @@ def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel,
         Pixels at or above it are excluded.
     dilation_kernel : ndarray of bool
         Every excluded pixel excludes the pixels under this kernel too.
+    further : sequence of ndarray of float, shape (ny, nx)
+        Significance under further source kernels; a pixel is excluded if any of the maps excludes it.
     **options
         Further arguments of `exclude`.
 
@@ -32,9 +36,14 @@ def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel,
     -------
     exclusion_mask, decision : ndarray of bool, shape (ny, nx)
     """
-    reached, starved = significance >= threshold, coverage & np.isnan(significance)
-    options |= {"threshold": threshold, "dilate": Dilation(dilation_kernel)}
+    reached, starved = significance >= threshold, starved_under_any((significance, *further), coverage)
+    options |= {"threshold": threshold, "dilate": Dilation(dilation_kernel), "further": further}
     return exclude(reached, starved, significance, coverage=coverage, **options)
+
+
+def starved_under_any(significances, coverage):
+    """Return the covered pixels whose significance is undefined in any of several maps."""
+    return coverage & np.logical_or.reduce([np.isnan(significance) for significance in significances])
 
 
 def exclude(
@@ -48,7 +57,9 @@ def exclude(
     user_mask,
     previous_mask,
     previous_decision,
+    further=(),
     threshold_low=None,
+    threshold_in_widths=False,
     min_pixels=1,
     max_hole_pixels=0,
     region_growth=None,
@@ -57,25 +68,32 @@ def exclude(
 ):
     """Return the exclusion mask for the pixels that reach the threshold, and the decision that it was shaped from.
 
-    The decision is what threshold, hysteresis and minimum size exclude, and what starved pixels keep. Holes, growth and
-    dilation are made from it anew each time, and never from the last mask: what starved pixels keep does not grow.
+    The decision is what threshold, hysteresis and minimum size exclude under any source kernel, and what starved pixels
+    keep. Holes, growth and dilation are made from it anew each time, and never from the last mask: what starved pixels
+    keep does not grow.
     Whatever significance and decision are, so is the mask; see `skymask.convergence.assess` for why that matters.
 
     Parameters
     ----------
     reached, starved : ndarray of bool, shape (ny, nx)
-        True where the significance is at or above the threshold, and where it is undefined though there is data.
+        True where the significance is at or above the threshold, and where it is undefined, under any source kernel,
+        though there is data.
     significance : ndarray of float, shape (ny, nx), optional
         Needed only where `needs_significance` says so.
     coverage : ndarray of bool, shape (ny, nx)
         True where there is data.
     threshold, threshold_low, min_pixels : float, float or None, int
         Of `excluded_pixels`.
+    threshold_in_widths : bool
+        Whether every significance counts in off-source widths, as measured with the last mask; see
+        `skymask.quality.in_widths`.
     dilate : Dilation
         Every excluded pixel excludes the pixels under its kernel too.
     user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
         True where the pixel is used: by the user's own mask, by the last mask, and by the last decision (all True at
         the start).
+    further : sequence of ndarray of float, shape (ny, nx)
+        Significance under further source kernels.
     max_hole_pixels : int
         Of `fill_holes`.
     region_growth : dict or None
@@ -83,7 +101,8 @@ def exclude(
     mask_update : {"replace", "grow"}
         "grow" keeps every pixel excluded that once was.
     starved_pixels : {"keep", "use"}
-        What becomes of covered pixels whose significance is undefined: the last decision, or use.
+        What becomes of covered pixels whose significance is undefined: the last decision, unless a source kernel under
+        which it is defined excludes them, or use.
 
     Returns
     -------
@@ -91,15 +110,23 @@ def exclude(
         True where the pixel is used, after and before holes, growth and dilation. Pixels without coverage are not
         excluded: that is what coverage is for.
     """
+    if threshold_in_widths:
+        used = previous_mask & coverage
+        significance, *further = (in_widths(image, used, threshold) for image in (significance, *further))
+        reached = significance >= threshold
     low = None if threshold_low is None else significance >= threshold_low
     decision = ~connected_pixels(reached, low, min_pixels=min_pixels)
+    for image in further:
+        decision &= ~excluded_pixels(image, threshold=threshold, threshold_low=threshold_low, min_pixels=min_pixels)
     if starved_pixels == "keep" and starved.any():
-        decision[starved] = previous_decision[starved]
+        decision[starved] &= previous_decision[starved]
     excluded = ~decision
     if max_hole_pixels:
         excluded = fill_holes(excluded, coverage, max_hole_pixels=max_hole_pixels)
     if region_growth:
         edge = threshold if threshold_low is None else threshold_low
+        if needs_significance(region_growth=region_growth):
+            significance = np.fmax.reduce([significance, *further])
         excluded = grow_regions(excluded, significance, threshold=threshold, edge=edge, **region_growth)
     exclusion_mask = ~dilate(excluded)
     exclusion_mask &= user_mask
@@ -136,9 +163,10 @@ class Dilation:
         return dilated
 
 
-def needs_significance(*, threshold_low=None, region_growth=None, **options):
+def needs_significance(*, threshold_low=None, threshold_in_widths=False, region_growth=None, **options):
     """Whether a mask is made from more than where the significance reaches the threshold."""
-    return threshold_low is not None or (region_growth is not None and region_growth["law"] == "king")
+    of_peaks = region_growth is not None and region_growth["law"] == "king"
+    return threshold_low is not None or threshold_in_widths or of_peaks
 
 
 def excluded_pixels(significance, *, threshold, threshold_low=None, min_pixels=1):
@@ -216,8 +244,8 @@ def grow_regions(excluded, significance, *, law, threshold, edge, max_radius, pi
     excluded : ndarray of bool, shape (ny, nx)
         True where the pixel is excluded.
     significance : ndarray of float, shape (ny, nx), or None
-        A region's peak is the highest significance in it, and `threshold` at least: starved pixels have none. The size
-        needs none.
+        A region's peak is the highest significance in it, under any source kernel, and `threshold` at least: starved
+        pixels have none. The size needs none.
     law : {"king", "size"}
         By the peak: `king_radius` with `sigma`, `gamma` and `level`. By the size: the radius of the disk of the
         region's area times `factor`.
@@ -287,7 +315,7 @@ def king_radius(peak, *, edge, sigma, gamma, level):
     return np.where(np.isinf(peak), np.inf, far - near)
 
 
-def check_shaping(*, threshold, threshold_low, min_pixels, max_hole_pixels, region_growth):
+def check_shaping(*, threshold, threshold_low, threshold_in_widths, min_pixels, max_hole_pixels, region_growth):
     """Return the options that shape a mask by name, once they are known to make sense.
 
     Raises
@@ -302,11 +330,14 @@ def check_shaping(*, threshold, threshold_low, min_pixels, max_hole_pixels, regi
     for name, value, lowest in (("min_pixels", min_pixels, 1), ("max_hole_pixels", max_hole_pixels, 0)):
         if value != int(value) or value < lowest:
             raise ValueError(f"{name} must be a whole number, {lowest} or more, got {value}")
+    if not isinstance(threshold_in_widths, bool):
+        raise ValueError(f"threshold_in_widths must be True or False, got {threshold_in_widths}")
     if region_growth is not None:
         _check_growth(threshold if threshold_low is None else threshold_low, **region_growth)
     return {
         "threshold": threshold,
         "threshold_low": threshold_low,
+        "threshold_in_widths": threshold_in_widths,
         "min_pixels": min_pixels,
         "max_hole_pixels": max_hole_pixels,
         "region_growth": region_growth,

@@ -138,7 +138,8 @@ def _dataset(entry):
     except MapError as error:
         return [], [*mistakes, str(error)]
     lines += about
-    kernels = {key: entry[key] for key in ("source_kernel", "background_kernel", "dilation_radius", "statistic")}
+    keys = ("source_kernel", "mask_source_kernels", "background_kernel", "dilation_radius", "statistic")
+    kernels = {key: entry[key] for key in keys}
     selection = {key: entry[key] for key in ("exclusion_regions", "min_acceptance_fraction")}
     try:
         runs = {key: entry[key] for key in configuration.RUN_KEYS if key in entry}
@@ -226,8 +227,10 @@ def _grid_line(header, shape):
 def _kernels(kernels, size):
     """Lines about the kernels on the pixels of a map, and the ratio of on to off that follows."""
     source = pixel_kernels.to_pixels(kernels["source_kernel"], size)
-    off_keys = ("source_kernel", "background_kernel", "statistic")
+    off_keys = ("source_kernel", "mask_source_kernels", "background_kernel", "statistic")
     background = pixel_kernels.background_kernel(size, **{key: kernels[key] for key in off_keys})
+    of_mask = {f"mask kernel {number}": kernel for number, kernel in enumerate(kernels["mask_source_kernels"])}
+    kernels = kernels | of_mask
     dilation = pixel_kernels.dilation_kernel(kernels["dilation_radius"], size)
     if is_field_of_view(background):
         background = np.zeros((1, 1), dtype=bool)
@@ -235,6 +238,7 @@ def _kernels(kernels, size):
         alphas = [expected_alpha(source, ring) if ring.any() else np.inf for ring in background.rings]
         background = background.rings[next((i for i, a in enumerate(alphas) if a <= background.alpha_max), -1)]
     named = {"source_kernel": source, "background_kernel": background, "dilation_radius": dilation}
+    named |= {key: pixel_kernels.to_pixels(kernel, size) for key, kernel in of_mask.items()}
     lines = []
     for key, pixels in named.items():
         if not pixels.any():

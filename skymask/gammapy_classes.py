@@ -18,7 +18,21 @@ from skymask.loop import iterate
 from skymask.significance import compute_significance, sums_on
 
 #: Options of `skymask.iterate` that matter to a single iteration.
-STEP_OPTIONS = ("threshold_low", "min_pixels", "max_hole_pixels", "region_growth", "mask_update", "starved_pixels")
+STEP_OPTIONS = (
+    "threshold_low",
+    "threshold_in_widths",
+    "min_pixels",
+    "max_hole_pixels",
+    "region_growth",
+    "mask_update",
+    "starved_pixels",
+)
+
+#: Options of `skymask.iterate` that are maps.
+MAP_OPTIONS = ("acceptance", "additive_background")
+
+#: What `skymask.adaptive_ring` keeps, by gammapy's names.
+ADAPTIVE_METHODS = {"fixed_width": "width", "fixed_r_in": "inner_radius"}
 
 #: What is said of an end that is not convergence.
 ENDS = {
@@ -35,7 +49,8 @@ class KernelBackgroundEstimator:
     ----------
     kernel_src, kernel_bkg : array_like or astropy Kernel2D
         Source and background kernel on the pixels of the maps. An even side gets a row of zeros in front, which puts
-        the centre where gammapy's convolution had it.
+        the centre where gammapy's convolution had it. The background kernel may be a `skymask.adaptive_ring` or the
+        `skymask.field_of_view`, too.
     significance_threshold : float
         Pixels at or above it are excluded.
     mask_dilation_radius : str, Quantity or float
@@ -44,7 +59,7 @@ class KernelBackgroundEstimator:
         Whether `images_stack` holds the maps of every iteration after a run.
     **options
         Further options of `skymask.iterate`, such as `statistic` ("cash" unless given, as in gammapy),
-        `starved_pixels` or `threshold_low`.
+        `starved_pixels`, `threshold_low`, `mask_source_kernels` or `acceptance` (an array or a Map).
 
     Attributes
     ----------
@@ -97,7 +112,7 @@ class KernelBackgroundEstimator:
         ConvergenceWarning
             If the loop did not end with an unchanged mask.
         """
-        inputs = _prepare(images)
+        inputs = self._prepare(images)
         result = iterate(
             _array(images["counts"]),
             exclusion_mask=inputs.exclusion_mask,
@@ -105,7 +120,7 @@ class KernelBackgroundEstimator:
             threshold=self.parameters["significance_threshold"],
             max_iterations=niter_max,
             **self._kernels(images["counts"]),
-            **self.options,
+            **self.options | self._maps(),
         )
         self.result = result
         self.images_stack = self._replay(images, result.iterations) if self.parameters["keep_record"] else []
@@ -133,7 +148,7 @@ class KernelBackgroundEstimator:
             `counts`, the new `significance`, `exclusion` and `background`; and, for the next call, the user's mask
             `user_exclusion` and the `decision` that `exclusion` grew from.
         """
-        inputs = _prepare({**images, "exclusion": images.get("user_exclusion", images.get("exclusion"))})
+        inputs = self._prepare({**images, "exclusion": images.get("user_exclusion", images.get("exclusion"))})
         mask, decision = inputs.exclusion_mask, np.ones_like(inputs.exclusion_mask)
         is_first = "decision" not in images
         if not is_first:
@@ -145,12 +160,12 @@ class KernelBackgroundEstimator:
 
     def _replay(self, images, iterations):
         """The images of every iteration of a run, from the initial ones on."""
-        inputs, options = _prepare(images), self._kernels(images["counts"])
+        inputs, options = self._prepare(images), self._kernels(images["counts"])
         mask, decision = inputs.exclusion_mask, np.ones_like(inputs.exclusion_mask)
         given = inputs.background is not None
         estimate = Background(inputs.background) if given else self._estimate(inputs, mask, options)
         start = {"background": estimate.background, "exclusion": mask, "user_exclusion": mask, "decision": decision}
-        stack = [start | {"significance": self._significance(inputs, estimate, options)}]
+        stack = [start | {"significance": self._significance(inputs, estimate, options["source_kernel"])}]
         for _ in range(iterations):
             step, estimate = self._step(inputs, estimate, mask, decision, options)
             mask, decision = step["exclusion"], step["decision"]
@@ -159,12 +174,13 @@ class KernelBackgroundEstimator:
 
     def _step(self, inputs, estimate, mask, decision, options):
         """The arrays of the next iteration by name, and its background as an estimate."""
-        significance = self._significance(inputs, estimate, options)
+        significance = self._significance(inputs, estimate, options["source_kernel"])
         mask, decision = update_exclusion_mask(
             significance,
             inputs.coverage,
             threshold=self.parameters["significance_threshold"],
             dilation_kernel=options["dilation_kernel"],
+            further=[self._significance(inputs, estimate, kernel) for kernel in self._mask_source_kernels()],
             user_mask=inputs.exclusion_mask,
             previous_mask=mask,
             previous_decision=decision,
@@ -175,19 +191,42 @@ class KernelBackgroundEstimator:
         return {**arrays, "user_exclusion": inputs.exclusion_mask, "decision": decision}, estimate
 
     def _estimate(self, inputs, mask, options):
-        kernel = kernels.off_kernel(options["background_kernel"], options["source_kernel"], self.options["statistic"])
-        return estimate_background(inputs.counts, inputs.acceptance, mask, kernel)
+        on_pixels = kernels.under_any([options["source_kernel"], *self._mask_source_kernels()])
+        return estimate_background(
+            inputs.counts,
+            inputs.acceptance,
+            mask,
+            kernels.off_kernel(options["background_kernel"], on_pixels, self.options["statistic"]),
+            source_kernel=options["source_kernel"],
+            additive_background=inputs.additive_background,
+        )
 
-    def _significance(self, inputs, estimate, options):
+    def _significance(self, inputs, estimate, kernel):
         return compute_significance(
-            inputs.counts, inputs.acceptance, estimate, options["source_kernel"], statistic=self.options["statistic"]
+            inputs.counts,
+            inputs.acceptance,
+            estimate,
+            kernel,
+            statistic=self.options["statistic"],
+            background_systematic=self.options.get("background_systematic", 0),
+            additive_background=inputs.additive_background,
         ).significance
+
+    def _prepare(self, images):
+        return _prepare(images, **self._maps())
+
+    def _maps(self):
+        """The options that are maps, as arrays."""
+        return {name: _array(self.options[name]) for name in MAP_OPTIONS if self.options.get(name) is not None}
+
+    def _mask_source_kernels(self):
+        return [kernels.from_array(kernel) for kernel in self.options.get("mask_source_kernels", ())]
 
     def _kernels(self, counts):
         """The kernels as `skymask.iterate` takes them."""
         return {
             "source_kernel": _kernel(self.kernel_src),
-            "background_kernel": _kernel(self.kernel_bkg),
+            "background_kernel": _background_kernel(self.kernel_bkg),
             "dilation_kernel": _disk(self.parameters["mask_dilation_radius"], counts),
         }
 
@@ -228,19 +267,90 @@ class RingBackgroundEstimator:
             `background_ring`, of the kind of `images["counts"]`. As in gammapy 0 where there is no acceptance, so that
             maps of several runs can be added; NaN where the ring holds no usable pixel.
         """
-        acceptance = images.get("background", images.get("exposure_on"))
-        inputs = _prepare({"counts": images["counts"], "exclusion": images.get("exclusion")}, acceptance=acceptance)
-        estimate = estimate_background(
-            inputs.counts, inputs.acceptance, inputs.exclusion_mask, self.kernel(images["counts"])
-        )
-        exposure_off = np.where(estimate.acceptance_off > 0, estimate.acceptance_off, np.nan)
-        arrays = {
-            "off": estimate.counts_off,
-            "exposure_off": exposure_off,
-            "alpha": inputs.acceptance / exposure_off,
-            "background_ring": estimate.background,
+        return _ring_images(images, self.kernel(images["counts"]))[0]
+
+
+class AdaptiveRingBackgroundEstimator:
+    """Estimate the background from a ring that grows around each pixel until it suffices, once.
+
+    It does what gammapy's class of that name said of itself; that one never grew a ring, because it took the on region
+    from `theta` times, and not over, the size of a pixel.
+
+    Parameters
+    ----------
+    r_in, r_out_max, width : str, Quantity or float
+        Inner radius of the smallest ring, largest outer radius, width of the smallest ring: angles for maps with sky
+        coordinates, or numbers of pixels.
+    stepsize : str, Quantity or float
+        By how much the outer radius grows.
+    threshold_alpha : float
+        Largest ratio of on to off acceptance with which a ring suffices.
+    theta : str, Quantity or float
+        Radius of the on region for that ratio.
+    method : {"fixed_width", "fixed_r_in"}
+        What stays as it is while the ring grows.
+    """
+
+    def __init__(
+        self,
+        r_in,
+        r_out_max,
+        width,
+        stepsize="0.02 deg",
+        threshold_alpha=0.1,
+        theta="0.22 deg",
+        method="fixed_width",
+    ):
+        if method not in ADAPTIVE_METHODS:
+            raise ValueError(f"method must be one of {', '.join(ADAPTIVE_METHODS)}, got {method!r}")
+        self.parameters = {
+            "r_in": r_in,
+            "r_out_max": r_out_max,
+            "width": width,
+            "stepsize": stepsize,
+            "threshold_alpha": threshold_alpha,
+            "theta": theta,
+            "method": method,
         }
-        return {name: _like(images["counts"], np.where(inputs.coverage, array, 0.0)) for name, array in arrays.items()}
+
+    def kernels(self, image):
+        """Return the rings on the pixels of a map, as a `skymask.kernels.AdaptiveRing`."""
+        lengths = {name: _length(self.parameters[name], image) for name in ("r_in", "r_out_max", "width", "stepsize")}
+        sizes = [size for _, size in lengths.values()]
+        if any(np.any(size != sizes[0]) for size in sizes):
+            raise ValueError("r_in, r_out_max, width and stepsize must all be angles or all numbers of pixels")
+        values = {name: value for name, (value, _) in lengths.items()}
+        return kernels.adaptive_ring(
+            values["r_in"],
+            values["width"],
+            step=values["stepsize"],
+            max_outer_radius=values["r_out_max"],
+            alpha_max=self.parameters["threshold_alpha"],
+            excluded_fraction_max=1,
+            keep=ADAPTIVE_METHODS[self.parameters["method"]],
+            pixel_size=sizes[0],
+        )
+
+    def run(self, images):
+        """Return off counts, off acceptance, alpha and background of the ring that suffices around each pixel.
+
+        Parameters
+        ----------
+        images : dict
+            As for `RingBackgroundEstimator.run`.
+
+        Returns
+        -------
+        images : dict
+            What `RingBackgroundEstimator.run` returns, and `ring_radius`, the outer radius in degrees, or in pixels
+            if lengths are. All are NaN where no ring suffices, and 0 where there is no acceptance.
+        """
+        counts = images["counts"]
+        made, estimate = _ring_images(images, self.kernels(counts), _disk(self.parameters["theta"], counts))
+        alpha = _array(made["alpha"])
+        off = np.where(np.isnan(alpha), np.nan, _array(made["off"]))
+        radius = np.where(alpha == 0, 0.0, estimate.ring_radius)
+        return made | {"off": _like(counts, off), "ring_radius": _like(counts, radius)}
 
 
 def compute_lima_image(counts, background, kernel=None, radius="0.1 deg"):
@@ -313,7 +423,25 @@ def compute_lima_on_off_image(n_on, n_off, a_on, a_off, kernel=None, radius="0.1
     return {name: _like(n_on, array) for name, array in arrays.items()}
 
 
-def _prepare(images, *, acceptance=None):
+def _ring_images(images, kernel, source_kernel=None):
+    """The images that a ring gives, and the estimate behind them."""
+    acceptance = images.get("background", images.get("exposure_on"))
+    inputs = _prepare({"counts": images["counts"], "exclusion": images.get("exclusion")}, acceptance=acceptance)
+    estimate = estimate_background(
+        inputs.counts, inputs.acceptance, inputs.exclusion_mask, kernel, source_kernel=source_kernel
+    )
+    exposure_off = np.where(estimate.acceptance_off > 0, estimate.acceptance_off, np.nan)
+    arrays = {
+        "off": estimate.counts_off,
+        "exposure_off": exposure_off,
+        "alpha": inputs.acceptance / exposure_off,
+        "background_ring": estimate.background,
+    }
+    made = {name: _like(images["counts"], np.where(inputs.coverage, array, 0.0)) for name, array in arrays.items()}
+    return made, estimate
+
+
+def _prepare(images, *, acceptance=None, additive_background=None):
     """The checked arrays of a dictionary of maps."""
     arrays = {name: None if images.get(name) is None else _array(images[name]) for name in ("exclusion", "background")}
     return prepare(
@@ -321,6 +449,7 @@ def _prepare(images, *, acceptance=None):
         acceptance=None if acceptance is None else _array(acceptance),
         exclusion_mask=arrays["exclusion"],
         background=arrays["background"],
+        additive_background=additive_background,
     )
 
 
@@ -345,6 +474,11 @@ def _kernel(kernel):
     """A kernel with odd sides and its peak at 1."""
     array = np.asarray(getattr(kernel, "array", kernel))
     return kernels.from_array(np.pad(array, [(1 - side % 2, 0) for side in array.shape]))
+
+
+def _background_kernel(kernel):
+    """A background kernel: an array, or what is none."""
+    return kernel if kernels.is_adaptive(kernel) or kernels.is_field_of_view(kernel) else _kernel(kernel)
 
 
 def _kernel_or_disk(kernel, radius, counts):

@@ -42,7 +42,15 @@ class AdaptiveRing(NamedTuple):
 
 
 class FieldOfView(NamedTuple):
-    """All used pixels of a map, from which every pixel's background comes; see `field_of_view`."""
+    """All used pixels of a map, from which every pixel's background comes; see `field_of_view`.
+
+    Attributes
+    ----------
+    tilt : bool
+        Whether the norm may change across the map.
+    """
+
+    tilt: bool = False
 
 
 def disk(radius, *, pixel_size=1.0):
@@ -165,17 +173,22 @@ def adaptive_ring(
     return AdaptiveRing(tuple(rings), outer_radii, alpha_max, excluded_fraction_max)
 
 
-def field_of_view():
+def field_of_view(*, tilt=False):
     """Return what stands for all used pixels of a map: the background is the acceptance times one norm.
 
     This is the field-of-view method (Berge, Funk & Hinton 2007, A&A 466, 1219, doi:10.1051/0004-6361:20066674, sect.
     3.4).
 
+    Parameters
+    ----------
+    tilt : bool
+        Whether the norm is a linear function of the position, fitted to all used pixels; see `skymask.tilt`.
+
     Returns
     -------
     kernel : FieldOfView
     """
-    return FieldOfView()
+    return FieldOfView(tilt)
 
 
 def gaussian(sigma, *, pixel_size=1.0):
@@ -230,6 +243,16 @@ def without(kernel, other):
     cut = tuple(slice(n // 2 - h, n // 2 + h + 1) for n, h in zip(other.shape, half, strict=True))
     kernel[centre] = np.where(other[cut] > 0, 0, kernel[centre])
     return kernel
+
+
+def under_any(kernels):
+    """Return the pixels under any of several kernels, all centred on the same pixel, as a boolean kernel."""
+    half_y, half_x = np.max([kernel.shape for kernel in kernels], axis=0) // 2
+    pixels = np.zeros((2 * half_y + 1, 2 * half_x + 1), dtype=bool)
+    for kernel in kernels:
+        y, x = (n // 2 for n in kernel.shape)
+        pixels[half_y - y : half_y + y + 1, half_x - x : half_x + x + 1] |= kernel > 0
+    return pixels
 
 
 def shared_pixels(kernel, other):

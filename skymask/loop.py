@@ -159,6 +159,7 @@ def iterate(
     source_kernel,
     background_kernel,
     dilation_kernel,
+    mask_source_kernels=(),
     acceptance=None,
     exclusion_mask=None,
     background=None,
@@ -167,6 +168,7 @@ def iterate(
     background_systematic=0,
     threshold=5.0,
     threshold_low=None,
+    threshold_in_widths=False,
     min_pixels=1,
     max_hole_pixels=0,
     region_growth=None,
@@ -187,6 +189,9 @@ def iterate(
     source_kernel, background_kernel, dilation_kernel : ndarray
         Kernels of `skymask.kernels`: under which counts are summed, from which the background comes (an array, an
         adaptive ring or the field of view), and by which excluded regions grow.
+    mask_source_kernels : sequence of ndarray
+        Further source kernels for the mask: a pixel is excluded if the significance under any of them says so. The
+        background is the same for all, and the maps returned are those of `source_kernel`.
     acceptance : array_like, shape (ny, nx), optional
         Expected background per pixel up to one factor.
     exclusion_mask : array_like, shape (ny, nx), optional
@@ -203,6 +208,9 @@ def iterate(
         `skymask.significance.with_systematic`.
     threshold : float
         Significance at and above which a pixel is excluded.
+    threshold_in_widths : bool
+        Whether the significance counts from the off-source mean, in units of the off-source width, as each mask leaves
+        them; see `skymask.quality.in_widths`.
     threshold_low, min_pixels, max_hole_pixels : float or None, int, int
         Hysteresis, smallest region, and largest hole that is filled; see `skymask.exclusion`.
     region_growth : dict, optional
@@ -234,7 +242,8 @@ def iterate(
     """
     _check_options(statistic=statistic)
     source_kernel = kernels.from_array(source_kernel)
-    background_kernel = _background_kernel(background_kernel, source_kernel, statistic)
+    mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
+    background_kernel = _background_kernel(background_kernel, [source_kernel, *mask_source_kernels], statistic)
     inputs = prepare(
         counts,
         acceptance=acceptance,
@@ -247,10 +256,12 @@ def iterate(
         partial(running_estimate, background_kernel=background_kernel),
         source_kernel,
         dilation_kernel,
+        mask_source_kernels=mask_source_kernels,
         statistic=statistic,
         background_systematic=background_systematic,
         threshold=threshold,
         threshold_low=threshold_low,
+        threshold_in_widths=threshold_in_widths,
         min_pixels=min_pixels,
         max_hole_pixels=max_hole_pixels,
         region_growth=region_growth,
@@ -273,6 +284,7 @@ def iterate_runs(
     dilation_kernel,
     exclusion_mask=None,
     background=None,
+    mask_source_kernels=(),
     stacking="variance",
     statistic="wstat",
     **options,
@@ -290,7 +302,7 @@ def iterate_runs(
         Of the common grid, (ny, nx).
     source_kernel, background_kernel : ndarray, or list of them
         As for `iterate`; a list has one for every energy bin.
-    dilation_kernel, exclusion_mask, background, statistic, **options
+    dilation_kernel, exclusion_mask, background, mask_source_kernels, statistic, **options
         As for `iterate`; mask and background are on the common grid.
     stacking : {"variance", "counts_off"}
         What the stack conserves beside the background; see `skymask.stacking.Sums.estimate`.
@@ -311,17 +323,33 @@ def iterate_runs(
         kernel if isinstance(kernel, list) else [kernel] * planes for kernel in (source_kernel, background_kernel)
     )
     source_kernels = [kernels.from_array(kernel) for kernel in source_kernels]
+    mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
     background_kernels = [
-        _background_kernel(kernel, source, statistic)
+        _background_kernel(kernel, [source, *mask_source_kernels], statistic)
         for kernel, source in zip(background_kernels, source_kernels, strict=True)
     ]
     inputs = stack_inputs(runs, shape, exclusion_mask=exclusion_mask, background=background)
 
     def estimate_of(mask):
-        return estimate_stack(runs, mask, source_kernels, background_kernels, statistic=statistic, stacking=stacking)
+        return estimate_stack(
+            runs,
+            mask,
+            source_kernels,
+            background_kernels,
+            mask_source_kernels=mask_source_kernels,
+            statistic=statistic,
+            stacking=stacking,
+        )
 
-    stacked = partial(stacked_estimate, estimate_of=estimate_of)
-    return _iterate(inputs, stacked, source_kernels[0], dilation_kernel, statistic=statistic, **options)
+    return _iterate(
+        inputs,
+        partial(stacked_estimate, estimate_of=estimate_of),
+        source_kernels[0],
+        dilation_kernel,
+        mask_source_kernels=mask_source_kernels,
+        statistic=statistic,
+        **options,
+    )
 
 
 def _iterate(
@@ -330,10 +358,12 @@ def _iterate(
     source_kernel,
     dilation_kernel,
     *,
+    mask_source_kernels=(),
     statistic,
     background_systematic=0,
     threshold=5.0,
     threshold_low=None,
+    threshold_in_widths=False,
     min_pixels=1,
     max_hole_pixels=0,
     region_growth=None,
@@ -360,6 +390,7 @@ def _iterate(
     shaping = check_shaping(
         threshold=threshold,
         threshold_low=threshold_low,
+        threshold_in_widths=threshold_in_widths,
         min_pixels=min_pixels,
         max_hole_pixels=max_hole_pixels,
         region_growth=region_growth,
@@ -374,6 +405,7 @@ def _iterate(
         statistic=statistic,
         threshold=threshold,
         background_systematic=background_systematic,
+        mask_source_kernels=mask_source_kernels,
         whole=whole,
     )
     dilate = Dilation(dilation_kernel)
@@ -386,6 +418,7 @@ def _iterate(
             estimate.reached,
             estimate.starved,
             estimate.significance() if whole else None,
+            further=estimate.further,
             coverage=coverage,
             **shaping,
             dilate=dilate,
@@ -481,10 +514,10 @@ def compute_products(
     )
 
 
-def _background_kernel(background_kernel, source_kernel, statistic):
+def _background_kernel(background_kernel, source_kernels, statistic):
     if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
         background_kernel = kernels.from_array(background_kernel)
-    return kernels.off_kernel(background_kernel, source_kernel, statistic)
+    return kernels.off_kernel(background_kernel, kernels.under_any(source_kernels), statistic)
 
 
 def _check_options(**options):

@@ -304,7 +304,8 @@ def write(path, images, *, sky, cards=(), energies=None):
         data = _narrow(image)
         hdu = fits.ImageHDU(data) if hdus else fits.PrimaryHDU(data)
         hdu.header.extend(sky_cards(sky), update=True)
-        unit, meaning = MAPS[name]
+        # Of several images of a kind, all but the first are numbered.
+        unit, meaning = MAPS[re.sub(r"_[0-9]+$", "", name)]
         hdu.header["EXTNAME"] = (name.upper(), meaning)
         hdu.header["BUNIT"] = (unit, "unit of the pixel values")
         hdu.header["CREATOR"] = (f"skymask {__version__}", "what wrote this file")

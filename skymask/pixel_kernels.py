@@ -26,7 +26,7 @@ def to_pixels(kernel, pixel_size):
     kernel : dict
         {shape: disk, radius}, {shape: ring, inner_radius, width}, {shape: gaussian, sigma}, {shape: array, path},
         {shape: adaptive_ring, inner_radius, width, step, max_outer_radius, alpha_max, excluded_fraction_max, keep} or
-        {shape: field_of_view}.
+        {shape: field_of_view, tilt}.
     pixel_size : (float, float)
         Size of a pixel along y and x, in degrees.
 
@@ -45,7 +45,7 @@ def to_pixels(kernel, pixel_size):
         if kernel["shape"] == "array":
             return kernels.from_array(read(kernel["path"]).data)
         if kernel["shape"] == "field_of_view":
-            return kernels.field_of_view()
+            return kernels.field_of_view(tilt=kernel.get("tilt", False))
         limits = {key: kernel[key] for key in _LIMITS if key in kernel}
         numbers = _in_numbers(kernel, pixel_size, without=("shape", *_LIMITS))
         pixels = _SHAPES[kernel["shape"]](**numbers, **limits)
@@ -57,19 +57,25 @@ def to_pixels(kernel, pixel_size):
         raise MapError(f"kernel {describe(kernel)}: {error}") from error
 
 
-def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
+def background_kernel(pixel_size, *, source_kernel, background_kernel, statistic, mask_source_kernels=()):
     """Return the background kernel of the configuration on pixels, as the statistic allows it."""
     return _off_kernel(
-        pixel_size, source_kernel=source_kernel, background_kernel=background_kernel, statistic=statistic
+        pixel_size,
+        source_kernel=source_kernel,
+        background_kernel=background_kernel,
+        statistic=statistic,
+        mask_source_kernels=mask_source_kernels,
     )
 
 
-def _off_kernel(pixel_size, *, source_kernel, background_kernel, statistic):
-    pixels = to_pixels(background_kernel, pixel_size)
-    return kernels.off_kernel(pixels, to_pixels(source_kernel, pixel_size), statistic)
+def _off_kernel(pixel_size, *, source_kernel, background_kernel, statistic, mask_source_kernels):
+    sources = [to_pixels(kernel, pixel_size) for kernel in (source_kernel, *mask_source_kernels)]
+    return kernels.off_kernel(to_pixels(background_kernel, pixel_size), kernels.under_any(sources), statistic)
 
 
-def kernels_of_bins(pixel_size, planes, *, source_kernel, background_kernel, statistic, energy_kernels=()):
+def kernels_of_bins(
+    pixel_size, planes, *, source_kernel, background_kernel, statistic, mask_source_kernels=(), energy_kernels=()
+):
     """Return source and background kernels of the configuration on pixels, one of each for every energy bin.
 
     Parameters
@@ -78,7 +84,7 @@ def kernels_of_bins(pixel_size, planes, *, source_kernel, background_kernel, sta
         Size of a pixel along y and x, in degrees.
     planes : int
         Number of energy bins.
-    source_kernel, background_kernel, statistic : dict, dict, str
+    source_kernel, background_kernel, statistic, mask_source_kernels : dict, dict, str, list of dict
         For all bins.
     energy_kernels : list of dict
         Kernels of single bins, in their order, by the same two keys; what one lacks is that for all bins.
@@ -87,9 +93,8 @@ def kernels_of_bins(pixel_size, planes, *, source_kernel, background_kernel, sta
     pairs = []
     for own in energy_kernels or [{}]:
         pair = {**common, **own}
-        pairs.append(
-            (to_pixels(pair["source_kernel"], pixel_size), _off_kernel(pixel_size, statistic=statistic, **pair))
-        )
+        off = _off_kernel(pixel_size, statistic=statistic, mask_source_kernels=mask_source_kernels, **pair)
+        pairs.append((to_pixels(pair["source_kernel"], pixel_size), off))
     sources, backgrounds = zip(*(pairs if energy_kernels else pairs * planes), strict=True)
     return list(sources), list(backgrounds)
 

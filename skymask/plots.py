@@ -67,12 +67,31 @@ def map_panel(figure, place, name, data, header, exclusion_mask, *, title, signi
     norm = _norm(name, data, significance_limits)
     if colours == "RdBu_r":
         colours = _white_at_zero(norm)
+    image_panel(figure, place, data, header, exclusion_mask, title=title, label=label, colours=colours, norm=norm)
+
+
+def image_panel(figure, place, data, header, exclusion_mask, *, title, label, colours, norm):
+    """Draw any image with the contour of the exclusion mask into a figure, and return its axes.
+
+    Parameters
+    ----------
+    figure, place, header, exclusion_mask, title
+        As for `map_panel`.
+    data : ndarray, shape (ny, nx)
+        NaN is left blank.
+    label : str
+        Of the colour bar, with the unit.
+    colours : str or Colormap
+    norm : matplotlib.colors.Normalize
+        The colour scale.
+    """
     axes = _sky_axes(figure, place, header)
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
     _mask_contour(axes, exclusion_mask)
     _colour_bar(figure, axes, image, label, extend=_extend(data, norm))
     axes.set_title(title, fontsize=10, loc="left")
     _legend(axes, [_mask_line()])
+    return axes
 
 
 def mask_growth(masks, final_mask, header):
@@ -199,13 +218,15 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     quality : dict
         Of `skymask.quality.assess_quality`; with the errors of `skymask.null_simulations.summarize`, if known.
     threshold : float
+        Where the distribution was cut for its fit.
     """
     everything = significance[np.isfinite(significance)]
     used = significance[np.isfinite(significance) & exclusion_mask]
     figure = Figure(figsize=(5.6, 4.2), layout="constrained")
     axes = figure.subplots()
     low = min(-5.0, np.floor(everything.min(initial=0.0)))
-    high = max(threshold + 1, 6.0, min(15.0, np.ceil(everything.max(initial=0.0))))
+    in_force = quality["effective_threshold"]
+    high = max(in_force + 1, 6.0, min(15.0, np.ceil(everything.max(initial=0.0))))
     edges = np.arange(low, high + 0.125, 0.25)
     grid = np.linspace(low, high, 400)
     beyond = np.count_nonzero(everything > high)
@@ -219,10 +240,10 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     if mean is not None:
         below = grid[grid <= threshold]
         mean_text, width_text = (_with_error(quality, key) for key in ("off_source_mean", "off_source_width"))
-        label = f"fit below threshold:\nmean {mean_text}, width {width_text}"
+        label = f"fit below {threshold:g}:\nmean {mean_text}, width {width_text}"
         fit = scale / width * np.exp(-0.5 * ((below - mean) / width) ** 2)
         axes.plot(below, fit, color=ORANGE, linewidth=1.6, label=label)
-    axes.axvline(threshold, color=GREY, linestyle=":", label=f"threshold {threshold:g}")
+    axes.axvline(in_force, color=GREY, linestyle=":", label=f"threshold {in_force:.4g}")
     axes.set_ylim(0.5, max(10.0, 4 * np.histogram(everything, edges)[0].max(initial=1)))
     axes.set_yscale("log")
     axes.set_xlim(low, high)

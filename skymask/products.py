@@ -77,11 +77,14 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("STATIST", settings["statistic"], "statistic of the significance"),
         ("BKGSYST", settings["background_systematic"], "relative systematic error of the background"),
         ("THRESH", settings["threshold"], "threshold of the exclusion, in sigma"),
+        ("THRWIDTH", settings["threshold_in_widths"], "whether thresholds count in off-source widths"),
+        ("THREFF", quality["effective_threshold"], "significance that the threshold stands for"),
         ("THRLOW", settings["threshold_low"] or settings["threshold"], "lower threshold of the hysteresis, in sigma"),
         ("MINPIX", settings["min_pixels"], "smallest number of connected pixels excluded"),
         ("MAXHOLE", settings["max_hole_pixels"], "largest hole filled, in pixels"),
         ("GROWTH", describe(settings["region_growth"], kind="law")[:67], "growth of regions"),
         ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
+        ("MASKKERN", _kernels(settings["mask_source_kernels"])[:67], "further source kernels of the mask"),
         *_background_kernel_cards(settings["background_kernel"], quality),
         *(
             [("STACKING", settings["stacking"], "what the stack conserves beside the background")]
@@ -127,6 +130,11 @@ def cards_of_further_kernel(header, name, kernel):
         ("LOOPKERN", loop, "source kernel of the loop"),
         ("FURTHER", name[:67], "name of the further source kernel"),
     ]
+
+
+def _kernels(kernels):
+    """Several kernels in a few words."""
+    return ", ".join(map(describe, kernels)) or "none"
 
 
 def _background_kernel_cards(kernel, quality):

@@ -72,7 +72,36 @@ def off_source_values(significance, used):
     return significance[used & isfinite(significance)]
 
 
-def assess_quality(significance, exclusion_mask, coverage, counts_off, *, threshold, ring_radius=None):
+def in_widths(significance, used, threshold):
+    r"""Return a significance map as distances from the off-source mean in units of the off-source width.
+
+    .. math:: S' = (S - \mu) / \max(w, 1)
+
+    with mean :math:`\mu` and width w of the used pixels, of a normal distribution cut at the threshold: the empirical
+    null distribution takes the place of the theoretical one (Efron 2004, J. Am. Stat. Assoc. 99, 96,
+    doi:10.1198/016214504000000089). They depend on the map and on which pixels are used, and on nothing before. A width
+    below 1 is what exclusion leaves of a normal distribution, and no reason to exclude more.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+    used : ndarray of bool, shape (ny, nx)
+        True where the pixel is covered and not excluded.
+    threshold : float
+        Where the distribution is cut for the fit, in standard deviations; sources above it are not part of it.
+
+    Returns
+    -------
+    significance : ndarray of float, shape (ny, nx)
+        As it was, where there are too few values for a fit.
+    """
+    mean, width = fit_off_source(off_source_values(significance, used), threshold)
+    return significance if math.isnan(mean) else (significance - mean) / max(width, 1.0)
+
+
+def assess_quality(
+    significance, exclusion_mask, coverage, counts_off, *, threshold, threshold_in_widths=False, ring_radius=None
+):
     """Return the quality figures of a result.
 
     Parameters
@@ -85,6 +114,8 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         Off counts of the background estimate.
     threshold : float
         Threshold of the exclusion.
+    threshold_in_widths : bool
+        Whether it counts in off-source widths; see `in_widths`.
     ring_radius : ndarray of float, shape (ny, nx), optional
         Of an adaptive ring: the radius used, NaN where no ring sufficed.
 
@@ -96,7 +127,8 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         (`expected_clipped_mean`, `expected_clipped_width`), `off_source_pixels`, `highest_significance` and its pixel
         (`highest_x`, `highest_y`, counted from 0), `excluded` and `excluded_fraction`, `starved` pixels,
         `few_counts_off` (pixels with fewer than `MIN_COUNTS_OFF` off counts), and `unexcluded_above_threshold`:
-        used pixels that reach the threshold, zero for a fixed point; for an adaptive ring also `without_ring`,
+        used pixels that reach the threshold, zero for a fixed point; `effective_threshold`, the significance that the
+        threshold stands for; for an adaptive ring also `without_ring`,
         covered pixels for which no ring sufficed.
     """
     import numpy as np
@@ -105,6 +137,10 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
     defined = ~np.isnan(significance)
     off_source = off_source_values(significance, used)
     mean, width = fit_off_source(off_source, threshold)
+    scaled, effective_threshold = significance, threshold
+    if threshold_in_widths and not np.isnan(mean):
+        scaled = in_widths(significance, used, threshold)
+        effective_threshold = mean + threshold * max(width, 1.0)
     clipped = off_source[off_source < threshold]
     expected_mean, expected_width = expected_after_cut(threshold)
     highest, highest_x, highest_y = None, None, None
@@ -120,7 +156,8 @@ def assess_quality(significance, exclusion_mask, coverage, counts_off, *, thresh
         "starved": int((coverage & ~defined).sum()),
         **of_rings,
         "few_counts_off": int((coverage & defined & (counts_off < MIN_COUNTS_OFF)).sum()),
-        "unexcluded_above_threshold": int((used & (significance >= threshold)).sum()),
+        "unexcluded_above_threshold": int((used & (scaled >= threshold)).sum()),
+        "effective_threshold": float(effective_threshold),
         "highest_significance": highest,
         "highest_x": highest_x,
         "highest_y": highest_y,

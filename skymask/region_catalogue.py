@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import blocks, sums
+from skymask import blocks, sums, tilt
 from skymask.background import estimate_background
 from skymask.files import written_whole
 from skymask.geometry import axis_names, frame_name, sky_positions
@@ -59,6 +59,8 @@ class Part(NamedTuple):
         Needed with an adaptive ring.
     block : (slice, slice), optional
         Rows and columns of the map that it covers, if not all.
+    additive_background : ndarray of float, optional
+        What the estimate came on top of.
     """
 
     counts: np.ndarray
@@ -66,6 +68,7 @@ class Part(NamedTuple):
     background_kernel: object
     source_kernel: np.ndarray | None = None
     block: tuple = (slice(None), slice(None))
+    additive_background: np.ndarray | None = None
 
 
 def catalogue_regions(counts, coverage, masks, exclusion_mask, background, significance, parts):
@@ -267,14 +270,25 @@ def _variances(found, boxes, exclusion_mask, part):
         if any(cut.start >= cut.stop for cut in common):
             continue
         if responses is None:
-            responses = _responses(part.counts, part.acceptance, mask, part.background_kernel, part.source_kernel)
+            responses = _responses(part, mask)
         inside = found[common] == number + 1
         variances[number] = _background_variance(inside, blocks.inside(common, whole), usable, responses)
     return variances
 
 
-def _responses(counts, acceptance, exclusion_mask, kernel, source_kernel):
-    """Kernels, and for each the share of an off count in the background of the pixels that it serves, 0 elsewhere."""
+def _responses(part, exclusion_mask):
+    """Kernels, and for each the share of an off count in the background of the pixels that it serves, 0 elsewhere.
+
+    For a tilted field of view the covariance of its norms, and what each adds to the background of every pixel.
+    """
+    counts, acceptance, kernel, source_kernel = part[:4]
+    if isinstance(kernel, FieldOfView) and kernel.tilt:
+        background = estimate_background(
+            counts, acceptance, exclusion_mask, kernel, additive_background=part.additive_background
+        ).background
+        used = exclusion_mask & (acceptance > 0) & ~np.isnan(background)
+        shares = [acceptance * position for position in tilt.positions(acceptance.shape)]
+        return [(kernel, (tilt.covariance(acceptance, background, used), shares))]
     if isinstance(kernel, FieldOfView):
         estimate = estimate_background(counts, acceptance, exclusion_mask, kernel)
         return [(kernel, _share(acceptance, estimate.acceptance_off, estimate.acceptance_off > 0))]
@@ -295,8 +309,11 @@ def _share(acceptance, acceptance_off, where):
 def _background_variance(inside, box, usable_counts, responses):
     """Variance of the background summed over a region, from the counts of the used pixels within the kernels' reach."""
     if isinstance(responses[0][0], FieldOfView):
+        ((kernel, share),) = responses
+        if kernel.tilt:
+            covariance, shares = share
+            return float(tilt.variance(covariance, [image[box][inside].sum() for image in shares]))
         # Every used count has the same share in the whole region.
-        ((_, share),) = responses
         return float(usable_counts.sum() * share[box][inside].sum() ** 2)
     half = [max(kernel.shape[axis] // 2 for kernel, _ in responses) for axis in (0, 1)]
     wide = blocks.grown(box, half, usable_counts.shape)

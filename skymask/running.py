@@ -4,6 +4,7 @@ import numpy as np
 
 from skymask import blocks, kernels, sums
 from skymask.background import Background, OffSums, estimate_background, mean_background, row_sums
+from skymask.exclusion import starved_under_any
 from skymask.significance import (
     cash,
     cash_candidates,
@@ -20,7 +21,15 @@ NO_LIMIT = 1e30
 
 
 def running_estimate(
-    inputs, source_kernel, *, background_kernel, statistic, threshold, background_systematic=0, whole=False
+    inputs,
+    source_kernel,
+    *,
+    background_kernel,
+    statistic,
+    threshold,
+    background_systematic=0,
+    mask_source_kernels=(),
+    whole=False,
 ):
     """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
 
@@ -30,7 +39,7 @@ def running_estimate(
     source_kernel : ndarray
     background_kernel : ndarray or skymask.kernels.AdaptiveRing
     statistic : {"wstat", "cash"}
-    threshold, background_systematic : float
+    threshold, background_systematic, mask_source_kernels : float, float, sequence of ndarray
         See `skymask.loop.iterate`.
     whole : bool
         Whether the significance of the whole map is wanted for every mask, and not only where it reaches the threshold.
@@ -39,14 +48,15 @@ def running_estimate(
     -------
     estimate : RunningEstimate or WholeEstimate
         `reached` and `starved`, maps of where the significance reaches the threshold and of covered pixels without
-        one; `highest()`, the highest significance; `mean_background()`; `update(exclusion_mask)`, which takes all of
-        this for another mask; the maps that products are made of, `on`, `estimate()` and `significance()`.
+        one; `further`, the significance under each of `mask_source_kernels`; `highest()`, the highest significance;
+        `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask; the maps that products
+        are made of, `on`, `estimate()` and `significance()`.
     """
     weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
     # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
     local = statistic == "wstat" or sums.is_local(source_kernel)
     array = not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel))
-    plain = array and not weighted and background_systematic == 0
+    plain = array and not weighted and background_systematic == 0 and not mask_source_kernels
     if plain and local and inputs.additive_background is None and not whole:
         return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
 
@@ -67,6 +77,7 @@ def running_estimate(
         statistic=statistic,
         threshold=threshold,
         background_systematic=background_systematic,
+        mask_source_kernels=mask_source_kernels,
     )
 
 
@@ -89,10 +100,22 @@ def stacked_estimate(inputs, source_kernel, *, estimate_of, whole=False, **optio
 class WholeEstimate:
     """The whole map computed again for every mask, as the workflow's jobs do; see `running_estimate`."""
 
-    def __init__(self, inputs, source_kernel, estimate_of, *, statistic, threshold, background_systematic=0):
+    def __init__(
+        self,
+        inputs,
+        source_kernel,
+        estimate_of,
+        *,
+        statistic,
+        threshold,
+        background_systematic=0,
+        mask_source_kernels=(),
+    ):
         self._inputs, self._source_kernel, self._estimate_of = inputs, source_kernel, estimate_of
         self._statistic, self._threshold, self._systematic = statistic, threshold, background_systematic
-        self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
+        self._kernels = (source_kernel, *mask_source_kernels)
+        self._on = [sums_on(inputs.counts, inputs.acceptance, kernel) for kernel in self._kernels]
+        self.on = self._on[0]
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
         else:
@@ -104,25 +127,30 @@ class WholeEstimate:
 
     def _take(self, estimate):
         self._estimate = estimate
-        significance = compute_significance(
-            self._inputs.counts,
-            self._inputs.acceptance,
-            estimate,
-            self._source_kernel,
-            statistic=self._statistic,
-            background_systematic=self._systematic,
-            additive_background=self._inputs.additive_background,
-            on=self.on,
-        ).significance
+        significances = [
+            compute_significance(
+                self._inputs.counts,
+                self._inputs.acceptance,
+                estimate.under(number),
+                kernel,
+                statistic=self._statistic,
+                background_systematic=self._systematic,
+                additive_background=self._inputs.additive_background,
+                on=on,
+            ).significance
+            for number, (kernel, on) in enumerate(zip(self._kernels, self._on, strict=True))
+        ]
+        significance, *self.further = significances
         self._significance = significance
         self.reached = significance >= self._threshold
-        self.starved = self._inputs.coverage & np.isnan(significance)
+        self.starved = starved_under_any(significances, self._inputs.coverage)
         highest = np.fmax.reduce(significance, axis=None)
         self._highest = None if np.isnan(highest) else float(highest)
 
     def forget(self):
         """Give back the memory that only the next `update` would need."""
         self.reached = self.starved = None
+        self.further = ()
 
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
@@ -146,6 +174,9 @@ class RunningEstimate:
 
     The significance is computed only at candidates, pixels where a cheap bound allows it to reach the threshold.
     """
+
+    #: Other kernels would need the significance under them of the whole map.
+    further = ()
 
     def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel

@@ -10,7 +10,7 @@ from skymask.energy_axes import EnergyAxis, same_axis
 from skymask.errors import MapError
 from skymask.inputs import prepare_data
 from skymask.jobs import MAX_TOLD
-from skymask.pixel_kernels import kernels_of_bins
+from skymask.pixel_kernels import kernels_of_bins, to_pixels
 from skymask.region_catalogue import Part
 from skymask.stacking import Run, estimate_bins, estimate_stack
 
@@ -211,6 +211,8 @@ def estimate_runs(runs, exclusion_mask, pixel_size, kernels, stack, *, further_k
     options = stack_options(runs, pixel_size, kernels, stack)
     if further_kernel is not None:
         options["source_kernels"] = [further_kernel] * len(options["source_kernels"])
+    else:
+        options["mask_source_kernels"] = [to_pixels(kernel, pixel_size) for kernel in kernels["mask_source_kernels"]]
     return estimate_stack(runs, exclusion_mask, **options)
 
 
@@ -224,10 +226,9 @@ def parts_of(runs, pixel_size, kernels, stack):
     options = stack_options(runs, pixel_size, kernels, stack)
     pairs = list(zip(options["background_kernels"], options["source_kernels"], strict=True))
     for run in runs:
-        for counts, acceptance, (background_kernel, source_kernel) in zip(
-            run.counts, run.acceptance, pairs, strict=True
-        ):
-            yield Part(counts, acceptance, background_kernel, source_kernel, run.block)
+        additive = [None] * len(pairs) if run.additive_background is None else run.additive_background
+        for counts, acceptance, pair, known in zip(run.counts, run.acceptance, pairs, additive, strict=True):
+            yield Part(counts, acceptance, *pair, run.block, known)
 
 
 def stack_options(runs, pixel_size, kernels, stack):

@@ -170,7 +170,16 @@ def stack_inputs(runs, shape, *, exclusion_mask=None, region_mask=None, backgrou
     )
 
 
-def estimate_stack(runs, exclusion_mask, source_kernels, background_kernels, *, statistic="wstat", stacking="variance"):
+def estimate_stack(
+    runs,
+    exclusion_mask,
+    source_kernels,
+    background_kernels,
+    *,
+    mask_source_kernels=(),
+    statistic="wstat",
+    stacking="variance",
+):
     """Return the background of all runs and energy bins together, each estimated by itself.
 
     Parameters
@@ -181,6 +190,8 @@ def estimate_stack(runs, exclusion_mask, source_kernels, background_kernels, *, 
         The common mask, True where the pixel is used.
     source_kernels, background_kernels : sequence
         One for every energy bin; see `skymask.loop.iterate`.
+    mask_source_kernels : sequence of ndarray
+        Further source kernels, each for all energy bins.
     statistic : {"wstat", "cash"}
     stacking : {"variance", "counts_off"}
         See `Sums.estimate`.
@@ -188,14 +199,21 @@ def estimate_stack(runs, exclusion_mask, source_kernels, background_kernels, *, 
     Returns
     -------
     estimate : Background
+        With one more in `further` for each further source kernel.
     """
-    total = Sums(exclusion_mask.shape)
+    totals = [Sums(exclusion_mask.shape) for _ in (None, *mask_source_kernels)]
     for run in runs:
-        contributes = np.zeros(exclusion_mask.shape, dtype=bool)
-        for plane in _planes(run, exclusion_mask, source_kernels, background_kernels, statistic):
-            contributes[plane.block] |= total.add(plane)
-        total.runs += contributes
-    return total.estimate(stacking=stacking)
+        contributes = [False] * len(totals)
+        for planes in _planes(
+            run, exclusion_mask, source_kernels, background_kernels, statistic, mask_source_kernels=mask_source_kernels
+        ):
+            contributes = [
+                once | total.add(plane) for once, total, plane in zip(contributes, totals, planes, strict=True)
+            ]
+        for total, where in zip(totals, contributes, strict=True):
+            total.runs[planes[0].block] += where
+    main, *further = (total.estimate(stacking=stacking) for total in totals)
+    return main._replace(further=tuple(further))
 
 
 def estimate_bins(runs, exclusion_mask, source_kernels, background_kernels, *, statistic="wstat", stacking="variance"):
@@ -209,9 +227,8 @@ def estimate_bins(runs, exclusion_mask, source_kernels, background_kernels, *, s
     """
     totals = [Sums(exclusion_mask.shape) for _ in source_kernels]
     for run in runs:
-        for total, plane in zip(
-            totals, _planes(run, exclusion_mask, source_kernels, background_kernels, statistic), strict=True
-        ):
+        planes = _planes(run, exclusion_mask, source_kernels, background_kernels, statistic)
+        for total, (plane,) in zip(totals, planes, strict=True):
             total.runs[plane.block] += total.add(plane)
     return [total.estimate(stacking=stacking) for total in totals]
 
@@ -219,11 +236,11 @@ def estimate_bins(runs, exclusion_mask, source_kernels, background_kernels, *, s
 def backgrounds_of(run, exclusion_mask, source_kernels, background_kernels, *, statistic="wstat"):
     """Return the background of every energy bin of a run on its own block, shape (n, ny, nx); NaN where undefined."""
     planes = _planes(run, exclusion_mask, source_kernels, background_kernels, statistic)
-    return np.stack([plane.estimate.background[blocks.inside(run.block, plane.block)] for plane in planes])
+    return np.stack([plane.estimate.background[blocks.inside(run.block, plane.block)] for (plane,) in planes])
 
 
 class Plane(NamedTuple):
-    """One energy bin of a run, where it is on the common grid, and what was estimated of it."""
+    """One energy bin of a run, where it is on the common grid, and what was estimated of it under a source kernel."""
 
     block: tuple
     acceptance: np.ndarray
@@ -232,9 +249,12 @@ class Plane(NamedTuple):
     on_and_off: OnAndOff
 
 
-def _planes(run, exclusion_mask, source_kernels, background_kernels, statistic):
-    """Every energy bin of a run, estimated; with so much of the map around it as the source kernel reaches."""
-    half = np.max([np.shape(kernel) for kernel in source_kernels], axis=0) // 2
+def _planes(run, exclusion_mask, source_kernels, background_kernels, statistic, *, mask_source_kernels=()):
+    """Every energy bin of a run, estimated: a list with one plane for its own source kernel and each further one.
+
+    With so much of the map around it as these kernels reach.
+    """
+    half = np.max([np.shape(kernel) for kernel in (*source_kernels, *mask_source_kernels)], axis=0) // 2
     block = blocks.grown(run.block, half, exclusion_mask.shape)
     run = _on_block(run, block)
     for number, (source_kernel, background_kernel) in enumerate(zip(source_kernels, background_kernels, strict=True)):
@@ -248,11 +268,14 @@ def _planes(run, exclusion_mask, source_kernels, background_kernels, statistic):
             source_kernel=source_kernel,
             additive_background=additive,
         )
-        on = sums_on(counts, acceptance, source_kernel)
-        part = on_and_off(
-            counts, acceptance, estimate, source_kernel, statistic=statistic, additive_background=additive, on=on
-        )
-        yield Plane(block, acceptance, on[1], estimate, part)
+        planes = []
+        for kernel in (source_kernel, *mask_source_kernels):
+            on = sums_on(counts, acceptance, kernel)
+            part = on_and_off(
+                counts, acceptance, estimate, kernel, statistic=statistic, additive_background=additive, on=on
+            )
+            planes.append(Plane(block, acceptance, on[1], estimate, part))
+        yield planes
 
 
 def _on_block(run, block):

@@ -18,6 +18,7 @@ SUMMARY_COLUMNS = (
     "excluded_fraction",
     "starved",
     "unexcluded_above_threshold",
+    "effective_threshold",
     "highest_significance",
     "highest_longitude",
     "highest_latitude",

@@ -122,9 +122,38 @@ MISTAKES = {
     ),
     "lower threshold of zero": ({"threshold_low": 0}, "threshold_low must be more than 0, got 0"),
     "lower threshold as text": ({"threshold_low": "3"}, "threshold_low must be a number or null, got '3'"),
+    "widths as a number": ({"threshold_in_widths": 2}, "threshold_in_widths must be true or false, got 2"),
     "regions of no pixels": ({"min_pixels": 0}, "min_pixels must be at least 1, got 0"),
     "fraction of pixels": ({"min_pixels": 2.5}, "min_pixels must be a whole number, got 2.5"),
     "negative holes": ({"max_hole_pixels": -1}, "max_hole_pixels must be at least 0, got -1"),
+    "kernels of the mask by name": (
+        {"mask_source_kernels": {"wide": {"shape": "disk", "radius": "0.3 deg"}}},
+        "mask_source_kernels must be a list, got {'wide':",
+    ),
+    "kernel of the mask without a unit": (
+        {"mask_source_kernels": [{"shape": "disk", "radius": "0.3"}]},
+        "mask_source_kernels.0.radius must be a length with its unit,",
+    ),
+    "kernel of the mask that is for backgrounds": (
+        {"mask_source_kernels": [{"shape": "field_of_view"}]},
+        "mask_source_kernels.0.shape must be one of disk, ring, gaussian, array, got 'field_of_view'",
+    ),
+    "ring of the mask in two units": (
+        {"mask_source_kernels": [{"shape": "ring", "inner_radius": "0.3 deg", "width": "2 px"}]},
+        "datasets.crab: inner_radius and width of a ring must both be angles or both px",
+    ),
+    "kernel of the mask without its file": (
+        {"mask_source_kernels": [{"shape": "array", "path": "missing.fits"}]},
+        "datasets.crab.mask_source_kernels.0.path: missing.fits does not exist",
+    ),
+    "tilt as text": (
+        {"background_kernel": {"shape": "field_of_view", "tilt": "yes"}},
+        "background_kernel.tilt must be true or false, got 'yes'",
+    ),
+    "tilt of a ring": (
+        {"background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "0.2 deg", "tilt": True}},
+        "background_kernel.tilt is no known key (known here: shape, inner_radius, width)",
+    ),
     "growth as a number": ({"region_growth": 3}, "region_growth must be a mapping or null, got 3"),
     "growth without a law": ({"region_growth": {"factor": 1}}, "region_growth lacks the key law"),
     "growth by no law there is": (
@@ -436,6 +465,7 @@ def test_several_mistakes_are_a_line_each():
         ("background_systematic", 0),
         ("threshold", 5),
         ("threshold_low", None),
+        ("threshold_in_widths", False),
         ("min_pixels", 1),
         ("max_hole_pixels", 0),
         ("region_growth", None),
@@ -443,6 +473,7 @@ def test_several_mistakes_are_a_line_each():
         ("starved_pixels", "keep"),
         ("exclusion_regions", []),
         ("further_source_kernels", {}),
+        ("mask_source_kernels", []),
         ("min_acceptance_fraction", 0),
     ],
 )

@@ -93,4 +93,4 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
     for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
         written = maps.read_product(run / f"results/field/{name}.fits")[name]
         np.testing.assert_array_equal(written.data, image, err_msg=name)
-    assert written.header["BKGKERN"] == "field_of_view"
+    assert written.header["BKGKERN"] == "field_of_view tilt=False"

@@ -200,6 +200,7 @@ def test_an_adaptive_ring_is_described_by_the_ring_that_suffices(tmp_path):
             "keep": "inner_radius",
         },
         "dilation_radius": "0.2 deg",
+        "mask_source_kernels": [],
         "statistic": "wstat",
     }
     lines = _kernels(kernels, (0.05, 0.05))
@@ -214,6 +215,7 @@ def test_the_field_of_view_is_described_without_a_kernel():
         "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
         "background_kernel": {"shape": "field_of_view"},
         "dilation_radius": "0.2 deg",
+        "mask_source_kernels": [],
         "statistic": "wstat",
     }
     assert "background_kernel  field_of_view: all used pixels of the map" in _kernels(kernels, (0.05, 0.05))

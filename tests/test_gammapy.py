@@ -145,7 +145,7 @@ def test_mask_goes_into_the_background_makers_on_real_runs(gammapy, shared, tmp_
     (tmp_path / "hess-dl3-dr1").symlink_to(shared / "data/hess-dl3-dr1")
     monkeypatch.chdir(tmp_path)
     script = {}
-    exec(code_blocks("docs/coming-from.md", "python")[1], script)
+    exec(code_blocks("docs/coming-from.md", "python")[2], script)
     found, runs, mask = script["found"], script["runs"], script["found"].exclusion_mask
     assert found.state == "converged"
     assert not script["exclusion_mask"].get_by_coord({"lon": 228.53, "lat": -59.16})
@@ -162,3 +162,18 @@ def test_mask_goes_into_the_background_makers_on_real_runs(gammapy, shared, tmp_
     without = script["RingBackgroundMaker"](r_in="0.5 deg", width="0.3 deg").run(runs[0])
     around = ~mask & runs[0].mask_safe.data[0]
     assert script["with_ring"][0].background.data[0][around].sum() < without.background.data[0][around].sum()
+
+
+def test_adaptive_ring_of_the_documentation_grows_around_the_mask(gammapy, capsys):
+    script = {}
+    exec(code_blocks("docs/coming-from.md", "python")[1], script)
+    assert capsys.readouterr().out.endswith(" deg\n")
+    radius = script["result"]["ring_radius"]
+    assert radius.geom == script["counts"].geom
+    # Where nothing is excluded a ring of ten times the disk of theta suffices; in the hole it must be wider.
+    assert 0.32 < radius.data[50, 12] < radius.data[50, 50] <= 0.8
+    # In numbers of pixels, arrays give the same.
+    arrays = skymask.AdaptiveRingBackgroundEstimator(5.5, 20, 2.5, stepsize=0.5, theta=2.5)
+    images = {name: script[key].data for name, key in (("counts", "counts"), ("background", "exposure"))}
+    made = arrays.run({**images, "exclusion": script["exclusion"].data})
+    np.testing.assert_array_equal(made["background_ring"], script["result"]["background_ring"].data)

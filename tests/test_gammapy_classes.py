@@ -7,7 +7,13 @@ import pytest
 from scipy.signal import fftconvolve
 
 import skymask
-from skymask import KernelBackgroundEstimator, RingBackgroundEstimator, compute_lima_image, compute_lima_on_off_image
+from skymask import (
+    AdaptiveRingBackgroundEstimator,
+    KernelBackgroundEstimator,
+    RingBackgroundEstimator,
+    compute_lima_image,
+    compute_lima_on_off_image,
+)
 from skymask.errors import ConvergenceWarning, MapError
 from skymask.significance import cash, wstat
 
@@ -298,3 +304,97 @@ def test_pixels_without_off_acceptance_are_undefined():
     for image in (images["significance"], images["excess"], images["background"]):
         assert np.isnan(image[0]).tolist() == [True, True, False]
         assert not np.isnan(image[1:]).any()
+
+
+# The adaptive ring.
+
+
+def adaptive(**changes):
+    options = {"r_in": 2, "r_out_max": 7, "width": 1, "stepsize": 1, "theta": 1, "threshold_alpha": 0.2013}
+    return AdaptiveRingBackgroundEstimator(**options | changes)
+
+
+def with_hole(shape=(25, 27)):
+    """Return counts, an acceptance that is zero at one edge, and a mask with a hole, by their names in gammapy."""
+    exclusion = np.ones(shape)
+    exclusion[8:17, 9:18] = 0
+    acceptance = np.linspace(1, 2, shape[1]) + np.zeros(shape)
+    acceptance[:, 0] = 0
+    counts = np.random.default_rng(1).poisson(3, shape) * (acceptance > 0)
+    return {"counts": counts, "background": acceptance, "exclusion": exclusion}
+
+
+@pytest.mark.parametrize("method", ["fixed_width", "fixed_r_in"])
+def test_adaptive_ring_takes_the_first_ring_that_suffices(method):
+    images = with_hole()
+    result = adaptive(method=method).run(images)
+    acceptance, used = images["background"], images["exclusion"]
+    on = fftconvolve(acceptance, skymask.disk(1), mode="same")
+    expected = {name: np.full(on.shape, np.nan) for name in ("off", "exposure_off", "ring_radius")}
+    for more in range(5):
+        ring = skymask.ring(2 + more, 1) if method == "fixed_width" else skymask.ring(2, 1 + more)
+        off = np.rint(fftconvolve(images["counts"] * used, ring, mode="same"))
+        exposure_off = fftconvolve(acceptance * used, ring, mode="same")
+        first = (on / np.where(exposure_off > 1e-6, exposure_off, 1e-9) <= 0.2013) & np.isnan(expected["off"])
+        for name, image in (("off", off), ("exposure_off", exposure_off), ("ring_radius", np.full(on.shape, 3 + more))):
+            expected[name][first] = image[first]
+    for name, image in expected.items():
+        image[acceptance == 0] = 0
+        np.testing.assert_allclose(result[name], image, rtol=1e-9, err_msg=name)
+    assert len(np.unique(result["ring_radius"][acceptance > 0])) > 2
+    defined = acceptance > 0
+    ratio = result["off"][defined] / result["exposure_off"][defined]
+    np.testing.assert_allclose(result["background_ring"][defined], acceptance[defined] * ratio, rtol=1e-9)
+
+
+def test_adaptive_ring_is_undefined_where_no_ring_suffices():
+    images = with_hole()
+    result = adaptive(threshold_alpha=1e-3).run(images)
+    defined = images["background"] > 0
+    for name, image in result.items():
+        assert np.isnan(image[defined]).all(), name
+        assert (image[~defined] == 0).all(), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "const. width"}, "method must be one of fixed_width, fixed_r_in, got 'const. width'"),
+        ({"r_out_max": 2}, "max_outer_radius must be at least inner_radius"),
+        ({"stepsize": "0.02 deg"}, "an array has no pixel size"),
+        ({"threshold_alpha": 0}, "alpha_max must be a finite number, more than zero"),
+    ],
+)
+def test_adaptive_ring_that_makes_no_sense_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        adaptive(**changes).run(with_hole())
+
+
+# Every kind of background, and every option, in single iterations and the record of a run.
+
+OPTIONS = {
+    "adaptive ring": {"kernel_bkg": skymask.adaptive_ring(3, 1, step=1, max_outer_radius=9, alpha_max=0.5)},
+    "field of view": {"kernel_bkg": skymask.field_of_view()},
+    "tilt": {"kernel_bkg": skymask.field_of_view(tilt=True), "statistic": "wstat"},
+    "several kernels": {"mask_source_kernels": [skymask.disk(2), skymask.gaussian(1)], "statistic": "wstat"},
+    "widths": {"threshold_in_widths": True},
+    "systematic error": {"background_systematic": 0.2},
+    "acceptance": {"acceptance": np.linspace(1, 2, 24) + np.zeros((20, 24))},
+    "additive background": {"additive_background": np.linspace(0, 2, 24) + np.zeros((20, 24))},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_record_of_a_run_is_that_of_iterate_with_every_option(name):
+    kbe = KernelBackgroundEstimator(**CROWDED | OPTIONS[name], keep_record=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kbe.run({"counts": crowded()}, niter_max=3)
+    digests = [skymask.convergence.digest(images["exclusion"]) for images in kbe.images_stack]
+    assert digests == [record["digest"] for record in kbe.result.records]
+    assert len(set(digests)) > 1
+    plain = KernelBackgroundEstimator(**CROWDED, keep_record=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        plain.run({"counts": crowded()}, niter_max=3)
+    assert digests != [record["digest"] for record in plain.result.records]

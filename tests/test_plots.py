@@ -11,7 +11,7 @@ HEADER = sky_header(SHAPE, ctype=("GLON-TAN", "GLAT-TAN"), center=(10, 0))
 HEADER["DATASET"] = "field"
 EVERYTHING = np.ones(SHAPE, dtype=bool)
 HALF = np.arange(SHAPE[1]) < 15 + np.zeros(SHAPE, dtype=int)
-QUALITY = {"off_source_mean": 0.1, "off_source_width": 1.2}
+QUALITY = {"off_source_mean": 0.1, "off_source_width": 1.2, "effective_threshold": 6.1}
 
 
 def drawn(figure, tmp_path):
@@ -57,7 +57,7 @@ def test_growth_marks_pixels_that_were_released():
     assert "released again" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
 
 
-@pytest.mark.parametrize("quality", [QUALITY, {"off_source_mean": None, "off_source_width": None}])
+@pytest.mark.parametrize("quality", [QUALITY, QUALITY | {"off_source_mean": None, "off_source_width": None}])
 @pytest.mark.parametrize("value", [np.nan, 0.0])
 def test_an_off_source_distribution_can_be_drawn(quality, value, tmp_path):
     assert drawn(plots.off_source("field", np.full(SHAPE, value), HALF, quality, 5.0), tmp_path)

@@ -13,15 +13,18 @@ COUNTS = np.arange(12).reshape(SHAPE)
 MASK = COUNTS < 9
 LOOP = {"state": "cycle", "period": 2, "iteration": 7}
 QUALITY = {"excluded": 3, "unexcluded_above_threshold": 1, "starved": 2, "mask_sha256": "ab" * 32}
+QUALITY |= {"effective_threshold": 5.75}
 SETTINGS = {
     "statistic": "wstat",
     "background_systematic": 0.01,
     "threshold": 5,
     "threshold_low": None,
+    "threshold_in_widths": True,
     "min_pixels": 4,
     "max_hole_pixels": 9,
     "region_growth": {"law": "size", "factor": 0.5, "max_radius": "1 deg"},
     "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
+    "mask_source_kernels": [{"shape": "disk", "radius": "0.2 deg"}, {"shape": "gaussian", "sigma": "3 px"}],
     "background_kernel": {"shape": "ring", "inner_radius": "0.5 deg", "width": "0.3 deg"},
     "dilation_radius": "0.3 deg",
     "mask_update": "replace",
@@ -88,10 +91,13 @@ def test_counts_without_coverage_are_undefined():
         ("MINACC", 0.1),
         ("THRESH", 5),
         ("THRLOW", 5),
+        ("THRWIDTH", True),
+        ("THREFF", 5.75),
         ("MINPIX", 4),
         ("MAXHOLE", 9),
         ("GROWTH", "size factor=0.5 max_radius=1 deg"),
         ("SRCKERN", "disk radius=0.1 deg"),
+        ("MASKKERN", "disk radius=0.2 deg, gaussian sigma=3 px"),
         ("BKGKERN", "ring inner_radius=0.5 deg width=0.3 deg"),
         ("DILATION", "0.3 deg"),
         ("ONCYCLE", "union"),

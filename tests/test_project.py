@@ -120,7 +120,7 @@ def test_python_example_prints_what_it_says(page):
 
 
 def test_readme_configuration_and_commands_work(tmp_path):
-    config, ring, regions, *_ = code_blocks("README.md", "yaml")
+    config, ring, sizes, regions, *_ = code_blocks("README.md", "yaml")
     (tmp_path / "mine.yaml").write_text(config + regions)
     (tmp_path / "sources.reg").write_text("fk5\ncircle(83.1,22.3,0.1)\n")
     positions = Table({"ra": [84.1], "dec": [21.8]})
@@ -137,7 +137,9 @@ def test_readme_configuration_and_commands_work(tmp_path):
         process = snakemake(*command[1:], folder=tmp_path)
         assert process.returncode == 0, process.stdout
     assert (tmp_path / "snakemake-report.html").is_file()
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(yaml.safe_load(config) | yaml.safe_load(ring)))
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump(yaml.safe_load(config) | yaml.safe_load(ring) | yaml.safe_load(sizes))
+    )
     process = snakemake(*ran[0][1:], "--", "results/my-field/ring_radius.fits", folder=tmp_path)
     assert process.returncode == 0, process.stdout
     for name in re.findall(r"`([a-z_]+\.(?:fits|csv|json))`", README.split("## Products")[1].split("## The rules")[0]):

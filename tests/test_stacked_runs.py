@@ -75,6 +75,7 @@ def cube_with_source():
     return np.stack([field_with_source(seed, SHAPE) for seed in range(3)]).astype(np.int32)
 
 
+WIDE = {"shape": "disk", "radius": "0.22 deg"}
 ENERGY_KERNELS = [
     {"source_kernel": {"shape": "disk", "radius": "0.16 deg"}},
     {},
@@ -92,7 +93,7 @@ def run(tmp_path_factory):
         folder / "config.yaml",
         datasets={
             "survey": {"runs": "runs.csv"},
-            "known": {"runs": "runs.csv", "statistic": "cash"},
+            "known": {"runs": "runs.csv", "statistic": "cash", "mask_source_kernels": [WIDE]},
             "rings": {
                 "runs": "runs.csv",
                 "background_kernel": {
@@ -118,10 +119,12 @@ def read(folder, dataset, name):
 @pytest.mark.parametrize(("dataset", "statistic"), [("survey", "wstat"), ("known", "cash")])
 def test_workflow_and_iterate_agree_bit_for_bit_on_a_stack(run, dataset, statistic):
     kernels = {key: KERNELS[key] for key in ("source_kernel", "background_kernel")}
+    further = [WIDE] if dataset == "known" else []
     result = iterate_runs(
         runs(),
         SHAPE,
         source_kernel=to_pixels(kernels["source_kernel"], SIZE),
+        mask_source_kernels=[to_pixels(kernel, SIZE) for kernel in further],
         background_kernel=background_kernel(SIZE, **kernels, statistic=statistic),
         dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], SIZE),
         statistic=statistic,

@@ -75,7 +75,7 @@ LOOP = {
 )""",
     "compute_significance": """job.write_significance(
     counts="{folder}/counts.fits", acceptance="{folder}/acceptance.fits", background="{folder}/background-0.fits",
-    source_kernel=kernels["source_kernel"], options={{"statistic": "wstat"}}, output="{folder}/significance.fits",
+    source_kernels=[kernels["source_kernel"]], options={{"statistic": "wstat"}}, output="{folder}/significance.fits",
 )""",
     "update_exclusion_mask": """job.write_exclusion_mask(
     dataset="field", iteration=1, significance="{folder}/significance.fits", acceptance="{folder}/acceptance.fits",

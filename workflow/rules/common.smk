@@ -59,11 +59,14 @@ FURTHER = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "exc
 
 #: Settings of observations that say how maps are made of a run, but for those that select runs.
 OBSERVED_KEYS = ("energy", "energy_bins", "energy_oversampling", "offset_max", "safe_mask")
+#: Settings that make a background, and say which source kernels it must be clear of.
+KERNEL_KEYS = ("source_kernel", "mask_source_kernels", "background_kernel", "statistic")
 
 #: Settings that make a mask from a significance map, apart from the dilation.
 MASK_KEYS = (
     "threshold",
     "threshold_low",
+    "threshold_in_widths",
     "min_pixels",
     "max_hole_pixels",
     "region_growth",

@@ -102,7 +102,7 @@ rule check_dataset:
         hdus=data_hdus,
         runs=run_settings,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
-        kernels=settings("source_kernel", "background_kernel", "dilation_radius", "statistic", "energy_kernels"),
+        kernels=settings(*KERNEL_KEYS, "dilation_radius", "energy_kernels"),
         identity=file_identity,
         library=LIBRARY,
     message:

@@ -30,7 +30,7 @@ rule estimate_initial_background:
         hdus=data_hdus,
         runs=run_settings,
         selection=settings("exclusion_regions", "min_acceptance_fraction"),
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         stack=stack_settings,
         identity=file_identity,
         library=LIBRARY,
@@ -60,6 +60,7 @@ rule compute_significance:
         runtime=runtime("compute_significance"),
     params:
         source_kernel=setting("source_kernel"),
+        mask_source_kernels=setting("mask_source_kernels"),
         options=settings("statistic", "background_systematic"),
         identity=file_identity,
         library=LIBRARY,
@@ -118,7 +119,7 @@ rule estimate_background:
         mem_mb=memory("estimate_background"),
         runtime=runtime("estimate_background"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         stack=stack_settings,
         identity=file_identity,
         library=LIBRARY,

@@ -14,13 +14,15 @@ from skymask.map_sizes import pixels_of_dataset, voxels_of_observations
 
 
 class Need(NamedTuple):
-    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads; time per megapixel.
+    """What a script needs: memory in bytes per pixel, and per pixel of every mask that it reads and every one of
+    `mask_source_kernels`; time per megapixel, the same for every one of these kernels.
 
     Of a run of observations, memory and time of every part of its energies too. Imports count where they are heavy, in MB.
     """
 
     pixel_bytes: float = 0
     mask_bytes: float = 0
+    kernel_bytes: float = 0
     seconds: float = 0
     voxel_bytes: float = 0
     voxel_seconds: float = 0
@@ -35,8 +37,8 @@ NEEDS = {
     "make_run_maps": Need(60, seconds=30, voxel_bytes=250, voxel_seconds=15, imports=200),
     "check_dataset": Need(160, seconds=10),
     "estimate_initial_background": Need(160, seconds=10),
-    "compute_significance": Need(120, seconds=10),
-    "update_exclusion_mask": Need(100, seconds=10),
+    "compute_significance": Need(120, kernel_bytes=30, seconds=10),
+    "update_exclusion_mask": Need(100, kernel_bytes=30, seconds=10),
     "estimate_background": Need(160, seconds=10),
     "compute_products": Need(230, mask_bytes=3, seconds=15),
     "compute_energy_bins": Need(300, seconds=15),
@@ -82,6 +84,8 @@ def memory(script):
     def megabytes(wildcards, input, attempt):
         masks = len(input.masks) if need.mask_bytes else 0
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
+        if need.kernel_bytes:
+            of_pixel += need.kernel_bytes * len(SETTINGS[wildcards.dataset]["mask_source_kernels"])
         size = of_pixel * pixels(wildcards.dataset) if of_pixel else 0
         if need.voxel_bytes:
             size += need.voxel_bytes * voxels_of_run(wildcards.dataset)
@@ -100,6 +104,8 @@ def runtime(script):
             seconds += need.voxel_seconds * voxels_of_run(wildcards.dataset) / 1e6
         if script == "simulate_null":
             seconds *= SETTINGS[wildcards.dataset]["null_simulations"]["number"]
+        if need.kernel_bytes:
+            seconds *= 1 + len(SETTINGS[wildcards.dataset]["mask_source_kernels"])
         return attempt * ceil((START_UP + seconds) / 60)
 
     return minutes

@@ -37,7 +37,7 @@ rule compute_products:
         runtime=runtime("compute_products"),
     params:
         loop=loop_state,
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         stack=stack_settings,
         background_systematic=setting("background_systematic"),
         exclusion=settings("dilation_radius", "min_acceptance_fraction", *MASK_KEYS),
@@ -104,7 +104,7 @@ rule compute_energy_bins:
         mem_mb=memory("compute_energy_bins"),
         runtime=runtime("compute_energy_bins"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         stack=stack_settings,
         background_systematic=setting("background_systematic"),
         identity=file_identity,
@@ -203,7 +203,7 @@ rule compute_further_significance:
         mem_mb=memory("compute_further_significance"),
         runtime=runtime("compute_further_significance"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         stack=stack_settings,
         further_kernel=further_kernel,
         background_systematic=setting("background_systematic"),
@@ -240,7 +240,7 @@ rule catalogue_regions:
         mem_mb=memory("catalogue_regions"),
         runtime=runtime("catalogue_regions"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         stack=stack_settings,
         library=LIBRARY,
     message:
@@ -270,7 +270,7 @@ rule simulate_null:
         mem_mb=memory("simulate_null"),
         runtime=runtime("simulate_null"),
     params:
-        kernels=settings("source_kernel", "background_kernel", "statistic"),
+        kernels=settings(*KERNEL_KEYS),
         stack=stack_settings,
         background_systematic=setting("background_systematic"),
         threshold=setting("threshold"),

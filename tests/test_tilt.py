@@ -1,0 +1,205 @@
+"""The field of view with a tilt: a norm that is linear in the position, fitted outside the mask."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import KERNELS, field_with_source, snakemake, write_config, write_map
+from scipy.optimize import minimize
+
+from skymask import compute_products, disk, field_of_view, iterate, maps, tilt
+from skymask.background import background_error, estimate_background
+from skymask.datasets import check_kernels
+from skymask.errors import MapError
+from skymask.inputs import prepare
+from skymask.pixel_kernels import dilation_kernel, to_pixels
+from skymask.quality import fit_off_source
+from skymask.region_catalogue import catalogue_regions
+
+#: Exact algebra, and the end of a fit at 1e-8 standard errors.
+EXACT, FITTED = 1e-10, 1e-8
+
+SHAPE = (21, 31)
+TILTED = field_of_view(tilt=True)
+Y, X = np.mgrid[-10:11, -15:16]
+ACCEPTANCE = np.where(abs(X) > 13, 0.0, 1.0 + (Y > 0))
+EVERYWHERE = np.ones(SHAPE, dtype=bool)
+
+
+def slope():
+    """Return whole numbers that are the acceptance times a linear function: 80 in the middle, and a tilt."""
+    return (ACCEPTANCE * (80 + X - 2 * Y)).astype(int)
+
+
+def estimate(counts, mask=EVERYWHERE, acceptance=ACCEPTANCE, **options):
+    return estimate_background(counts, acceptance, mask, TILTED, **options)
+
+
+def test_linear_norm_is_recovered_and_excluded_sources_leave_no_trace():
+    expected = np.where(ACCEPTANCE > 0, slope(), np.nan)
+    np.testing.assert_allclose(estimate(slope()).background, expected, rtol=EXACT)
+    source = (X - 5) ** 2 + Y**2 < 9
+    np.testing.assert_allclose(estimate(slope() + 500 * source, ~source).background, expected, rtol=EXACT)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("additive", [None, 3.0 + 2.0 * (X > 0)], ids=["alone", "over a known one"])
+def test_fit_is_that_of_a_general_minimiser(seed, additive):
+    rng = np.random.default_rng(seed)
+    used = (rng.random(SHAPE) < 0.8) & (ACCEPTANCE > 0)
+    known = 0 if additive is None else additive
+    counts = rng.poisson(slope() / 10 + known)
+    positions = tilt.positions(SHAPE)
+
+    def minus_likelihood(norms):
+        mu = (ACCEPTANCE * sum(norms[i] * positions[i] for i in range(3)) + known)[used]
+        return (mu - counts[used] * np.log(mu)).sum()
+
+    best = minimize(
+        minus_likelihood,
+        [8, 0, 0],
+        bounds=[(6, 10), (-3, 3), (-3, 3)],
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-12},
+    )
+    # The minimiser sees differences of the likelihood, of order 1e3, down to its last digits: norms to half as many.
+    np.testing.assert_allclose(tilt.fit_tilt(counts, ACCEPTANCE, used, additive), best.x, atol=1e-5)
+
+
+def test_error_is_the_scatter_of_the_background():
+    rng = np.random.default_rng(2)
+    mask = X < 9
+    truth = slope() / 10
+    fitted = [estimate(rng.poisson(truth), mask).background for _ in range(300)]
+    with np.errstate(invalid="ignore"):
+        scatter = np.std(fitted, axis=0)
+    error = background_error(ACCEPTANCE, estimate(slope(), mask)) / np.sqrt(10)
+    # The scatter of 300 has a relative error of 4 per cent, and neighbours share it.
+    np.testing.assert_allclose(scatter / error, np.where(ACCEPTANCE > 0, 1, np.nan), atol=0.16)
+
+
+def test_error_in_the_middle_of_a_flat_field_is_that_of_one_norm_and_grows_outwards():
+    counts, flat = np.full(SHAPE, 4), np.ones(SHAPE)
+    error = background_error(flat, estimate(counts, acceptance=flat))
+    assert error[10, 15] == pytest.approx(np.sqrt(counts.sum()) / counts.size, rel=EXACT)
+    # The variance of x^2 over 31 positions is 32 / 90, of y^2 over 21 positions 22 / 60.
+    at_corner = error[10, 15] * np.sqrt(1 + 90 / 32 + 60 / 22)
+    np.testing.assert_allclose(error[[0, 0, -1, -1], [0, -1, 0, -1]], at_corner, rtol=EXACT)
+
+
+def test_known_background_that_follows_the_acceptance_changes_nothing():
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(slope() / 10)
+    plain = compute_products(counts, ACCEPTANCE, EVERYWHERE, disk(2), TILTED, statistic="wstat")
+    over = compute_products(
+        counts, ACCEPTANCE, EVERYWHERE, disk(2), TILTED, statistic="wstat", additive_background=0.5 * ACCEPTANCE
+    )
+    for name in ("background", "background_error", "significance", "alpha", "counts_off"):
+        np.testing.assert_allclose(getattr(over, name), getattr(plain, name), rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("flip", [(slice(None, None, -1), slice(None)), (slice(None), slice(None, None, -1))])
+def test_flipped_counts_give_the_flipped_background(flip):
+    counts = np.random.default_rng(4).poisson(slope() / 10)
+    flipped = estimate(counts[flip], acceptance=ACCEPTANCE[flip]).background
+    np.testing.assert_allclose(flipped, estimate(counts).background[flip], rtol=FITTED)
+
+
+def test_off_source_distribution_of_a_tilted_field_is_standard_normal():
+    y, x = np.mgrid[-1:1:90j, -1:1:100j]
+    counts = np.random.default_rng(5).poisson(8 * (1 + 0.3 * x - 0.2 * y))
+    everywhere, flat = np.ones(counts.shape, dtype=bool), np.ones(counts.shape)
+    fits = {
+        kernel: fit_off_source(
+            compute_products(counts, flat, everywhere, disk(3), kernel, statistic="wstat").significance.ravel(), 5
+        )
+        for kernel in (TILTED, field_of_view())
+    }
+    # 9000 pixels are about 300 disks: errors of 0.06 and 0.04.
+    assert fits[TILTED] == pytest.approx((0, 1), abs=0.2)
+    assert fits[field_of_view()][1] > 2
+
+
+def test_counts_of_a_region_have_the_error_of_their_norms():
+    region = (abs(X) < 3) & (abs(Y) < 2)
+    mask = ~region
+    background = estimate(slope(), mask).background
+    significance = np.zeros(SHAPE)
+    (row,), _ = catalogue_regions(slope(), ACCEPTANCE, [mask, mask], mask, background, significance, TILTED)
+    used = mask & (ACCEPTANCE > 0)
+    fisher, vector = np.zeros((3, 3)), np.zeros(3)
+    for y, x in np.ndindex(SHAPE):
+        position = np.array([1, X[y, x] / 15, Y[y, x] / 10])
+        if used[y, x]:
+            fisher += ACCEPTANCE[y, x] ** 2 / background[y, x] * np.outer(position, position)
+        if region[y, x]:
+            vector += ACCEPTANCE[y, x] * position
+    assert row["background_error"] == pytest.approx(np.sqrt(vector @ np.linalg.inv(fisher) @ vector), rel=1e-9)
+
+
+ONE_COLUMN = X == 3
+STEEP = (ACCEPTANCE * (30 - 8 * (X + 8))).clip(0).astype(int)
+UNDETERMINED = {
+    "used pixels in one column": (slope(), ONE_COLUMN),
+    "no counts": (np.zeros(SHAPE, dtype=int), EVERYWHERE),
+    "no used pixel": (slope(), ~EVERYWHERE),
+    "counts in a corner, and a tilt that goes below zero": (slope() * ((X < -8) & (Y > 5)), EVERYWHERE),
+    "a norm that is negative where nothing is used": (STEEP, X < -7),
+}
+
+
+@pytest.mark.parametrize(("counts", "mask"), UNDETERMINED.values(), ids=UNDETERMINED)
+def test_tilt_that_is_not_determined_gives_no_background_anywhere(counts, mask):
+    assert np.isnan(estimate(counts, mask).background).all()
+
+
+SETTINGS = {
+    "source_kernel": KERNELS["source_kernel"],
+    "background_kernel": {"shape": "field_of_view", "tilt": True},
+    "dilation_radius": KERNELS["dilation_radius"],
+    "statistic": "wstat",
+}
+
+
+def test_tilt_that_cannot_be_fitted_at_the_start_is_refused_in_one_line():
+    assert check_kernels(prepare(slope(), acceptance=ACCEPTANCE), (0.05, 0.05), **SETTINGS) == []
+    with pytest.raises(MapError, match=r"background_kernel.tilt cannot be fitted: .* take tilt: false$"):
+        check_kernels(prepare(slope(), exclusion_mask=ONE_COLUMN), (0.05, 0.05), **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a run")
+    counts = field_with_source() + np.random.default_rng(1).poisson(np.linspace(0, 2, 60) + np.zeros((60, 60)))
+    write_map(folder / "counts.fits", counts)
+    write_map(folder / "mask.fits", (np.arange(60) + np.zeros((60, 60)) == 30).astype(np.uint8))
+    kernel = {"shape": "field_of_view", "tilt": True}
+    datasets = {"field": {"counts": "counts.fits"}, "column": {"counts": "counts.fits", "exclusion_mask": "mask.fits"}}
+    write_config(folder / "config.yaml", datasets=datasets, background_kernel=kernel)
+    targets = [f"results/field/{name}" for name in ("significance.fits", "regions.ecsv", "null.json")]
+    process = snakemake(*targets, "results/column/status.json", folder=folder)
+    assert process.returncode == 0, process.stdout
+    return folder, counts
+
+
+def test_workflow_and_iterate_agree_bit_for_bit(run):
+    folder, counts = run
+    size = (0.05, 0.05)
+    result = iterate(
+        counts,
+        source_kernel=to_pixels(KERNELS["source_kernel"], size),
+        background_kernel=TILTED,
+        dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], size),
+    )
+    assert result.state == "converged"
+    assert not result.exclusion_mask[30, 30]
+    for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
+        written = maps.read_product(folder / f"results/field/{name}.fits")[name]
+        np.testing.assert_array_equal(written.data, image, err_msg=name)
+    assert written.header["BKGKERN"] == "field_of_view tilt=True"
+
+
+def test_dataset_whose_tilt_cannot_be_fitted_ends_alone_and_says_why(run):
+    status = json.loads((run[0] / "results/column/status.json").read_text())
+    assert status["state"] == "failed"
+    assert status["reason"].startswith("background_kernel.tilt cannot be fitted")
