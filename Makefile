@@ -28,7 +28,7 @@ install: .venv/run.stamp
 # Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
 lock:
 	uv pip compile pyproject.toml $(LOCK) --output-file requirements.lock
-	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --constraint requirements.lock --output-file requirements-dev.lock
+	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --extra storage --constraint requirements.lock --output-file requirements-dev.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url
 
 clean:
