@@ -41,6 +41,7 @@ rule all:
     default_target: True
     input:
         *map(results_of, SETTINGS),
+        *(path for sky in SKIES for path in joined_of(sky)),
         summary="<results>/summary.csv",
         report="<results>/report.html",
         failures=failures,

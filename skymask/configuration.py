@@ -28,13 +28,14 @@ DATA_KEYS = (
     "events",
     "geometry",
     "cuts",
+    "healpix",
 )
 
 #: Data keys that name one map.
 MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background")
 
 #: Data keys of which a dataset has one: they say where its counts come from.
-SOURCES = ("counts", "simulate", "events")
+SOURCES = ("counts", "simulate", "events", "healpix")
 
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
@@ -120,7 +121,8 @@ def dataset_settings(config, schema):
     Returns
     -------
     settings : dict of str to dict
-        Per dataset, in the order given: every analysis key, with defaults filled in, and the data keys it has.
+        Per dataset, in the order given: every analysis key, with defaults filled in, and the data keys it has. A
+        HEALPix map is as many datasets as it has fields; see `skymask.healpix.field_entries`.
 
     Raises
     ------
@@ -143,7 +145,16 @@ def dataset_settings(config, schema):
         merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
         settings[name] = _in_order(with_defaults(merged, schema["$defs"]["dataset"], schema))
     _raise_if_any(_content_errors(settings))
-    return settings
+    return _with_fields(settings)
+
+
+def skies(settings):
+    """Return the names of the fields of every HEALPix map, by the name of its dataset in the configuration."""
+    found = {}
+    for name, entry in settings.items():
+        if "field" in entry:
+            found.setdefault(entry["field"]["sky"], []).append(name)
+    return found
 
 
 def plot_settings(config, schema):
@@ -261,6 +272,18 @@ def event_names(entry):
     return names
 
 
+def healpix_names(entry):
+    """Return the names of the files by key of which the fields of a HEALPix map are made."""
+    return {
+        f"healpix.{key}": entry["healpix"][key] for key in ("counts", "acceptance") if key in entry.get("healpix", {})
+    }
+
+
+def made_of(entry):
+    """Return the names of the files by key of which the counts of a dataset are made, unless they are a map."""
+    return event_names(entry) | healpix_names(entry)
+
+
 def kernel_names(entry):
     """Return the names of the files of a dataset's kernels by key, of those that are arrays in files."""
     kernels = {key: entry.get(key, {}) for key in ("source_kernel", "background_kernel")}
@@ -286,7 +309,7 @@ def region_names(entry):
 
 def file_names(entry):
     """Return the names of all files of a dataset's loop by key."""
-    return data_names(entry) | kernel_names(entry) | region_names(entry) | event_names(entry)
+    return data_names(entry) | kernel_names(entry) | region_names(entry) | made_of(entry)
 
 
 def split_name(name):
@@ -470,6 +493,7 @@ def _content_errors(settings):
         if sum(key in entry for key in SOURCES) != 1:
             errors.append(f"{where} must have either {' or '.join(SOURCES)}")
         errors += _event_errors(where, entry)
+        errors += [f"{where}.{mistake}" for mistake in _healpix_errors(entry)]
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
@@ -494,6 +518,43 @@ def _content_errors(settings):
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
     return errors
+
+
+def _with_fields(settings):
+    """The settings with every HEALPix map replaced by its fields, each a dataset of its own."""
+    expanded, errors = {}, []
+    for name, entry in settings.items():
+        if "healpix" not in entry:
+            expanded[name] = entry
+            continue
+        # The map says which fields there are: numpy and astropy are needed, and only here.
+        from skymask.errors import MapError
+        from skymask.healpix import field_entries
+
+        try:
+            fields = field_entries(name, entry)
+        except MapError as error:
+            errors.append(f"datasets.{name}: {error}")
+            continue
+        errors += [f"datasets.{field} is the name of a field of {name}" for field in fields if field in settings]
+        expanded |= fields
+    _raise_if_any(errors)
+    return expanded
+
+
+def _healpix_errors(entry):
+    """What a schema cannot say of a HEALPix map: what cannot stand beside it, and numbers that are no resolution."""
+    if "healpix" not in entry:
+        return
+    for key in ("acceptance", "coverage", "background", "additive_background"):
+        if key in entry:
+            hint = ": its acceptance is healpix.acceptance" if key == "acceptance" else ""
+            yield f"{key} cannot stand beside healpix{hint}"
+    number = entry["healpix"]["field_nside"]
+    if number & (number - 1):
+        yield f"healpix.field_nside must be a power of two, got {number}"
+    if "acceptance_column" in entry["healpix"] and "acceptance" not in entry["healpix"]:
+        yield "healpix.acceptance_column stands beside healpix.acceptance only"
 
 
 def _ring_errors(where, name, kernel):

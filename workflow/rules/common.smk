@@ -42,7 +42,24 @@ PRODUCTS = (
 )
 
 #: Files of counts that the workflow makes, by the key of a dataset that says how.
-MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits"}
+MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits", "healpix": "field_counts.fits"}
+
+#: Maps that are put together on the pixels of a HEALPix map.
+JOINED = (
+    "counts",
+    "coverage",
+    "background",
+    "background_error",
+    "counts_off",
+    "alpha",
+    "significance",
+    "excess",
+    "excess_errn",
+    "excess_errp",
+    "excess_upper_limit",
+    "exclusion_mask",
+    "exclusion_mask_inverse",
+)
 
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
@@ -87,6 +104,13 @@ GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
 ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel"]["shape"] == "adaptive_ring"]
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
+SKIES = configuration.skies(SETTINGS)
+
+
+# The folder of a HEALPix map has products of the same names, and none of the rules of datasets makes them.
+wildcard_constraints:
+    sky="|".join(map(re.escape, SKIES)) or "-",
+    dataset=rf"(?!(?:{'|'.join(map(re.escape, SKIES)) or '-'})(?:/|$))[A-Za-z0-9][A-Za-z0-9._+-]*",
 
 
 def setting(key):
@@ -119,7 +143,7 @@ def data_files(wildcards):
     for key, name in MADE_COUNTS.items():
         if key in entry:
             files["counts"] = f"<results>/{wildcards.dataset}/{name}"
-    if "acceptance_sigma" in entry.get("simulate", {}):
+    if "acceptance_sigma" in entry.get("simulate", {}) or "field" in entry:
         files["acceptance"] = files["counts"]
     return {key: configuration.split_name(name)[0] for key, name in files.items()}
 
@@ -130,7 +154,7 @@ def data_hdus(wildcards):
     hdus = {key: configuration.split_name(name)[1] for key, name in configuration.data_names(entry).items()}
     if any(key in entry for key in MADE_COUNTS):
         hdus["counts"] = "COUNTS"
-    return {"acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry else hdus
+    return {"acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry or "field" in entry else hdus
 
 
 def file_identity(wildcards):
@@ -140,17 +164,13 @@ def file_identity(wildcards):
     """
     entry = SETTINGS[wildcards.dataset]
     return identity(
-        {
-            key: name
-            for key, name in configuration.file_names(entry).items()
-            if key not in configuration.event_names(entry)
-        }
+        {key: name for key, name in configuration.file_names(entry).items() if key not in configuration.made_of(entry)}
     )
 
 
-def event_identity(wildcards):
+def source_identity(wildcards):
     """Return name, size and time of every file of which the counts of a dataset are made."""
-    return identity(configuration.event_names(SETTINGS[wildcards.dataset]))
+    return identity(configuration.made_of(SETTINGS[wildcards.dataset]))
 
 
 def identity(names):
@@ -173,8 +193,45 @@ def event_settings(wildcards):
 
 
 def binning_file(wildcards):
-    """Return what was noticed when the events of a dataset were counted, by key; nothing if it has no events."""
-    return {"binning": f"<results>/{wildcards.dataset}/binning.json"} if "events" in SETTINGS[wildcards.dataset] else {}
+    """Return what was noticed when the counts of a dataset were made, by key; nothing if they are a map."""
+    names = {"events": "binning.json", "healpix": "cutting.json"}
+    made = [name for key, name in names.items() if key in SETTINGS[wildcards.dataset]]
+    return {"binning": f"<results>/{wildcards.dataset}/{made[0]}"} if made else {}
+
+
+def healpix_files(wildcards):
+    """Return the files of the HEALPix map of which a field is cut out, or whose fields are put together."""
+    name = SKIES[wildcards.sky][0] if "sky" in wildcards.keys() else wildcards.dataset
+    names = configuration.healpix_names(SETTINGS[name])
+    return [configuration.split_name(name)[0] for name in names.values()]
+
+
+def field_settings(wildcards):
+    """Return of which HEALPix map a field is, and which."""
+    return {key: SETTINGS[wildcards.dataset][key] for key in ("healpix", "field")}
+
+
+def sky_settings(wildcards):
+    """Return the settings of a HEALPix map."""
+    return SETTINGS[SKIES[wildcards.sky][0]]["healpix"]
+
+
+def fields_of_sky(wildcards):
+    """Return the fields of a HEALPix map by the names of their datasets."""
+    return {name: SETTINGS[name]["field"] for name in SKIES[wildcards.sky]}
+
+
+def sky_identity(wildcards):
+    """Return name, size and time of every file of a HEALPix map."""
+    return identity(configuration.made_of(SETTINGS[SKIES[wildcards.sky][0]]))
+
+
+def files_of_fields(wildcards):
+    """Return the maps of which a sky is put together, of those fields that did not fail, and all statuses."""
+    fields = SKIES[wildcards.sky]
+    names = ["iteration-0/acceptance.fits", *(f"{name}.fits" for name in JOINED)]
+    maps = [f"<results>/{field}/{name}" for field in fields if succeeded(field) for name in names]
+    return {"maps": maps, "statuses": [f"<results>/{field}/status.json" for field in fields]}
 
 
 def kernel_files(wildcards):
@@ -354,6 +411,12 @@ def results_of(dataset):
         return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json")]
 
     return results
+
+
+def joined_of(sky):
+    """Return what is put together of the fields of a HEALPix map."""
+    names = [f"{name}.fits" for name in JOINED]
+    return [f"<results>/{sky}/{name}" for name in (*names, "status.json", "plots/sky.png")]
 
 
 def failures(wildcards):

@@ -26,6 +26,10 @@ NEEDS = {
     "simulate_counts": Need(60, seconds=20),
     # Event lists are read in pieces, whose size the constant for the interpreter covers.
     "bin_events": Need(60, seconds=60),
+    # Per HEALPix pixel.
+    "cut_field": Need(100, seconds=20),
+    "join_fields": Need(150, seconds=60),
+    "plot_sky": Need(100, seconds=20),
     "check_dataset": Need(160, seconds=10),
     "estimate_initial_background": Need(160, seconds=10),
     "compute_significance": Need(120, seconds=10),
@@ -53,10 +57,22 @@ START_UP = 300
 UNKNOWN_PIXELS = 1_000_000
 
 
+#: Scripts that read the whole of a HEALPix map.
+OF_SKIES = ("cut_field", "join_fields", "plot_sky")
+
+
 @cache
 def pixels(dataset):
     """Return the number of pixels of a dataset's counts map, whose header is read once."""
     return pixels_of_dataset(SETTINGS[dataset]) or UNKNOWN_PIXELS
+
+
+def pixels_of_job(script, wildcards):
+    """Return the number of pixels that a job works on."""
+    if script not in OF_SKIES:
+        return pixels(wildcards.dataset)
+    fields = SKIES[wildcards.sky] if "sky" in wildcards.keys() else [wildcards.dataset]
+    return SETTINGS[fields[0]]["field"]["sky_pixels"]
 
 
 def memory(script):
@@ -66,7 +82,7 @@ def memory(script):
     def megabytes(wildcards, input, attempt):
         masks = len(input.masks) if need.mask_bytes else 0
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
-        return attempt * (INTERPRETER + (ceil(of_pixel * pixels(wildcards.dataset) / 1e6) if of_pixel else 0))
+        return attempt * (INTERPRETER + (ceil(of_pixel * pixels_of_job(script, wildcards) / 1e6) if of_pixel else 0))
 
     return megabytes
 
@@ -76,7 +92,7 @@ def runtime(script):
     need = NEEDS.get(script, Need())
 
     def minutes(wildcards, attempt):
-        seconds = need.seconds * pixels(wildcards.dataset) / 1e6 if need.seconds else 0
+        seconds = need.seconds * pixels_of_job(script, wildcards) / 1e6 if need.seconds else 0
         if script == "simulate_null":
             seconds *= SETTINGS[wildcards.dataset]["null_simulations"]["number"]
         return attempt * ceil((START_UP + seconds) / 60)
