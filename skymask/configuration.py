@@ -66,6 +66,19 @@ MAX_SIDE = 20000
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<unit>[^\d\s]*)\s*")
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+#: Snakemake's storage plugins by the kind of address that they serve.
+STORAGE_PLUGINS = {
+    "http": "http",
+    "https": "http",
+    "s3": "s3",
+    "gs": "gcs",
+    "ftp": "ftp",
+    "sftp": "sftp",
+    "root": "xrootd",
+}
+
 #: Units of angles, in degrees.
 ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
 
@@ -318,6 +331,17 @@ def split_name(name):
     return (match["path"], match["hdu"]) if match else (name, None)
 
 
+def is_remote(name):
+    """Whether a file is named by an address, such as https://..., and not by a path."""
+    return _ADDRESS.match(name) is not None
+
+
+def remote_names(entry):
+    """Return the addresses of the remote files of a dataset by key, without HDU names."""
+    files = {key: split_name(name)[0] for key, name in file_names(entry).items()}
+    return {key: file for key, file in files.items() if is_remote(file)}
+
+
 def library_digest():
     """Return the SHA-256 of this package's source: the same code gives the same digest wherever it is installed."""
     folder = Path(__file__).parent
@@ -507,7 +531,9 @@ def _content_errors(settings):
         errors += _region_errors(where, entry.get("exclusion_regions", ()))
         for key, path in (file_names(entry) | further_kernel_names(entry)).items():
             file, _ = split_name(path)
-            if not Path(file).exists():
+            if is_remote(file):
+                errors += [f"{where}.{key}: {mistake}" for mistake in _remote_errors(key, file)]
+            elif not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
             elif not Path(file).is_file():
                 errors.append(f"{where}.{key}: {file} is not a file")
@@ -555,6 +581,21 @@ def _healpix_errors(entry):
         yield f"healpix.field_nside must be a power of two, got {number}"
     if "acceptance_column" in entry["healpix"] and "acceptance" not in entry["healpix"]:
         yield "healpix.acceptance_column stands beside healpix.acceptance only"
+
+
+def _remote_errors(key, address):
+    """Files that cannot be remote, and addresses whose plugin of Snakemake is missing."""
+    from importlib.util import find_spec
+
+    if key not in MAP_KEYS:
+        yield f"{address} is remote, which maps alone may be: fetch it, and give its path"
+        return
+    scheme = address.split("://")[0].lower()
+    if scheme not in STORAGE_PLUGINS:
+        yield f"{address}: {scheme} is none of the known kinds of address ({', '.join(STORAGE_PLUGINS)})"
+    elif find_spec(f"snakemake_storage_plugin_{STORAGE_PLUGINS[scheme]}") is None:
+        plugin = f"snakemake-storage-plugin-{STORAGE_PLUGINS[scheme]}"
+        yield f"{address} needs a plugin that is not installed: pip install {plugin}"
 
 
 def _ring_errors(where, name, kernel):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skymask import configuration, events, geometry, maps, pixel_kernels
+from skymask import configuration, events, geometry, maps, pixel_kernels, remote
 from skymask.datasets import check_kernels, inspect
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.exclusion_regions import region_mask
@@ -58,6 +58,7 @@ def forecast(path):
         except SkymaskError as error:
             mistakes.append(str(error))
     lines = []
+    mistakes += remote.mistakes(settings)
     fields = configuration.skies(settings)
     first = {names[0]: (sky, names) for sky, names in fields.items()}
     for name, entry in settings.items():
@@ -65,6 +66,10 @@ def forecast(path):
             if name in first:
                 sky, names = first[name]
                 lines += [sky, *(f"  {line}" for line in _sky([settings[field] for field in names]))]
+            continue
+        if addresses := configuration.remote_names(entry):
+            wanted = ", ".join(addresses.values())
+            lines += [name, f"  to be fetched      {wanted}: nothing else is known before that"]
             continue
         about, wrong = _dataset(entry)
         lines += [name, *(f"  {line}" for line in about)]
@@ -166,7 +171,7 @@ def _sky(entries):
     lines = [
         f"counts             {counts:.0f} in {options['counts']}",
         f"geometry           {len(sky.rows)} HEALPix pixels with data, NSIDE {sky.counts.nside}, {sky.counts.frame}",
-        f"fields             {len(entries)} of field_nside {options['field_nside']}, overlap {length_text(about['overlap'])}",
+        f"fields             {len(entries)}, overlap {length_text(about['overlap'])}",
         f"largest field      {largest[1]} x {largest[0]} pixels of {length_text(size)}",
         *_kernels({key: entries[0][key] for key in keys}, (size, size)),
         f"memory             about {memory:.0f} MB for a job that reads the whole map",

@@ -11,7 +11,7 @@ from itertools import count
 
 from snakemake.logging import logger
 
-from skymask import configuration, jobs
+from skymask import configuration, jobs, remote
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
 from skymask.summary import outcome_table
@@ -95,6 +95,8 @@ try:
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
+    if workflow.is_main_process and (mistakes := remote.mistakes(SETTINGS)):
+        raise SkymaskError("\n".join(mistakes))
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
@@ -145,7 +147,12 @@ def data_files(wildcards):
             files["counts"] = f"<results>/{wildcards.dataset}/{name}"
     if "acceptance_sigma" in entry.get("simulate", {}) or "field" in entry:
         files["acceptance"] = files["counts"]
-    return {key: configuration.split_name(name)[0] for key, name in files.items()}
+    return {key: fetched(configuration.split_name(name)[0]) for key, name in files.items()}
+
+
+def fetched(name):
+    """Return a file as the input of a rule: its path, or what Snakemake fetches from its address."""
+    return storage(name) if configuration.is_remote(name) else name
 
 
 def data_hdus(wildcards):
@@ -174,9 +181,11 @@ def source_identity(wildcards):
 
 
 def identity(names):
-    """Return name, size and time of files by key."""
+    """Return name, size and time of files by key; of remote ones, whose time Snakemake asks for, their address."""
+    far = {key: [name] for key, name in names.items() if configuration.is_remote(name)}
+    names = {key: name for key, name in names.items() if key not in far}
     stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items()}
-    return {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
+    return far | {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
 
 
 def event_files(wildcards):
