@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test lint bench lock install clean
+.PHONY: run test lint bench data lock install clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -24,6 +24,10 @@ bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/compare_loops.py $(ARGS)
 
 install: .venv/run.stamp
+
+# Public example data, into the folder data; needs a network.
+data: .venv/run.stamp
+	$(BIN)/python -m skymask.example_data
 
 # Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
 lock:

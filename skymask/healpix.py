@@ -435,7 +435,10 @@ def _check_values(sky_map, name, whole=False):
     values = sky_map.values
     problems = {"infinite": np.isinf(values), "negative": values < 0}
     if whole:
-        problems |= {"too large to be counts": values > MAX_COUNT, "no whole numbers": values % 1 > 0}
+        problems |= {
+            "too large to be counts": values > MAX_COUNT,
+            "no whole numbers": (values != np.floor(values)) & ~np.isnan(values),
+        }
     for problem, bad in problems.items():
         if bad.any():
             row = int(np.flatnonzero(bad)[0])

@@ -42,7 +42,9 @@ def test_conda_environment_has_the_packages_and_bounds_of_the_project():
     assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements().items()}
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy"))])
+@pytest.mark.parametrize(
+    ("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy", "storage"))]
+)
 def test_lock_satisfies_the_project(lock, extras):
     versions = locked(lock)
     wanted = requirements()
