@@ -80,7 +80,7 @@ def test_an_unknown_kind_of_address_is_named():
 
 def test_only_maps_may_be_remote():
     regions = [{"file": "https://host/sources.reg"}]
-    with pytest.raises(ConfigurationError, match="sources.reg is remote, which maps alone may be: fetch it"):
+    with pytest.raises(ConfigurationError, match=r"sources\.reg is remote, which maps alone may be: fetch it"):
         settings_of(
             simulate={"seed": 1, "width": ["1 deg", "1 deg"], "pixel_size": "0.1 deg", "background": 1},
             exclusion_regions=regions,
@@ -97,7 +97,7 @@ def test_example_data_are_fetched_and_checked(address, shared, tmp_path):
 def test_a_file_with_another_checksum_is_not_kept(address, tmp_path):
     wrong = {"fermi-3fhl-gc-psf.fits.gz": hashlib.sha256(b"").hexdigest()}
     with pytest.raises(
-        SkymaskError, match="fermi-3fhl-gc-psf.fits.gz has the SHA-256 f0c2.*, expected e3b0.*: it is not"
+        SkymaskError, match=r"fermi-3fhl-gc-psf\.fits\.gz has the SHA-256 f0c2.*, expected e3b0.*: it is not"
     ):
         example_data.fetch(tmp_path, base=f"{address}/fermi-3fhl-gc", files=wrong)
     assert list(tmp_path.iterdir()) == []
