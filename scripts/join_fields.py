@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from skymask import healpix, maps
+from skymask import geometry, healpix, maps
 from skymask.healpix_files import write_healpix
 from skymask.jobs import job, read_json, write_json
 
@@ -28,9 +28,10 @@ def write_sky(*, sky_name, settings, fields, statuses, output, status):
         write_healpix(path, name, values, sky.counts, cards=cards)
         if name == "exclusion_mask":
             excluded = int((~values).sum())
-    good = [entry for entry in ended.values() if entry.get("highest_significance") is not None]
-    hottest = max(good, key=lambda entry: float(entry["highest_significance"]), default={})
-    keys = ("highest_significance", "highest_longitude", "highest_latitude", "axes")
+        if name == "significance":
+            hottest = healpix.hottest(values, sky.counts)
+    number = None if hottest["pixel"] is None else healpix.field_of(hottest["pixel"], sky.counts.nside, field_nside)
+    names = {about["number"]: name for name, about in fields.items()}
     write_json(
         status,
         {
@@ -41,8 +42,9 @@ def write_sky(*, sky_name, settings, fields, statuses, output, status):
             "covered": len(sky.rows),
             "excluded": excluded,
             "warnings": sky.warnings,
-            **{key: hottest.get(key) for key in keys},
-            "hottest_field": hottest.get("dataset"),
+            **{f"highest_{key}": hottest[key] for key in ("significance", "longitude", "latitude")},
+            "axes": geometry.AXES[sky.counts.frame],
+            "hottest_field": names.get(number),
             "fields": list(ended),
             "healpix": settings,
         },

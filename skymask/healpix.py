@@ -398,6 +398,16 @@ def joined(name, sky, fields, field_nside, read):
     return values.astype(np.int32) if name == "counts" and not np.isnan(values).any() else values
 
 
+def hottest(significance, like):
+    """Return the highest significance of a sky, its pixel in the order NESTED and where that is; None if undefined."""
+    if np.isnan(significance).all():
+        return dict.fromkeys(("significance", "pixel", "longitude", "latitude"))
+    row = int(np.nanargmax(significance))
+    pixel = int(like.pixels[row])
+    longitude, latitude = (float(angle.deg) for angle in healpix_to_lonlat(pixel, like.nside, order="nested"))
+    return {"significance": float(significance[row]), "pixel": pixel, "longitude": longitude, "latitude": latitude}
+
+
 def all_sky_image(sky_map):
     """Return an image of a HEALPix map, each pixel with the value at its centre, and its header.
 
