@@ -260,10 +260,10 @@ MISTAKES = {
         "datasets.crab.further_source_kernels.wide.path: none.fits does not exist",
     ),
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
-    "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate or events"),
+    "no counts": ({"datasets": {"crab": {}}}, "datasets.crab must have either counts or simulate or events or healpix"),
     "counts and a simulation": (
         {"datasets": crab(counts=str(ROOT / "config.yaml"))},
-        "datasets.crab must have either counts or simulate or events",
+        "datasets.crab must have either counts or simulate or events or healpix",
     ),
     "acceptance beside a simulation": (
         {"datasets": crab(acceptance=str(ROOT / "config.yaml"))},
@@ -816,7 +816,7 @@ def event_mistakes(**entry):
 
 # Every row: keys of a dataset of events, and the one line that is said of them.
 EVENT_MISTAKES = {
-    "counts and events": ({"counts": "c.fits"}, "datasets.crab must have either counts or simulate or events"),
+    "counts and events": ({"counts": "c.fits"}, "datasets.crab must have either counts or simulate or events or healpix"),
     "no centre": (
         {"geometry": {key: GEOMETRY[key] for key in ("width", "pixel_size")}},
         "datasets.crab.geometry lacks the key center",
