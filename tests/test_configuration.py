@@ -816,7 +816,10 @@ def event_mistakes(**entry):
 
 # Every row: keys of a dataset of events, and the one line that is said of them.
 EVENT_MISTAKES = {
-    "counts and events": ({"counts": "c.fits"}, "datasets.crab must have either counts or simulate or events or healpix"),
+    "counts and events": (
+        {"counts": "c.fits"},
+        "datasets.crab must have either counts or simulate or events or healpix",
+    ),
     "no centre": (
         {"geometry": {key: GEOMETRY[key] for key in ("width", "pixel_size")}},
         "datasets.crab.geometry lacks the key center",
