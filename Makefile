@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test lint bench lock install clean
+.PHONY: run test lint bench data lock install clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -25,10 +25,14 @@ bench: .venv/dev.stamp
 
 install: .venv/run.stamp
 
+# Public example data, into the folder data; needs a network.
+data: .venv/run.stamp
+	$(BIN)/python -m skymask.example_data
+
 # Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
 lock:
 	uv pip compile pyproject.toml $(LOCK) --output-file requirements.lock
-	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --constraint requirements.lock --output-file requirements-dev.lock
+	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --extra storage --constraint requirements.lock --output-file requirements-dev.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url
 
 clean:

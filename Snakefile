@@ -43,6 +43,7 @@ rule all:
     input:
         *map(results_of, SETTINGS),
         joined_bins,
+        *(path for sky in SKIES for path in joined_of(sky)),
         summary="<results>/summary.csv",
         report="<results>/report.html",
         failures=failures,

@@ -4,14 +4,15 @@ from skymask.jobs import job, read_json
 from skymask.report import render_report
 
 
-def write_report(*, statuses, figures, output):
-    render_report([read_json(path) for path in statuses], figures, output)
+def write_report(*, statuses, skies, figures, output):
+    render_report([read_json(path) for path in statuses], figures, output, [read_json(path) for path in skies])
 
 
 if __name__ == "__main__":
     with job(snakemake):
         write_report(
             statuses=snakemake.input.statuses,
+            skies=snakemake.input.skies,
             figures=[path for path in snakemake.input if path.endswith(".png")],
             output=snakemake.output.report,
         )

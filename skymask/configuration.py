@@ -32,13 +32,14 @@ DATA_KEYS = (
     "energy_bin",
     "geometry",
     "cuts",
+    "healpix",
 )
 
 #: Data keys that name one map.
 MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background")
 
 #: Data keys of which a dataset has one: they say where its counts come from.
-SOURCES = ("counts", "simulate", "events", "runs", "observations")
+SOURCES = ("counts", "simulate", "events", "runs", "observations", "healpix")
 
 #: Data keys that need the pixels of `geometry`, and those that may have them.
 ON_GEOMETRY, WITH_GEOMETRY = ("events", "observations"), ("events", "runs", "observations")
@@ -77,6 +78,19 @@ MAX_SIDE = 20000
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<unit>[^\d\s]*)\s*")
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+#: Snakemake's storage plugins by the kind of address that they serve.
+STORAGE_PLUGINS = {
+    "http": "http",
+    "https": "http",
+    "s3": "s3",
+    "gs": "gcs",
+    "ftp": "ftp",
+    "sftp": "sftp",
+    "root": "xrootd",
+}
 
 #: Units of angles, in degrees.
 ANGLES = {"deg": 1, "arcmin": 1 / 60, "arcsec": 1 / 3600, "rad": math.degrees(1)}
@@ -133,7 +147,8 @@ def dataset_settings(config, schema):
     Returns
     -------
     settings : dict of str to dict
-        Per dataset, in the order given: every analysis key, with defaults filled in, and the data keys it has.
+        Per dataset, in the order given: every analysis key, with defaults filled in, and the data keys it has. A
+        HEALPix map is as many datasets as it has fields; see `skymask.healpix.field_entries`.
 
     Raises
     ------
@@ -158,7 +173,7 @@ def dataset_settings(config, schema):
         merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
         settings[name] = _in_order(with_defaults(merged, schema["$defs"]["dataset"], schema))
     _raise_if_any(_content_errors(settings))
-    return _with_bins(settings)
+    return _with_bins(_with_fields(settings))
 
 
 def cubes_of_bins(settings):
@@ -168,6 +183,15 @@ def cubes_of_bins(settings):
         if "bin_of" in entry:
             cubes.setdefault(entry["bin_of"], []).append(name)
     return cubes
+
+
+def skies(settings):
+    """Return the names of the fields of every HEALPix map, by the name of its dataset in the configuration."""
+    found = {}
+    for name, entry in settings.items():
+        if "field" in entry:
+            found.setdefault(entry["field"]["sky"], []).append(name)
+    return found
 
 
 def plot_settings(config, schema):
@@ -326,6 +350,18 @@ def event_names(entry):
     return names
 
 
+def healpix_names(entry):
+    """Return the names of the files by key of which the fields of a HEALPix map are made."""
+    return {
+        f"healpix.{key}": entry["healpix"][key] for key in ("counts", "acceptance") if key in entry.get("healpix", {})
+    }
+
+
+def made_of(entry):
+    """Return the names of the files by key of which the counts of a dataset are made, unless they are a map."""
+    return event_names(entry) | healpix_names(entry)
+
+
 def kernel_names(entry):
     """Return the names of the files of a dataset's kernels by key, of those that are arrays in files."""
     return {f"{key}.path": kernel["path"] for key, kernel in loop_kernels(entry).items() if "path" in kernel}
@@ -376,7 +412,7 @@ def run_names(entry):
 
 def file_names(entry):
     """Return the names of all files of a dataset's loop by key."""
-    own = (data_names, run_names, kernel_names, region_names, event_names)
+    own = (data_names, run_names, kernel_names, region_names, made_of)
     return {key: name for names in own for key, name in names(entry).items()}
 
 
@@ -384,6 +420,17 @@ def split_name(name):
     """Return path and HDU name of "path.fits[HDU]"; the HDU name is None if there is none."""
     match = re.fullmatch(r"(?P<path>.+?)\[(?P<hdu>[^\[\]]+)\]", name)
     return (match["path"], match["hdu"]) if match else (name, None)
+
+
+def is_remote(name):
+    """Whether a file is named by an address, such as https://..., and not by a path."""
+    return _ADDRESS.match(name) is not None
+
+
+def remote_names(entry):
+    """Return the addresses of the remote files of a dataset by key, without HDU names."""
+    files = {key: split_name(name)[0] for key, name in file_names(entry).items()}
+    return {key: file for key, file in files.items() if is_remote(file)}
 
 
 def library_digest():
@@ -566,6 +613,7 @@ def _content_errors(settings):
         errors += _event_errors(where, entry)
         errors += _run_errors(where, entry)
         errors += _observation_errors(where, entry)
+        errors += [f"{where}.{mistake}" for mistake in _healpix_errors(entry)]
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
@@ -579,7 +627,9 @@ def _content_errors(settings):
         errors += _region_errors(where, entry.get("exclusion_regions", ()))
         for key, path in (file_names(entry) | further_kernel_names(entry)).items():
             file, _ = split_name(path)
-            if not Path(file).exists():
+            if is_remote(file):
+                errors += [f"{where}.{key}: {mistake}" for mistake in _remote_errors(key, file)]
+            elif not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
             elif not Path(file).is_file():
                 errors.append(f"{where}.{key}: {file} is not a file")
@@ -616,6 +666,58 @@ def _with_bins(settings):
                     errors.append(f"datasets.{bin_name} is the name of an energy bin of {name}")
     _raise_if_any(errors)
     return expanded
+
+
+def _with_fields(settings):
+    """The settings with every HEALPix map replaced by its fields, each a dataset of its own."""
+    expanded, errors = {}, []
+    for name, entry in settings.items():
+        if "healpix" not in entry:
+            expanded[name] = entry
+            continue
+        # The map says which fields there are: numpy and astropy are needed, and only here.
+        from skymask.errors import MapError
+        from skymask.healpix import field_entries
+
+        try:
+            fields = field_entries(name, entry)
+        except MapError as error:
+            errors.append(f"datasets.{name}: {error}")
+            continue
+        errors += [f"datasets.{field} is the name of a field of {name}" for field in fields if field in settings]
+        expanded |= fields
+    _raise_if_any(errors)
+    return expanded
+
+
+def _healpix_errors(entry):
+    """What a schema cannot say of a HEALPix map: what cannot stand beside it, and numbers that are no resolution."""
+    if "healpix" not in entry:
+        return
+    for key in ("acceptance", "coverage", "background", "additive_background"):
+        if key in entry:
+            hint = ": its acceptance is healpix.acceptance" if key == "acceptance" else ""
+            yield f"{key} cannot stand beside healpix{hint}"
+    number = entry["healpix"]["field_nside"]
+    if number & (number - 1):
+        yield f"healpix.field_nside must be a power of two, got {number}"
+    if "acceptance_column" in entry["healpix"] and "acceptance" not in entry["healpix"]:
+        yield "healpix.acceptance_column stands beside healpix.acceptance only"
+
+
+def _remote_errors(key, address):
+    """Files that cannot be remote, and addresses whose plugin of Snakemake is missing."""
+    from importlib.util import find_spec
+
+    if key not in MAP_KEYS:
+        yield f"{address} is remote, which maps alone may be: fetch it, and give its path"
+        return
+    scheme = address.split("://")[0].lower()
+    if scheme not in STORAGE_PLUGINS:
+        yield f"{address}: {scheme} is none of the known kinds of address ({', '.join(STORAGE_PLUGINS)})"
+    elif find_spec(f"snakemake_storage_plugin_{STORAGE_PLUGINS[scheme]}") is None:
+        plugin = f"snakemake-storage-plugin-{STORAGE_PLUGINS[scheme]}"
+        yield f"{address} needs a plugin that is not installed: pip install {plugin}"
 
 
 def _ring_errors(where, name, kernel):

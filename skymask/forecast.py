@@ -4,11 +4,12 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from skymask import configuration, events, geometry, maps, observation_store, pixel_kernels
+from skymask import configuration, events, geometry, maps, observation_store, pixel_kernels, remote
 from skymask.datasets import check_kernels, inspect
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.exclusion_regions import region_mask
 from skymask.files import check_writable
+from skymask.healpix import files_and_columns, read_sky
 from skymask.inputs import NO_COUNTS, prepare
 from skymask.kernels import AdaptiveRing, is_field_of_view
 from skymask.map_sizes import number_of_energies
@@ -22,6 +23,8 @@ JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
 
 #: Up to so many runs are named one by one.
 MAX_NAMED = 5
+#: Jobs for a HEALPix map, besides those for its fields: products and figure.
+JOBS_PER_SKY = 2
 
 #: Jobs for all datasets: the summary and the report.
 JOBS_FOR_ALL = 2
@@ -61,7 +64,19 @@ def forecast(path):
         except SkymaskError as error:
             mistakes.append(str(error))
     lines = []
+    mistakes += remote.mistakes(settings)
+    fields = configuration.skies(settings)
+    first = {names[0]: (sky, names) for sky, names in fields.items()}
     for name, entry in settings.items():
+        if "field" in entry:
+            if name in first:
+                sky, names = first[name]
+                lines += [sky, *(f"  {line}" for line in _sky([settings[field] for field in names]))]
+            continue
+        if addresses := configuration.remote_names(entry):
+            wanted = ", ".join(addresses.values())
+            lines += [name, f"  to be fetched      {wanted}: nothing else is known before that"]
+            continue
         about, wrong = _dataset(entry)
         lines += [name, *(f"  {line}" for line in about)]
         mistakes += [f"{name}: {mistake}" for mistake in wrong]
@@ -92,6 +107,8 @@ def number_of_jobs(settings, largest_number_of_groups):
     joined = len(configuration.cubes_of_bins(settings))
     least, most = least + joined, most + joined
     # A group decides at the start and after every iteration.
+    of_skies = JOBS_PER_SKY * len(configuration.skies(settings))
+    least, most = least + of_skies, most + of_skies
     return least + 2 * len(longest), most + sum(1 + iterations for iterations in longest.values())
 
 
@@ -160,6 +177,27 @@ def _dataset(entry):
     lines.append(f"memory             about {(BASE_MEMORY + MEMORY_PER_PIXEL * np.prod(shape)) / 1e6:.0f} MB per job")
     lines.append(f"iterations         at most {entry['convergence']['max_iterations']}")
     return lines + [f"warning: {warning}" for warning in warnings], mistakes
+
+
+def _sky(entries):
+    """Lines about a HEALPix map, from the settings of its fields."""
+    options, about = entries[0]["healpix"], entries[0]["field"]
+    sky = read_sky(**files_and_columns(options))
+    size = about["pixel_size"]
+    largest = max((entry["field"]["shape"] for entry in entries), key=np.prod)
+    keys = ("source_kernel", "mask_source_kernels", "background_kernel", "dilation_radius", "statistic")
+    counts = np.sum(sky.counts.values[sky.rows])
+    memory = (BASE_MEMORY + MEMORY_PER_PIXEL * about["sky_pixels"]) / 1e6
+    lines = [
+        f"counts             {counts:.0f} in {options['counts']}",
+        f"geometry           {len(sky.rows)} HEALPix pixels with data, NSIDE {sky.counts.nside}, {sky.counts.frame}",
+        f"fields             {len(entries)}, overlap {length_text(about['overlap'])}",
+        f"largest field      {largest[1]} x {largest[0]} pixels of {length_text(size)}",
+        *_kernels({key: entries[0][key] for key in keys}, (size, size)),
+        f"memory             about {memory:.0f} MB for a job that reads the whole map",
+        f"iterations         at most {entries[0]['convergence']['max_iterations']}",
+    ]
+    return lines + [f"warning: {warning}" for warning in sky.warnings]
 
 
 def _counts(entry, mistakes):

@@ -35,6 +35,8 @@ def pixels_of_dataset(entry):
     entry : dict
         Its settings, as from `skymask.configuration.dataset_settings`.
     """
+    if "field" in entry:
+        return math.prod(entry["field"]["shape"])
     field = entry.get("simulate") or entry.get("geometry")
     if not field:
         pixels = _pixels_of_runs(entry["runs"]) if "runs" in entry else pixels_of_file(entry["counts"])

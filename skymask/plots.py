@@ -51,6 +51,26 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15))
     return figure
 
 
+def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
+    """Return the figure of maps of the whole sky, one above the other.
+
+    Parameters
+    ----------
+    images : dict of str to ndarray, shape (ny, nx)
+        By their names, as for `sky_map`.
+    header, exclusion_mask, significance_limits
+        As for `sky_map`.
+    """
+    figure = Figure(figsize=(9, 4.2 * len(images)), layout="constrained")
+    for number, (name, image) in enumerate(images.items(), start=1):
+        title = f"{header['DATASET']}: {name}"
+        place = (len(images), 1, number)
+        map_panel(
+            figure, place, name, image, header, exclusion_mask, title=title, significance_limits=significance_limits
+        )
+    return figure
+
+
 def map_panel(figure, place, name, data, header, exclusion_mask, *, title, significance_limits=(-5, 15)):
     """Draw a map with the contour of the exclusion mask into a figure.
 

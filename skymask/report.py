@@ -11,7 +11,7 @@ from skymask.files import written_whole
 from skymask.summary import state_text
 
 
-def render_report(statuses, figures, path):
+def render_report(statuses, figures, path, skies=()):
     """Write the overview page.
 
     Parameters
@@ -22,9 +22,11 @@ def render_report(statuses, figures, path):
         Paths of the figures, in folders `{dataset}/plots`.
     path : str
         Where; figures are linked relative to it.
+    skies : list of dict
+        Content of the status files of HEALPix maps.
     """
     folder = Path(path).parent
-    shown = {status["dataset"]: [] for status in statuses}
+    shown = {name: [] for name in (*(status["dataset"] for status in statuses), *(sky["sky"] for sky in skies))}
     for figure in figures:
         name = Path(figure).stem
         link = Path(os.path.relpath(figure, folder)).as_posix()
@@ -35,7 +37,7 @@ def render_report(statuses, figures, path):
     environment.filters["number"] = _number
     template = environment.from_string(resources.files("skymask").joinpath("report.html").read_text(encoding="utf-8"))
     with written_whole(path) as temporary:
-        page = template.render(statuses=statuses, figures=shown, version=__version__)
+        page = template.render(statuses=statuses, skies=skies, figures=shown, version=__version__)
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -36,7 +36,7 @@ def test_check_of_a_wrong_configuration_fails_with_a_line_per_mistake(tmp_path, 
     *mistakes, last = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[:2] for line in mistakes] == [
         ["wrong", "datasets.a.counts"],
-        ["wrong", "datasets.b must have either counts or simulate or events or runs or observations"],
+        ["wrong", "datasets.b must have either counts or simulate or events or runs or observations or healpix"],
     ]
     assert last == "2 mistakes"
 

@@ -291,11 +291,11 @@ MISTAKES = {
     "too few limits": ({"plots": {"significance_limits": [1]}}, "plots.significance_limits must have 2 items, got 1"),
     "no counts": (
         {"datasets": {"crab": {}}},
-        "datasets.crab must have either counts or simulate or events or runs or observations",
+        "datasets.crab must have either counts or simulate or events or runs or observations or healpix",
     ),
     "counts and a simulation": (
         {"datasets": crab(counts=str(ROOT / "config.yaml"))},
-        "datasets.crab must have either counts or simulate or events or runs or observations",
+        "datasets.crab must have either counts or simulate or events or runs or observations or healpix",
     ),
     "acceptance beside a simulation": (
         {"datasets": crab(acceptance=str(ROOT / "config.yaml"))},
@@ -852,7 +852,7 @@ def event_mistakes(**entry):
 EVENT_MISTAKES = {
     "counts and events": (
         {"counts": "c.fits"},
-        "datasets.crab must have either counts or simulate or events or runs or observations",
+        "datasets.crab must have either counts or simulate or events or runs or observations or healpix",
     ),
     "no centre": (
         {"geometry": {key: GEOMETRY[key] for key in ("width", "pixel_size")}},
@@ -1007,7 +1007,7 @@ RUN_MISTAKES = {
     ),
     "counts and runs": (
         {"counts": "c.fits"},
-        "datasets.crab must have either counts or simulate or events or runs or observations",
+        "datasets.crab must have either counts or simulate or events or runs or observations or healpix",
     ),
     "unknown stacking": (
         {"stacking": "counts"},

@@ -53,7 +53,9 @@ def test_environment_of_observations_is_that_of_the_workflow_with_gammapy():
     assert with_gammapy["channels"] == common["channels"]
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy"))])
+@pytest.mark.parametrize(
+    ("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy", "storage"))]
+)
 def test_lock_satisfies_the_project(lock, extras):
     versions = locked(lock)
     wanted = requirements()

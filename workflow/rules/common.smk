@@ -12,7 +12,7 @@ from itertools import count
 
 from snakemake.logging import logger
 
-from skymask import configuration, jobs
+from skymask import configuration, jobs, remote
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
 from skymask.map_sizes import number_of_energies
@@ -44,7 +44,24 @@ PRODUCTS = (
 )
 
 #: Files of counts that the workflow makes, by the key of a dataset that says how.
-MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits"}
+MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits", "healpix": "field_counts.fits"}
+
+#: Maps that are put together on the pixels of a HEALPix map.
+JOINED = (
+    "counts",
+    "coverage",
+    "background",
+    "background_error",
+    "counts_off",
+    "alpha",
+    "significance",
+    "excess",
+    "excess_errn",
+    "excess_errp",
+    "excess_upper_limit",
+    "exclusion_mask",
+    "exclusion_mask_inverse",
+)
 
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
@@ -99,6 +116,8 @@ try:
         OBSERVED = observation_store.runs_of_datasets(SETTINGS)
         for name, runs in OBSERVED.items():
             SETTINGS[name]["runs"] = observation_store.run_entries(runs, f"{RESULTS}/{name}/runs")
+    if workflow.is_main_process and (mistakes := remote.mistakes(SETTINGS)):
+        raise SkymaskError("\n".join(mistakes))
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
@@ -111,6 +130,13 @@ CUBES = [name for name, entry in SETTINGS.items() if number_of_energies(entry) >
 CUBES_OF_BINS = configuration.cubes_of_bins(SETTINGS)
 STACKED = [name for name, entry in SETTINGS.items() if "runs" in entry or name in CUBES]
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
+SKIES = configuration.skies(SETTINGS)
+
+
+# The folder of a HEALPix map has products of the same names, and none of the rules of datasets makes them.
+wildcard_constraints:
+    sky="|".join(map(re.escape, SKIES)) or "-",
+    dataset=rf"(?!(?:{'|'.join(map(re.escape, SKIES)) or '-'})(?:/|$))[A-Za-z0-9][A-Za-z0-9._+-]*",
 
 
 def one_of(datasets):
@@ -148,9 +174,14 @@ def data_files(wildcards):
     for key, name in MADE_COUNTS.items():
         if key in entry:
             files["counts"] = f"<results>/{wildcards.dataset}/{name}"
-    if "acceptance_sigma" in entry.get("simulate", {}):
+    if "acceptance_sigma" in entry.get("simulate", {}) or "field" in entry:
         files["acceptance"] = files["counts"]
-    return {key: configuration.split_name(name)[0] for key, name in files.items()}
+    return {key: fetched(configuration.split_name(name)[0]) for key, name in files.items()}
+
+
+def fetched(name):
+    """Return a file as the input of a rule: its path, or what Snakemake fetches from its address."""
+    return storage(name) if configuration.is_remote(name) else name
 
 
 def data_hdus(wildcards):
@@ -159,7 +190,7 @@ def data_hdus(wildcards):
     hdus = {key: configuration.split_name(name)[1] for key, name in configuration.data_names(entry).items()}
     if any(key in entry for key in MADE_COUNTS):
         hdus["counts"] = "COUNTS"
-    return {"acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry else hdus
+    return {"acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry or "field" in entry else hdus
 
 
 def file_identity(wildcards):
@@ -168,21 +199,23 @@ def file_identity(wildcards):
     No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
     """
     entry = SETTINGS[wildcards.dataset]
-    made = configuration.event_names(entry)
+    made = configuration.made_of(entry)
     if wildcards.dataset in OBSERVED:
         made |= configuration.run_names(entry)
     return identity({key: name for key, name in configuration.file_names(entry).items() if key not in made})
 
 
-def event_identity(wildcards):
+def source_identity(wildcards):
     """Return name, size and time of every file of which the counts of a dataset are made."""
-    return identity(configuration.event_names(SETTINGS[wildcards.dataset]))
+    return identity(configuration.made_of(SETTINGS[wildcards.dataset]))
 
 
 def identity(names):
-    """Return name, size and time of files by key."""
+    """Return name, size and time of files by key; of remote ones, whose time Snakemake asks for, their address."""
+    far = {key: [name] for key, name in names.items() if configuration.is_remote(name)}
+    names = {key: name for key, name in names.items() if key not in far}
     stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items()}
-    return {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
+    return far | {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
 
 
 def event_files(wildcards):
@@ -220,10 +253,13 @@ def observed_identity(wildcards):
 
 
 def notes_files(wildcards):
-    """Return what was noticed when the counts of a dataset were made of events, or those of its runs."""
+    """Return what was noticed when the counts of a dataset were made, or those of its runs; nothing if they are maps."""
     if wildcards.dataset in OBSERVED:
         return [f"<results>/{wildcards.dataset}/runs/{run}.json" for run in OBSERVED[wildcards.dataset]]
-    return [f"<results>/{wildcards.dataset}/binning.json"] if "events" in SETTINGS[wildcards.dataset] else []
+    names = {"events": "binning.json", "healpix": "cutting.json"}
+    return [
+        f"<results>/{wildcards.dataset}/{name}" for key, name in names.items() if key in SETTINGS[wildcards.dataset]
+    ]
 
 
 def run_settings(wildcards):
@@ -285,6 +321,41 @@ def counts_of_cube(wildcards):
     """Return the name of the counts whose energy bins have masks of their own."""
     entry = SETTINGS[CUBES_OF_BINS[wildcards.dataset][0]]
     return entry["runs"][0]["counts"] if "runs" in entry else entry["counts"]
+
+
+def healpix_files(wildcards):
+    """Return the files of the HEALPix map of which a field is cut out, or whose fields are put together."""
+    name = SKIES[wildcards.sky][0] if "sky" in wildcards.keys() else wildcards.dataset
+    names = configuration.healpix_names(SETTINGS[name])
+    return [configuration.split_name(name)[0] for name in names.values()]
+
+
+def field_settings(wildcards):
+    """Return of which HEALPix map a field is, and which."""
+    return {key: SETTINGS[wildcards.dataset][key] for key in ("healpix", "field")}
+
+
+def sky_settings(wildcards):
+    """Return the settings of a HEALPix map."""
+    return SETTINGS[SKIES[wildcards.sky][0]]["healpix"]
+
+
+def fields_of_sky(wildcards):
+    """Return the fields of a HEALPix map by the names of their datasets."""
+    return {name: SETTINGS[name]["field"] for name in SKIES[wildcards.sky]}
+
+
+def sky_identity(wildcards):
+    """Return name, size and time of every file of a HEALPix map."""
+    return identity(configuration.made_of(SETTINGS[SKIES[wildcards.sky][0]]))
+
+
+def files_of_fields(wildcards):
+    """Return the maps of which a sky is put together, of those fields that did not fail, and all statuses."""
+    fields = SKIES[wildcards.sky]
+    names = ["iteration-0/acceptance.fits", *(f"{name}.fits" for name in JOINED)]
+    maps = [f"<results>/{field}/{name}" for field in fields if succeeded(field) for name in names]
+    return {"maps": maps, "statuses": [f"<results>/{field}/status.json" for field in fields]}
 
 
 def kernel_files(wildcards):
@@ -474,6 +545,12 @@ def results_of(dataset):
         return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json")]
 
     return results
+
+
+def joined_of(sky):
+    """Return what is put together of the fields of a HEALPix map."""
+    names = [f"{name}.fits" for name in JOINED]
+    return [f"<results>/{sky}/{name}" for name in (*names, "status.json", "plots/sky.png")]
 
 
 def failures(wildcards):

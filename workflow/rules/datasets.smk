@@ -1,7 +1,8 @@
 """Data in: simulated skies, events counted on pixels, and the inspection of every dataset before anything is computed.
 
 Needs: the users' files. Makes: simulation.fits for simulated datasets, binned_counts.fits and binning.json for those of
-events, runs/{run}.fits and .json for every run of those of observations, and inspection.json for all, which says whether the dataset can be used and, if not, why.
+events, runs/{run}.fits and .json for every run of those of observations, field_counts.fits and cutting.json for fields of
+HEALPix maps, and inspection.json for all, which says whether the dataset can be used and, if not, why.
 """
 
 
@@ -45,7 +46,7 @@ rule bin_events:
         runtime=runtime("bin_events"),
     params:
         settings=event_settings,
-        identity=event_identity,
+        identity=source_identity,
         library=LIBRARY,
     message:
         "Count the events of {wildcards.dataset} on pixels"
@@ -77,6 +78,32 @@ rule make_run_maps:
         "Make the maps of run {wildcards.run} of {wildcards.dataset}"
     script:
         "../../scripts/make_run_maps.py"
+
+
+rule cut_field:
+    input:
+        healpix_files=healpix_files,
+    output:
+        counts="<results>/{dataset}/field_counts.fits",
+        cutting="<results>/{dataset}/cutting.json",
+    log:
+        "<logs>/{dataset}/cut_field.log",
+    benchmark:
+        "<benchmarks>/{dataset}/cut_field.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("cut_field"),
+        runtime=runtime("cut_field"),
+    params:
+        settings=field_settings,
+        identity=source_identity,
+        library=LIBRARY,
+    message:
+        "Cut {wildcards.dataset} out of its HEALPix map"
+    script:
+        "../../scripts/cut_field.py"
 
 
 rule check_dataset:

@@ -116,9 +116,43 @@ rule plot_truth:
         "../../scripts/plot_truth.py"
 
 
+rule plot_sky:
+    input:
+        counts="<results>/{sky}/counts.fits",
+        background="<results>/{sky}/background.fits",
+        significance="<results>/{sky}/significance.fits",
+        exclusion_mask="<results>/{sky}/exclusion_mask.fits",
+    output:
+        sky=report(
+            "<results>/{sky}/plots/sky.png",
+            category="{sky}",
+            labels={"figure": "sky"},
+            caption="../report/sky.rst",
+        ),
+    log:
+        "<logs>/{sky}/plot_sky.log",
+    benchmark:
+        "<benchmarks>/{sky}/plot_sky.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("plot_sky"),
+        runtime=runtime("plot_sky"),
+    params:
+        plots=PLOTS,
+        library=LIBRARY,
+    message:
+        "Plot {wildcards.sky}"
+    script:
+        "../../scripts/plot_sky.py"
+
+
 rule render_report:
     input:
         *map(figures_of, SETTINGS),
+        sky_figures=expand("<results>/{sky}/plots/sky.png", sky=SKIES),
+        skies=expand("<results>/{sky}/status.json", sky=SKIES),
         summary="<results>/summary.csv",
         statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
     output:

@@ -35,6 +35,10 @@ NEEDS = {
     # Event lists are read in pieces, whose size the constant for the interpreter covers.
     "bin_events": Need(60, seconds=60),
     "make_run_maps": Need(60, seconds=30, voxel_bytes=250, voxel_seconds=15, imports=200),
+    # Per HEALPix pixel.
+    "cut_field": Need(100, seconds=20),
+    "join_fields": Need(150, seconds=60),
+    "plot_sky": Need(100, seconds=20),
     "check_dataset": Need(160, seconds=10),
     "estimate_initial_background": Need(160, seconds=10),
     "compute_significance": Need(120, kernel_bytes=30, seconds=10),
@@ -65,6 +69,10 @@ START_UP = 300
 UNKNOWN_PIXELS = 1_000_000
 
 
+#: Scripts that read the whole of a HEALPix map.
+OF_SKIES = ("cut_field", "join_fields", "plot_sky")
+
+
 @cache
 def pixels(dataset):
     """Return the number of pixels of a dataset's counts map, or of a cube's bins together; headers are read once."""
@@ -77,6 +85,14 @@ def voxels_of_run(dataset):
     return voxels_of_observations(SETTINGS[dataset], pixels(dataset))
 
 
+def pixels_of_job(script, wildcards):
+    """Return the number of pixels that a job works on."""
+    if script not in OF_SKIES:
+        return pixels(wildcards.dataset)
+    fields = SKIES[wildcards.sky] if "sky" in wildcards.keys() else [wildcards.dataset]
+    return SETTINGS[fields[0]]["field"]["sky_pixels"]
+
+
 def memory(script):
     """Return a function for the memory of a script's job, in MB."""
     need = NEEDS.get(script, Need())
@@ -86,7 +102,7 @@ def memory(script):
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
         if need.kernel_bytes:
             of_pixel += need.kernel_bytes * len(SETTINGS[wildcards.dataset]["mask_source_kernels"])
-        size = of_pixel * pixels(wildcards.dataset) if of_pixel else 0
+        size = of_pixel * pixels_of_job(script, wildcards) if of_pixel else 0
         if need.voxel_bytes:
             size += need.voxel_bytes * voxels_of_run(wildcards.dataset)
         return attempt * (INTERPRETER + need.imports + ceil(size / 1e6))
@@ -99,7 +115,7 @@ def runtime(script):
     need = NEEDS.get(script, Need())
 
     def minutes(wildcards, attempt):
-        seconds = need.seconds * pixels(wildcards.dataset) / 1e6 if need.seconds else 0
+        seconds = need.seconds * pixels_of_job(script, wildcards) / 1e6 if need.seconds else 0
         if need.voxel_seconds:
             seconds += need.voxel_seconds * voxels_of_run(wildcards.dataset) / 1e6
         if script == "simulate_null":

@@ -2,7 +2,7 @@
 
 Needs: loops that have ended. Makes: the final maps (one of the ring's radius where it is adaptive), convergence.csv,
 quality.json, null.json, the maps of further source kernels, the catalogue of regions and status.json of every dataset
-(only the status of one that failed), summary.csv, and a failure at the very end if any dataset failed.
+(only the status of one that failed), the maps of HEALPix skies, put together of their fields, summary.csv, and a failure at the very end if any dataset failed.
 """
 
 
@@ -309,6 +309,34 @@ rule record_status:
         "Record the status of {wildcards.dataset}"
     script:
         "../../scripts/record_status.py"
+
+
+rule join_fields:
+    input:
+        unpack(files_of_fields),
+        healpix_files=healpix_files,
+    output:
+        **{name: f"<results>/{{sky}}/{name}.fits" for name in JOINED},
+        status="<results>/{sky}/status.json",
+    log:
+        "<logs>/{sky}/join_fields.log",
+    benchmark:
+        "<benchmarks>/{sky}/join_fields.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("join_fields"),
+        runtime=runtime("join_fields"),
+    params:
+        settings=sky_settings,
+        fields=fields_of_sky,
+        identity=sky_identity,
+        library=LIBRARY,
+    message:
+        "Put the fields of {wildcards.sky} together"
+    script:
+        "../../scripts/join_fields.py"
 
 
 rule summarize_datasets:

@@ -1,0 +1,25 @@
+"""Plot the products of a HEALPix map on the whole sky."""
+
+from skymask import healpix, plots
+from skymask.healpix_files import read_healpix
+from skymask.jobs import job
+
+
+def plot_sky(*, inputs, sky_name, settings, output):
+    images = {}
+    for name, path in inputs.items():
+        images[name], header = healpix.all_sky_image(read_healpix(path))
+    header["DATASET"] = sky_name
+    mask = images.pop("exclusion_mask") != 0
+    figure = plots.sky_maps(images, header, mask, significance_limits=settings["significance_limits"])
+    plots.save(figure, output, settings)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        plot_sky(
+            inputs=dict(snakemake.input.items()),
+            sky_name=snakemake.wildcards.sky,
+            settings=snakemake.params.plots,
+            output=snakemake.output.sky,
+        )
