@@ -42,7 +42,10 @@ def test_conda_environment_has_the_packages_and_bounds_of_the_project():
     assert conda == {CONDA_NAMES.get(name, name): bounds for name, bounds in requirements().items()}
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy"))])
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy")), ("requirements-slurm.lock", ("slurm",))],
+)
 def test_lock_satisfies_the_project(lock, extras):
     versions = locked(lock)
     wanted = requirements()
@@ -51,12 +54,13 @@ def test_lock_satisfies_the_project(lock, extras):
     assert {name for name, bounds in wanted.items() if versions[name] not in bounds} == set()
 
 
-def test_locks_agree():
-    run, dev = locked("requirements.lock"), locked("requirements-dev.lock")
-    assert run == {name: dev[name] for name in run}
+@pytest.mark.parametrize("lock", ["requirements-dev.lock", "requirements-slurm.lock"])
+def test_locks_agree(lock):
+    run, more = locked("requirements.lock"), locked(lock)
+    assert run == {name: more[name] for name in run}
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-slurm.lock"])
 def test_lock_has_a_hash_for_every_package_and_no_index_address(lock):
     text = (REPOSITORY / lock).read_text(encoding="utf-8")
     entries = re.split(r"^(?=[a-z0-9-]+==)", text, flags=re.MULTILINE)[1:]
@@ -81,7 +85,7 @@ def test_version_is_the_same_everywhere():
     ],
 )
 def test_make_names_a_missing_prerequisite_in_one_line(tmp_path, python, line):
-    for name in ("Makefile", "requirements.lock", "requirements-dev.lock"):
+    for name in ("Makefile", "requirements.lock", "requirements-dev.lock", "requirements-slurm.lock"):
         shutil.copy(REPOSITORY / name, tmp_path)
     for name, script in {
         "old": 'case "$1" in --version) echo Python 3.8.1;; *) exit 1;; esac',

@@ -46,6 +46,9 @@ NEEDS = {
 #: Memory of a job without a map, in MB: the interpreter and what it imports.
 INTERPRETER = 250
 
+#: Memory of what runs a script on a node of a cluster, in MB: two Snakemakes, of 135 MB each.
+ENGINE = 300
+
 #: A job may take so many seconds to begin: on a busy cluster, imports do.
 START_UP = 300
 
@@ -66,7 +69,8 @@ def memory(script):
     def megabytes(wildcards, input, attempt):
         masks = len(input.masks) if need.mask_bytes else 0
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
-        return attempt * (INTERPRETER + (ceil(of_pixel * pixels(wildcards.dataset) / 1e6) if of_pixel else 0))
+        overhead = INTERPRETER + (0 if workflow.local_exec else ENGINE)
+        return attempt * (overhead + (ceil(of_pixel * pixels(wildcards.dataset) / 1e6) if of_pixel else 0))
 
     return megabytes
 
