@@ -1,6 +1,6 @@
 """A real Slurm on one machine: munge, controller and one node, without systemd, on loopback, all files in one folder.
 
-python tests/slurm/single_node_slurm.py FOLDER    starts it, and stops it on Ctrl-C
+python tests/slurm/single_node_slurm.py FOLDER    starts it, and stops it on Ctrl-C or SIGTERM
 
 It needs root and Debian's packages slurmctld, slurmd, slurm-client and munge. Nothing is left behind but the folder.
 """
@@ -223,6 +223,7 @@ def _free_port():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Slurm(sys.argv[1]) as slurm:
         print(slurm.command("sinfo"), "Ctrl-C stops it", sep="")
         with contextlib.suppress(KeyboardInterrupt):

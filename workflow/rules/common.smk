@@ -14,6 +14,7 @@ from snakemake.logging import logger
 from skymask import configuration, jobs
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
+from skymask.orphans import cancel_orphans
 from skymask.summary import outcome_table
 
 #: Figures of every dataset that has products.
@@ -74,6 +75,8 @@ try:
         for folder in ("<results>", "<logs>", "<benchmarks>"):
             check_writable(workflow.pathvars.apply(folder))
         if not workflow.dryrun:
+            if orphans := cancel_orphans(workflow.workdir_init):
+                logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
             remove_incomplete(RESULTS)
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
@@ -365,10 +368,21 @@ def show_outcomes():
     """Print the table of outcomes, warnings, and of every job that crashed the last line of its log."""
     crashed = [
         (getattr(job.wildcards, "dataset", None), " ".join([job.rule.name, *job.wildcards]), job.log[0])
-        for job in workflow.scheduler.failed
+        for failed in workflow.scheduler.failed
+        for job in unfinished_steps(failed)
         if job.rule.name != "report_failures"
     ]
     print(outcome_table(STATUSES, crashed), file=sys.stderr)
+
+
+def unfinished_steps(job):
+    """Return the step of a group of jobs that failed, in a list; a job by itself is its only step."""
+    if not job.is_group():
+        return [job]
+    # What a failed group had made is removed, but for the logs, and the last one is that of the step that failed.
+    steps = [step for level in job.toposorted for step in level]
+    begun = [step for step in steps if os.path.exists(step.log[0])]
+    return [max(begun, key=lambda step: os.stat(step.log[0]).st_mtime_ns)] if begun else steps[:1]
 
 
 def is_news(record):
