@@ -15,8 +15,9 @@ run: .venv/run.stamp
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)
 
+test-slurm: ARGS := $(or $(ARGS),-m "not slow")
 test-slurm: .venv/dev.stamp .venv/slurm.stamp
-	$(BIN)/python -m pytest tests/slurm --numprocesses 0 $(or $(ARGS),-m "not slow")
+	$(BIN)/python -m pytest tests/slurm --numprocesses 0 $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -31,9 +32,9 @@ install: .venv/run.stamp
 
 install-slurm: .venv/slurm.stamp
 
-# For machines without network: pip install --no-index --find-links wheelhouse --require-hashes -r requirements-slurm.lock
-wheelhouse: .venv/run.stamp
-	$(BIN)/python -m pip download --quiet --require-hashes --only-binary :all: --dest $@ --requirement requirements-slurm.lock
+# For machines without network: pip install --no-index --no-deps wheelhouse/*.whl
+wheelhouse: .venv/run.stamp requirements-slurm.lock
+	PIP_USE_PEP517=1 $(BIN)/python -m pip wheel --quiet --require-hashes --wheel-dir $@ --requirement requirements-slurm.lock
 
 # Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
 lock:

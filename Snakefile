@@ -41,8 +41,8 @@ rule all:
     default_target: True
     input:
         *map(results_of, SETTINGS),
-        summary="<results>/summary.csv",
-        report="<results>/report.html",
+        summary=of_all_datasets("summary.csv"),
+        report=of_all_datasets("report.html"),
         failures=failures,
     localrule: True
     message:

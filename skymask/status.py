@@ -15,7 +15,7 @@ from skymask.summary import state_text
 #: What to do about datasets in a state; about those in others, nothing.
 ADVICE = {
     "not begun": "run snakemake",
-    "interrupted": "run snakemake again: it goes on where it was",
+    "interrupted": "unless shards are at work, run snakemake again: it goes on where it was",
     "running": "wait; if no snakemake runs here any more: snakemake --unlock, then snakemake again",
     "crashed": "read the log, mend what it says, and run snakemake again",
     "failed": "mend the data or the setting that the line names, and run snakemake again",

@@ -946,3 +946,15 @@ def test_configuration_that_is_none_is_refused(tmp_path, text, message):
 
 def test_schema_is_found_without_being_named():
     assert configuration.load_schema() == SCHEMA
+
+
+def test_shards_part_the_datasets_but_never_a_group():
+    groups = configuration.groups([f"field-{k}" for k in range(100)], 7)
+    shards = [configuration.shard(groups, f"{k}/3") for k in (1, 2, 3)]
+    assert sorted(name for shard in shards for name in shard) == sorted(groups)
+    members = [set(shard.values()) for shard in shards]
+    assert sum(map(len, members)) == len(set().union(*members)) == 7
+
+
+def test_no_shard_is_everything():
+    assert configuration.shard({"a": "a"}, None) == {"a": "a"}

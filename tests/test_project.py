@@ -175,7 +175,15 @@ def test_configuration_for_users_of_ctskymap_works(tmp_path):
 
 
 def test_every_test_that_the_features_name_exists():
-    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (REPOSITORY / "docs/features.md").read_text())
+    named = re.findall(r"`((?:slurm/)?test_\w+\.py)::(test_\w+)`", (REPOSITORY / "docs/features.md").read_text())
     assert len(named) > 25
     for file, function in named:
         assert f"def {function}(" in (REPOSITORY / "tests" / file).read_text(), f"{file}::{function}"
+
+
+def test_every_rule_that_runs_on_nodes_belongs_to_the_jobs_of_slurm():
+    grouped = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())["groups"]
+    text = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
+    rules = re.split(r"^(?=(?:use )?(?:rule|checkpoint) )", text, flags=re.MULTILINE)[1:]
+    names = {re.search(r"(?:as|rule|checkpoint) (\w+)(?: with)?:", rule)[1] for rule in rules if "localrule" not in rule}
+    assert set(grouped) == {f"{name}=loop" for name in names}

@@ -79,7 +79,7 @@ def test_a_damaged_status_is_named(tree):
 
 
 def test_command_tabulates_counts_and_advises_and_fails_if_a_dataset_did(tree, capsys):
-    write_config("config.yaml", datasets=dict.fromkeys(("a", "b", "c"), {"counts": "x.fits"}), pathvars={"results": "r"})
+    write_config("config.yaml", datasets={name: {"counts": "x.fits"} for name in "abc"}, pathvars={"results": "r"})
     tree("r/a/status.json", 200, ended())
     tree("r/b/status.json", 200, ended("failed", 0, reason="x.fits is no map"))
     assert cli.main(["status"]) == 1

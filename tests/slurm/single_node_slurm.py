@@ -130,9 +130,9 @@ class Slurm:
         if CONFIGURATION.is_symlink() and CONFIGURATION.readlink() == self.folder / "slurm.conf":
             CONFIGURATION.unlink()
 
-    def start_controller(self, *arguments):
-        """Start the controller; it goes on with the jobs that it knew of."""
-        self._daemon("slurmctld", "-D", *arguments)
+    def start_controller(self, option="-R"):
+        """Start the controller; it goes on with the jobs and the node's state that it knew of."""
+        self._daemon("slurmctld", "-D", option)
         self.wait(self.answers, "its controller does not answer")
 
     def stop_controller(self):

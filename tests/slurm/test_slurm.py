@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -36,14 +38,15 @@ def slurm(tmp_path_factory):
         (pytest.fail if os.environ.get("SKYMASK_REQUIRE_SLURM") else pytest.skip)(reason)
     with Slurm(tmp_path_factory.mktemp("slurm")) as slurm:
         yield slurm
+        Run.end_all()
 
 
 @pytest.fixture
 def ready(slurm):
     """The Slurm, empty, with its node taking jobs."""
     yield slurm
-    if slurm.command("sinfo", "-h", "-o", "%T").startswith("drain"):
-        resume(slurm)
+    Run.end_all()
+    resume(slurm)
     for job in slurm.queue():
         slurm.command("scancel", job)
 
@@ -68,6 +71,8 @@ def undisturbed(tmp_path_factory):
 class Run:
     """Snakemake in a folder, submitting to Slurm, with what it says in a file."""
 
+    started: ClassVar = []
+
     def __init__(self, folder, *arguments):
         self.folder = folder
         command = [sys.executable, "-m", "snakemake", *OPTIONS, "--snakefile", REPOSITORY / "Snakefile", *arguments]
@@ -75,6 +80,15 @@ class Run:
             self.process = subprocess.Popen(
                 list(map(str, command)), cwd=folder, stdout=output, stderr=output, start_new_session=True
             )
+
+        Run.started.append(self.process)
+
+    @classmethod
+    def end_all(cls):
+        """End what a test that failed left running."""
+        for process in cls.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
     def submitted(self):
         """Return the numbers of the jobs that were submitted, in order."""
@@ -99,7 +113,15 @@ def drain(slurm):
 
 
 def resume(slurm):
-    slurm.command("scontrol", "update", f"NodeName={slurm.node}", "State=RESUME")
+    """Let a drained node take jobs; a controller that has just started refuses that for a moment."""
+
+    def resumed():
+        if slurm.command("sinfo", "-h", "-o", "%T").startswith("drain"):
+            subprocess.run(["scontrol", "update", f"NodeName={slurm.node}", "State=RESUME"], check=False)
+            return False
+        return True
+
+    slurm.wait(resumed, "its node stays drained")
 
 
 def records_of(slurm, folder):
@@ -289,3 +311,23 @@ def test_ctrl_c_leaves_no_job_behind(ready, tmp_path):
     run.process.wait(60)
     ready.wait(lambda: not ready.queue(), "a job is left")
     assert ends_of(ready, tmp_path, run.submitted()) == ["CANCELLED"]
+
+
+@pytest.mark.slow
+def test_an_array_of_shards_and_a_run_over_all_make_what_one_run_makes(ready, tmp_path_factory):
+    local, remote = (write_fields(tmp_path_factory.mktemp(name), "a", "b", "c") for name in ("local", "shards"))
+    assert snakemake(folder=local).returncode == 0
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    options = ["--parsable", "--array=1-2", "--mem=1000", "--cpus-per-task=1", "--output=shard-%a.txt"]
+    script = [PROFILE / "shards.sh", "--snakefile", REPOSITORY / "Snakefile"]
+    submit = subprocess.run(
+        ["sbatch", *options, *script], cwd=remote, env=environment, capture_output=True, text=True, check=True
+    )
+    ready.wait(lambda: not ready.queue("--jobs", submit.stdout.strip()), "shards do not end", 400)
+    records = records_of(ready, remote).values()
+    assert [record["JobState"] for record in records] == ["COMPLETED"] * 2
+    assert not (remote / "results/summary.csv").exists()
+    process = snakemake(folder=remote)
+    assert process.returncode == 0, process.stdout
+    assert not re.search("check_convergence|iteration 1", process.stdout)
+    assert products(remote, EVERYTHING) == products(local, EVERYTHING)

@@ -1,6 +1,6 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, SHARD, GROUPS, ADAPTIVE, LIBRARY and the functions that the rules name.
 """
 
 import os
@@ -74,19 +74,23 @@ try:
             configuration.check_duplicate_keys(configfile)
         for folder in ("<results>", "<logs>", "<benchmarks>"):
             check_writable(workflow.pathvars.apply(folder))
-        if not workflow.dryrun:
-            if orphans := cancel_orphans(workflow.workdir_init):
-                logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
-            remove_incomplete(RESULTS)
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
+    SHARD = config.get("shard")
+    LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
+    GROUPS = configuration.shard(configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS), SHARD)
+    SETTINGS = {name: SETTINGS[name] for name in GROUPS}
+    if workflow.is_main_process and not workflow.dryrun:
+        if orphans := cancel_orphans(workflow.workdir_init):
+            logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
+        # Other shards may be at work.
+        for folder in [""] if SHARD is None else [*SETTINGS, *(f".decisions/{group}" for group in GROUPS.values())]:
+            remove_incomplete(f"{RESULTS}/{folder}")
 except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
 
-LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
-GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
 ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel"]["shape"] == "adaptive_ring"]
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
@@ -359,9 +363,14 @@ def results_of(dataset):
     return results
 
 
+def of_all_datasets(name):
+    """Return the path of a file about all datasets, which a run of a part of them does not make."""
+    return f"<results>/{name}" if SHARD is None else []
+
+
 def failures(wildcards):
-    """Return the target that fails the run, if any dataset failed."""
-    return [] if all(succeeded(dataset) for dataset in SETTINGS) else ["<results>/.failures"]
+    """Return the target that fails the run, if any dataset failed; that of a part of the datasets leaves it to others."""
+    return [] if SHARD is not None or all(succeeded(dataset) for dataset in SETTINGS) else ["<results>/.failures"]
 
 
 def show_outcomes():
