@@ -185,5 +185,7 @@ def test_every_rule_that_runs_on_nodes_belongs_to_the_jobs_of_slurm():
     grouped = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())["groups"]
     text = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
     rules = re.split(r"^(?=(?:use )?(?:rule|checkpoint) )", text, flags=re.MULTILINE)[1:]
-    names = {re.search(r"(?:as|rule|checkpoint) (\w+)(?: with)?:", rule)[1] for rule in rules if "localrule" not in rule}
+    names = {
+        re.search(r"(?:as|rule|checkpoint) (\w+)(?: with)?:", rule)[1] for rule in rules if "localrule" not in rule
+    }
     assert set(grouped) == {f"{name}=loop" for name in names}

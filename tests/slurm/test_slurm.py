@@ -207,11 +207,11 @@ def test_the_default_configuration_gives_the_bytes_of_a_local_run(ready, tmp_pat
     assert set(ends_of(ready, remote, run.submitted())) == {"COMPLETED"}
 
 
-def script_of(name):
-    """Return the process that runs a script of the workflow, if there is one."""
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if any(word.endswith(f".{name}.py") for word in words[:2]) and psutil.pid_exists(process.pid):
+def script_of(folder, name):
+    """Return the process that runs a script of the workflow in a folder, if there is one."""
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = (process.info["cmdline"] or [])[:2]
+        if process.info["cwd"] == str(folder) and any(word.endswith(f".{name}.py") for word in words):
             return process
     return None
 
@@ -219,8 +219,8 @@ def script_of(name):
 @pytest.mark.slow
 def test_a_job_whose_script_is_killed_is_tried_again(ready, undisturbed, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)
-    run.wait_for(lambda: script_of("compute_significance"))
-    script_of("compute_significance").kill()
+    run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
+    script_of(tmp_path, "compute_significance").kill()
     code, output = run.finish()
     assert code == 0, output
     assert products(tmp_path, EVERYTHING) == undisturbed
@@ -243,7 +243,7 @@ def test_jobs_that_always_fail_are_told_with_what_they_are(ready, tmp_path):
 @pytest.mark.slow
 def test_a_job_beyond_its_memory_is_killed_and_given_more(ready, undisturbed, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)
-    run.wait_for(lambda: script_of("compute_significance"))
+    run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
     hog = "import time; hold = bytearray(900 * 2**20); time.sleep(60)"
     job = run.submitted()[-1]
     step = subprocess.Popen(["srun", "--jobid", job, "--overlap", sys.executable, "-c", hog], stderr=subprocess.DEVNULL)
@@ -257,9 +257,9 @@ def test_a_job_beyond_its_memory_is_killed_and_given_more(ready, undisturbed, tm
 @pytest.mark.slow
 def test_a_job_beyond_its_time_is_killed_and_tried_again(ready, undisturbed, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)
-    run.wait_for(lambda: script_of("compute_significance"))
+    run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
     job = run.submitted()[-1]
-    script = script_of("compute_significance")
+    script = script_of(tmp_path, "compute_significance")
     script.suspend()
     ready.command("scontrol", "update", f"JobId={job}", "EndTime=now+2")
     code, output = run.finish()
@@ -271,7 +271,7 @@ def test_a_job_beyond_its_time_is_killed_and_tried_again(ready, undisturbed, tmp
 @pytest.mark.slow
 def test_a_node_drained_and_resumed_and_a_controller_restarted_in_mid_run_lose_nothing(ready, undisturbed, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)
-    run.wait_for(lambda: script_of("compute_significance"))
+    run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
     drain(ready)
     ready.stop_controller()
     time.sleep(3)
@@ -288,7 +288,7 @@ def test_a_node_drained_and_resumed_and_a_controller_restarted_in_mid_run_lose_n
 @pytest.mark.slow
 def test_snakemake_killed_while_a_job_runs_goes_on_without_doing_it_twice_at_once(ready, undisturbed, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)
-    run.wait_for(lambda: script_of("compute_significance"))
+    run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
     os.killpg(run.process.pid, signal.SIGKILL)
     run.process.wait(10)
     orphan = run.submitted()[-1]
@@ -306,7 +306,7 @@ def test_snakemake_killed_while_a_job_runs_goes_on_without_doing_it_twice_at_onc
 @pytest.mark.slow
 def test_ctrl_c_leaves_no_job_behind(ready, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)
-    run.wait_for(lambda: script_of("check_dataset"))
+    run.wait_for(lambda: script_of(tmp_path, "check_dataset"))
     os.killpg(run.process.pid, signal.SIGINT)
     run.process.wait(60)
     ready.wait(lambda: not ready.queue(), "a job is left")
