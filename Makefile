@@ -1,4 +1,5 @@
 # make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
+# make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
 # All build .venv first if it is missing or out of date.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
 
@@ -6,13 +7,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test lint bench data lock install clean
+.PHONY: run test test-slurm lint bench data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)
+
+test-slurm: ARGS := $(or $(ARGS),-m "not slow")
+test-slurm: .venv/dev.stamp .venv/slurm.stamp
+	$(BIN)/python -m pytest tests/slurm --numprocesses 0 $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -29,10 +34,17 @@ install: .venv/run.stamp
 data: .venv/run.stamp
 	$(BIN)/python -m skymask.example_data
 
+install-slurm: .venv/slurm.stamp
+
+# For machines without network: pip install --no-index --no-deps wheelhouse/*.whl
+wheelhouse: .venv/run.stamp requirements-slurm.lock
+	PIP_USE_PEP517=1 $(BIN)/python -m pip wheel --quiet --require-hashes --wheel-dir $@ --requirement requirements-slurm.lock
+
 # Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
 lock:
 	uv pip compile pyproject.toml $(LOCK) --output-file requirements.lock
 	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --extra storage --constraint requirements.lock --output-file requirements-dev.lock
+	uv pip compile pyproject.toml $(LOCK) --extra slurm --constraint requirements.lock --constraint requirements-dev.lock --output-file requirements-slurm.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url
 
 clean:
@@ -46,6 +58,10 @@ clean:
 .venv/dev.stamp: requirements-dev.lock
 	@$(call build,requirements-dev.lock)
 	@touch .venv/run.stamp $@
+
+.venv/slurm.stamp: requirements-slurm.lock .venv/run.stamp
+	@$(call build,requirements-slurm.lock)
+	@touch $@
 
 # Checks what is needed, makes .venv if there is none, and installs a lock into it.
 define build

@@ -44,8 +44,8 @@ rule all:
         *map(results_of, SETTINGS),
         joined_bins,
         *(path for sky in SKIES for path in joined_of(sky)),
-        summary="<results>/summary.csv",
-        report="<results>/report.html",
+        summary=of_all_datasets("summary.csv"),
+        report=of_all_datasets("report.html"),
         failures=failures,
     localrule: True
     message:

@@ -1,7 +1,8 @@
-"""The command `skymask`: what is done before the workflow runs. The analysis itself is the workflow's.
+"""The command `skymask`: what is done beside the workflow. The analysis itself is the workflow's.
 
 skymask init counts.fits          writes a first configuration for a counts map or an event list
 skymask check                     says what a configuration will do, and everything that is wrong with it
+skymask status                    says how every dataset stands, at any time
 """
 
 import argparse
@@ -13,7 +14,7 @@ from skymask.errors import SkymaskError
 def main(arguments=None):
     """Run the command and return its exit code: 0 if all is well, 1 if something is wrong."""
     parser = argparse.ArgumentParser(
-        prog="skymask", description="Prepare an analysis with the workflow skymask; run it with snakemake."
+        prog="skymask", description="Prepare and watch an analysis with the workflow skymask; run it with snakemake."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     init = commands.add_parser("init", help="write a first configuration for a counts map or an event list")
@@ -21,9 +22,13 @@ def main(arguments=None):
     init.add_argument("--output", default="mine.yaml", help="where to write it (default: %(default)s)")
     check = commands.add_parser("check", help="say what a configuration will do, and what is wrong with it")
     check.add_argument("--configfile", default="config.yaml", help="which one (default: %(default)s)")
+    status = commands.add_parser("status", help="say how every dataset stands, and what to do")
+    status.add_argument("--configfile", default="config.yaml", help="whose datasets (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
-        return _init(options.data, options.output) if options.command == "init" else _check(options.configfile)
+        if options.command == "init":
+            return _init(options.data, options.output)
+        return {"check": _check, "status": _status}[options.command](options.configfile)
     except SkymaskError as error:
         print(error, file=sys.stderr)
     except Exception as error:
@@ -49,3 +54,12 @@ def _check(configfile):
         print(f"wrong: {mistake}")
     print(f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}" if mistakes else "nothing is wrong")
     return 1 if mistakes else 0
+
+
+def _status(configfile):
+    from skymask.status import status
+
+    lines, wrong = status(configfile)
+    for line in lines:
+        print(line)
+    return 1 if wrong else 0

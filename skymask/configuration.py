@@ -213,6 +213,30 @@ def groups(names, largest_number):
     return {name: f"group-{int(hashlib.sha256(name.encode()).hexdigest(), 16) % largest_number}" for name in names}
 
 
+def shard(groups, which):
+    """Return the groups of the datasets in one shard; datasets of one group are never parted.
+
+    Parameters
+    ----------
+    groups : dict of str to str
+        The group of every dataset.
+    which : str or None
+        "k/n" is the k-th of n shards, None everything.
+
+    Raises
+    ------
+    ConfigurationError
+        If k is more than n.
+    """
+    if which is None:
+        return groups
+    number, of = map(int, which.split("/"))
+    if number > of:
+        raise ConfigurationError(f"shard: {which} is none of {of} shards: the first number must be at most the second")
+    mine = set(sorted(set(groups.values()))[number - 1 :: of])
+    return {name: group for name, group in groups.items() if group in mine}
+
+
 def with_defaults(value, schema, root):
     """Return `value` with the defaults of its schema wherever a key is missing."""
     schema = _resolve(schema, root)

@@ -1,6 +1,7 @@
 """Files that are whole or not there."""
 
 import os
+import socket
 from base64 import urlsafe_b64decode
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ def written_whole(path):
     Whatever has the name `path` is then complete, however the process that wrote it ended.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Nodes of a cluster may have processes of the same number.
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
     # What a killed process left behind.
     for stale in path.parent.glob(f".{path.name}.*.part"):
         stale.unlink(missing_ok=True)
@@ -39,6 +41,11 @@ def check_writable(folder):
         raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not writable")
 
 
+def is_locked(state=".snakemake"):
+    """Whether a run goes on in the folder in which Snakemake keeps its state, or was killed there."""
+    return any(Path(state, "locks").glob("*.lock"))
+
+
 def remove_incomplete(results, state=".snakemake"):
     """Remove the files that a killed run was making, and which it may have left with an earlier run's good name.
 
@@ -52,7 +59,7 @@ def remove_incomplete(results, state=".snakemake"):
     state : str or Path
         Folder in which Snakemake keeps locks and marks.
     """
-    if any(Path(state, "locks").glob("*.lock")):
+    if is_locked(state):
         return
     marks = Path(state, "incomplete")
     for mark in [path for path in marks.rglob("*") if path.is_file()]:

@@ -135,8 +135,8 @@ def field_entries(name, entry):
     sky = read_sky(**files_and_columns(options))
     nside, field_nside = sky.counts.nside, options["field_nside"]
     size = pixel_size(nside, options.get("pixel_size"))
-    lengths = {key: entry[key] for key in ("source_kernel", "background_kernel", "dilation_radius", "region_growth")}
-    overlap = overlap_of_fields(options.get("overlap"), reach(size, **lengths))
+    keys = ("source_kernel", "mask_source_kernels", "background_kernel", "dilation_radius", "region_growth")
+    overlap = overlap_of_fields(options.get("overlap"), reach(size, **{key: entry[key] for key in keys}))
     digits = len(str(12 * field_nside**2 - 1))
     entries = {}
     for number in fields_with_data(sky.pixels, nside, field_nside):
@@ -187,11 +187,11 @@ def pixel_size(nside, wanted=None):
     return size
 
 
-def reach(size, *, source_kernel, background_kernel, dilation_radius, region_growth=None):
+def reach(size, *, source_kernel, background_kernel, dilation_radius, mask_source_kernels=(), region_growth=None):
     """Return how far, in degrees, the counts lie that decide on a pixel within one iteration.
 
     A pixel is excluded for one within the dilation radius (and the largest growth of a region), whose significance has
-    the background of pixels under the source kernel, which comes from counts under the background kernel.
+    the background of pixels under the (largest) source kernel, which comes from counts under the background kernel.
 
     Raises
     ------
@@ -205,8 +205,9 @@ def reach(size, *, source_kernel, background_kernel, dilation_radius, region_gro
             "background_kernel: the shape field_of_view is one norm per field, and would leave seams in the sky"
         )
     largest = background.rings[-1] if kernels.is_adaptive(background) else background
+    sources = [pixel_kernels.to_pixels(kernel, pixel) for kernel in (source_kernel, *mask_source_kernels)]
     used = [
-        pixel_kernels.to_pixels(source_kernel, pixel),
+        max(sources, key=np.size),
         largest,
         pixel_kernels.dilation_kernel(dilation_radius, pixel),
     ]

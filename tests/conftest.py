@@ -69,7 +69,8 @@ def code_blocks(name, language):
 
 def products(folder, pattern="results/**/*.fits"):
     """Return the bytes of all files that match a pattern below a folder, by relative path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).glob(pattern))}
+    files = (path for path in sorted(Path(folder).glob(pattern)) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="session")

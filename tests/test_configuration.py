@@ -1062,3 +1062,15 @@ def test_bad_table_of_runs_is_one_line(tmp_path, monkeypatch, table, message):
         (tmp_path / "runs.csv").write_text(table)
     with pytest.raises(ConfigurationError, match=message):
         settings_of(datasets={"crab": {"runs": "runs.csv"}})
+
+
+def test_shards_part_the_datasets_but_never_a_group():
+    groups = configuration.groups([f"field-{k}" for k in range(100)], 7)
+    shards = [configuration.shard(groups, f"{k}/3") for k in (1, 2, 3)]
+    assert sorted(name for shard in shards for name in shard) == sorted(groups)
+    members = [set(shard.values()) for shard in shards]
+    assert sum(map(len, members)) == len(set().union(*members)) == 7
+
+
+def test_no_shard_is_everything():
+    assert configuration.shard({"a": "a"}, None) == {"a": "a"}

@@ -54,7 +54,12 @@ def test_environment_of_observations_is_that_of_the_workflow_with_gammapy():
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("requirements.lock", ()), ("requirements-dev.lock", ("dev", "gammapy", "storage"))]
+    ("lock", "extras"),
+    [
+        ("requirements.lock", ()),
+        ("requirements-dev.lock", ("dev", "gammapy", "storage")),
+        ("requirements-slurm.lock", ("slurm",)),
+    ],
 )
 def test_lock_satisfies_the_project(lock, extras):
     versions = locked(lock)
@@ -64,12 +69,13 @@ def test_lock_satisfies_the_project(lock, extras):
     assert {name for name, bounds in wanted.items() if versions[name] not in bounds} == set()
 
 
-def test_locks_agree():
-    run, dev = locked("requirements.lock"), locked("requirements-dev.lock")
-    assert run == {name: dev[name] for name in run}
+@pytest.mark.parametrize("lock", ["requirements-dev.lock", "requirements-slurm.lock"])
+def test_locks_agree(lock):
+    run, more = locked("requirements.lock"), locked(lock)
+    assert run == {name: more[name] for name in run}
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-slurm.lock"])
 def test_lock_has_a_hash_for_every_package_and_no_index_address(lock):
     text = (REPOSITORY / lock).read_text(encoding="utf-8")
     entries = re.split(r"^(?=[a-z0-9-]+==)", text, flags=re.MULTILINE)[1:]
@@ -94,7 +100,7 @@ def test_version_is_the_same_everywhere():
     ],
 )
 def test_make_names_a_missing_prerequisite_in_one_line(tmp_path, python, line):
-    for name in ("Makefile", "requirements.lock", "requirements-dev.lock"):
+    for name in ("Makefile", "requirements.lock", "requirements-dev.lock", "requirements-slurm.lock"):
         shutil.copy(REPOSITORY / name, tmp_path)
     for name, script in {
         "old": 'case "$1" in --version) echo Python 3.8.1;; *) exit 1;; esac',
@@ -187,7 +193,17 @@ def test_configuration_for_users_of_ctskymap_works(tmp_path):
 
 
 def test_every_test_that_the_features_name_exists():
-    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (REPOSITORY / "docs/features.md").read_text())
+    named = re.findall(r"`((?:slurm/)?test_\w+\.py)::(test_\w+)`", (REPOSITORY / "docs/features.md").read_text())
     assert len(named) > 25
     for file, function in named:
         assert f"def {function}(" in (REPOSITORY / "tests" / file).read_text(), f"{file}::{function}"
+
+
+def test_every_rule_that_runs_on_nodes_belongs_to_the_jobs_of_slurm():
+    grouped = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())["groups"]
+    text = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
+    rules = re.split(r"^(?=(?:use )?(?:rule|checkpoint) )", text, flags=re.MULTILINE)[1:]
+    names = {
+        re.search(r"(?:as|rule|checkpoint) (\w+)(?: with)?:", rule)[1] for rule in rules if "localrule" not in rule
+    }
+    assert set(grouped) == {f"{name}=loop" for name in names}

@@ -1,7 +1,7 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, LIBRARY and the functions
-that the rules name.
+Needs: the configuration. Makes: SETTINGS, SHARD, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, SKIES, LIBRARY and
+the functions that the rules name.
 """
 
 import os
@@ -16,6 +16,7 @@ from skymask import configuration, jobs, remote
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
 from skymask.map_sizes import number_of_energies
+from skymask.orphans import cancel_orphans
 from skymask.summary import outcome_table
 
 #: Figures of every dataset that has products.
@@ -103,11 +104,19 @@ try:
             configuration.check_duplicate_keys(configfile)
         for folder in ("<results>", "<logs>", "<benchmarks>"):
             check_writable(workflow.pathvars.apply(folder))
-        if not workflow.dryrun:
-            remove_incomplete(RESULTS)
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
+    SHARD = config.get("shard")
+    LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
+    GROUPS = configuration.shard(configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS), SHARD)
+    SETTINGS = {name: SETTINGS[name] for name in GROUPS}
+    if workflow.is_main_process and not workflow.dryrun:
+        if orphans := cancel_orphans(workflow.workdir_init):
+            logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
+        # Other shards may be at work.
+        for folder in [""] if SHARD is None else [*SETTINGS, *(f".decisions/{group}" for group in GROUPS.values())]:
+            remove_incomplete(f"{RESULTS}/{folder}")
     OBSERVED = {}
     if any("observations" in entry for entry in SETTINGS.values()):
         # Only these need astropy here.
@@ -122,8 +131,6 @@ except SkymaskError as error:
     # One clear line per mistake, without the traceback that an exception would bring.
     sys.exit(str(error))
 
-LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
-GROUPS = configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS)
 LIBRARY = configuration.library_digest()
 ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel"]["shape"] == "adaptive_ring"]
 CUBES = [name for name, entry in SETTINGS.items() if number_of_energies(entry) > 1]
@@ -312,7 +319,12 @@ def bin_numbers(wildcards):
 
 
 def joined_bins(wildcards):
-    """Return the maps of all cubes whose energy bins have masks of their own, if any bin has products."""
+    """Return the maps of all cubes whose energy bins have masks of their own, if any bin has products.
+
+    A run of a part of all datasets may lack some bins.
+    """
+    if SHARD is not None:
+        return []
     cubes = [name for name, bins in CUBES_OF_BINS.items() if any(map(succeeded, bins))]
     return [f"<results>/{cube}/energy/{name}.fits" for cube in cubes for name in OF_BINS]
 
@@ -548,24 +560,42 @@ def results_of(dataset):
 
 
 def joined_of(sky):
-    """Return what is put together of the fields of a HEALPix map."""
+    """Return what is put together of the fields of a HEALPix map; a run of a part of all datasets may lack some."""
+    if SHARD is not None:
+        return []
     names = [f"{name}.fits" for name in JOINED]
     return [f"<results>/{sky}/{name}" for name in (*names, "status.json", "plots/sky.png")]
 
 
+def of_all_datasets(name):
+    """Return the path of a file about all datasets, which a run of a part of them does not make."""
+    return f"<results>/{name}" if SHARD is None else []
+
+
 def failures(wildcards):
-    """Return the target that fails the run, if any dataset failed."""
-    return [] if all(succeeded(dataset) for dataset in SETTINGS) else ["<results>/.failures"]
+    """Return the target that fails the run, if any dataset failed; that of a part of the datasets leaves it to others."""
+    return [] if SHARD is not None or all(succeeded(dataset) for dataset in SETTINGS) else ["<results>/.failures"]
 
 
 def show_outcomes():
     """Print the table of outcomes, warnings, and of every job that crashed the last line of its log."""
     crashed = [
         (getattr(job.wildcards, "dataset", None), " ".join([job.rule.name, *job.wildcards]), job.log[0])
-        for job in workflow.scheduler.failed
+        for failed in workflow.scheduler.failed
+        for job in unfinished_steps(failed)
         if job.rule.name != "report_failures"
     ]
     print(outcome_table(STATUSES, crashed), file=sys.stderr)
+
+
+def unfinished_steps(job):
+    """Return the step of a group of jobs that failed, in a list; a job by itself is its only step."""
+    if not job.is_group():
+        return [job]
+    # What a failed group had made is removed, but for the logs, and the last one is that of the step that failed.
+    steps = [step for level in job.toposorted for step in level]
+    begun = [step for step in steps if os.path.exists(step.log[0])]
+    return [max(begun, key=lambda step: os.stat(step.log[0]).st_mtime_ns)] if begun else steps[:1]
 
 
 def is_news(record):

@@ -62,6 +62,9 @@ NEEDS = {
 #: Memory of a job without a map, in MB: the interpreter and what it imports.
 INTERPRETER = 250
 
+#: Memory of what runs a script on a node of a cluster, in MB: two Snakemakes, of 135 MB each.
+ENGINE = 300
+
 #: A job may take so many seconds to begin: on a busy cluster, imports do.
 START_UP = 300
 
@@ -105,7 +108,8 @@ def memory(script):
         size = of_pixel * pixels_of_job(script, wildcards) if of_pixel else 0
         if need.voxel_bytes:
             size += need.voxel_bytes * voxels_of_run(wildcards.dataset)
-        return attempt * (INTERPRETER + need.imports + ceil(size / 1e6))
+        overhead = INTERPRETER + need.imports + (0 if workflow.local_exec else ENGINE)
+        return attempt * (overhead + ceil(size / 1e6))
 
     return megabytes
 

@@ -1,0 +1,139 @@
+"""How every dataset stands, told from the files alone: at any time, also while a run goes on elsewhere."""
+
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from skymask import configuration
+from skymask.errors import SkymaskError
+from skymask.files import is_locked
+from skymask.summary import state_text
+
+#: What to do about datasets in a state; about those in others, nothing.
+ADVICE = {
+    "not begun": "run snakemake",
+    "interrupted": "unless shards are at work, run snakemake again: it goes on where it was",
+    "running": "wait; if no snakemake runs here any more: snakemake --unlock, then snakemake again",
+    "crashed": "read the log, mend what it says, and run snakemake again",
+    "failed": "mend the data or the setting that the line names, and run snakemake again",
+}
+
+#: States that make the command fail.
+WRONG = ("crashed", "failed")
+
+
+class Standing(NamedTuple):
+    """How a dataset stands: its state, latest iteration, time of the last change in seconds, and what went wrong."""
+
+    dataset: str
+    state: str
+    iteration: int | None = None
+    changed: float | None = None
+    reason: str = ""
+
+
+def status(path):
+    """Return how the datasets of a configuration stand, in lines of text, and whether any of them went wrong.
+
+    Parameters
+    ----------
+    path : str or Path
+        YAML file, as for `snakemake --configfile`; its folders are those of the working directory.
+
+    Returns
+    -------
+    lines : list of str
+    wrong : bool
+
+    Raises
+    ------
+    ConfigurationError
+        If the configuration cannot be read.
+    """
+    config = configuration.read_configuration(path)
+    datasets = config.get("datasets")
+    names = list(configuration.read_table(datasets) if isinstance(datasets, str) else datasets or {})
+    pathvars = config.get("pathvars") or {}
+    results, logs = (Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs"))
+    locked = is_locked()
+    standings = [standing(name, results, logs, locked=locked) for name in map(str, names)]
+    return lines_of(standings), any(one.state in WRONG for one in standings)
+
+
+def standing(dataset, results="results", logs="logs", *, locked=False):
+    """Return how a dataset stands.
+
+    Parameters
+    ----------
+    dataset : str
+    results, logs : str or Path
+        Folders of the workflow.
+    locked : bool
+        Whether a run is going on, or was killed.
+
+    Returns
+    -------
+    standing : Standing
+        The state is that of `status.json` if nothing is newer; else "not begun", "running", "interrupted" (nothing
+        runs), or "crashed" (a job ended with an error).
+    """
+    folder = Path(results, dataset)
+    iterations = _changes(folder, lambda entry: entry.name.startswith("iteration-"))
+    changed = max([*_changes(folder).values(), *iterations.values()], default=None)
+    if changed is None:
+        return Standing(dataset, "not begun", reason=_complaint(Path(logs, dataset)))
+    record = folder / "status.json"
+    ended = record.stat().st_mtime if record.is_file() else 0
+    if ended and ended >= max(iterations.values(), default=0):
+        try:
+            content = json.loads(record.read_text(encoding="utf-8"))
+            state, iteration = state_text(content["state"], content["period"]), content["iteration"]
+        except (ValueError, KeyError, TypeError) as error:
+            return Standing(dataset, "crashed", changed=changed, reason=f"{record} is damaged ({error}): remove it")
+        return Standing(dataset, state, iteration, changed, content["reason"] or "")
+    latest = max(iterations, key=lambda name: (iterations[name], len(name), name), default=None)
+    iteration = int(latest.removeprefix("iteration-")) if latest else None
+    complaint = _complaint(Path(logs, dataset))
+    state = "crashed" if complaint else "running" if locked else "interrupted"
+    return Standing(dataset, state, iteration, changed, complaint)
+
+
+def lines_of(standings):
+    """Return a table of standings, how many there are of each state, and what to do, in lines of text."""
+    lines = [f"{'dataset':<24} {'state':<16} {'iteration':>9}  last change"]
+    for dataset, state, iteration, changed, reason in standings:
+        when = "" if changed is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed))
+        number = "" if iteration is None else iteration
+        lines.append(f"{dataset:<24} {state:<16} {number:>9}  {when:<19}  {reason}".rstrip())
+    counts = Counter(one.state for one in standings)
+    number = "1 dataset" if len(standings) == 1 else f"{len(standings)} datasets"
+    lines.append(f"{number}: " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
+    return lines + [f"{state}: {advice}" for state, advice in ADVICE.items() if state in counts]
+
+
+def _changes(folder, wanted=lambda entry: True):
+    """When the entries of a folder last changed, in seconds by name; nothing if there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat().st_mtime for entry in entries if wanted(entry)}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SkymaskError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _complaint(logs):
+    """The first line of the latest log that says anything, and where it stands; a job that went well says nothing.
+
+    The first line of a traceback says nothing, and its last one does.
+    """
+    said = [path for path in logs.rglob("*.log") if path.stat().st_size]
+    if not said:
+        return ""
+    latest = max(said, key=lambda path: path.stat().st_mtime)
+    lines = [line for line in latest.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    line = lines[-1 if lines[0].startswith("Traceback") else 0] if lines else "it cannot be understood"
+    return f"{line} ({latest})"

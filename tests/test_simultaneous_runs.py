@@ -1,0 +1,74 @@
+"""Two runs in one folder: the second refuses and leaves the first alone, unless each has its own datasets."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import REPOSITORY, field_with_source, products, snakemake, write_config, write_map
+
+STATUSES = ("results/a/status.json", "results/b/status.json")
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(REPOSITORY / "Snakefile")]
+
+
+def write_two_fields(folder):
+    for seed, name in enumerate("ab"):
+        write_map(folder / f"{name}.fits", field_with_source(seed))
+    write_config(folder / "config.yaml", datasets={name: {"counts": f"{name}.fits"} for name in "ab"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
+    assert snakemake(*STATUSES, folder=folder).returncode == 0
+    return products(folder, "results/**/*")
+
+
+def test_a_second_run_refuses_and_leaves_the_first_alone(undisturbed, tmp_path):
+    folder = write_two_fields(tmp_path)
+    first = subprocess.Popen([*COMMAND, *STATUSES], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (folder / "results/a/iteration-1/significance.fits").is_file():
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = snakemake(*STATUSES, folder=folder)
+    assert first.poll() is None
+    assert second.returncode != 0
+    assert "cannot be locked" in second.stdout
+    assert "Traceback" not in second.stdout
+    assert first.wait(120) == 0
+    assert products(folder, "results/**/*") == undisturbed
+
+
+def test_two_shards_at_once_and_a_run_over_all_make_what_one_run_makes(undisturbed, tmp_path):
+    folder = write_two_fields(tmp_path)
+    shards = [
+        subprocess.Popen(
+            [*COMMAND, "--nolock", "--config", f"shard={k}/2", "--", f"results/{name}/status.json"],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for k, name in enumerate("ab", start=1)
+    ]
+    assert [shard.wait(120) for shard in shards] == [0, 0]
+    process = snakemake(*STATUSES, folder=folder)
+    assert "Nothing to be done" in process.stdout
+    assert products(folder, "results/**/*") == undisturbed
+
+
+def test_a_run_of_a_shard_makes_neither_other_datasets_nor_files_about_all(tmp_path):
+    folder = write_two_fields(tmp_path)
+    process = snakemake("--dry-run", "--quiet", "host", "--config", "shard=2/2", folder=folder)
+    assert process.returncode == 0, process.stdout
+    assert re.search(r"^check_dataset +1$", process.stdout, flags=re.MULTILINE)
+    assert "results/b/inspection.json" in process.stdout
+    assert "summarize_datasets" not in process.stdout
+
+
+def test_a_shard_that_is_none_is_one_line(tmp_path):
+    process = snakemake("--config", "shard=3/2", folder=write_two_fields(tmp_path))
+    assert process.returncode != 0
+    assert "shard: 3/2 is none of 2 shards: the first number must be at most the second" in process.stdout
+    assert "Traceback" not in process.stdout
