@@ -98,7 +98,7 @@ def number_of_jobs(settings, largest_number_of_groups):
     longest = dict.fromkeys(groups.values(), 1)
     for name, entry in settings.items():
         iterations = entry["convergence"]["max_iterations"]
-        made = "simulate" in entry or "events" in entry
+        made = any(key in entry for key in ("simulate", "events", "healpix"))
         made += _runs_to_make(entry)
         fixed = JOBS_BEFORE + JOBS_AFTER + made + ("simulate" in entry) + (number_of_energies(entry) > 1)
         fixed += (entry["background_kernel"]["shape"] == "adaptive_ring") + len(entry["further_source_kernels"])
