@@ -26,7 +26,9 @@ from skymask.exclusion_regions import region_mask  # noqa: E402
 from skymask.inputs import prepare  # noqa: E402
 from skymask.limits import compute_limits  # noqa: E402
 from skymask.plots import BLUE, GREEN, ORANGE  # noqa: E402
+from skymask.significance import wstat  # noqa: E402
 from skymask.simulation import simulate_counts  # noqa: E402
+from skymask.stacking import estimate_bins, stack_inputs  # noqa: E402
 
 #: Side of the pixels in degrees; all radii below are in pixels.
 PIXEL = 0.05
@@ -338,6 +340,57 @@ def systematics():
     return figure
 
 
+def stacked_runs():
+    """Runs that are brighter or fainter than their acceptances say: stacked first, and run by run."""
+    field = sky(16)
+    shape = field.counts.shape
+    random = np.random.default_rng(16)
+    y, x = np.indices((60, 60)) - 29.5
+    acceptance = 4 * np.exp(-(y**2 + x**2) / 2 / 20**2)
+    source = 8 * np.exp(-((np.indices(shape) - [[[40]], [[50]]]) ** 2).sum(axis=0) / 2 / 1.5**2)
+    runs = []
+    for number in range(12):
+        top, left = 10 * (number // 4), 13 * (number % 4)
+        block = (slice(top, top + 60), slice(left, left + 60))
+        counts = random.poisson((0.6 if number % 4 < 2 else 1.4) * acceptance + source[block] / 4)
+        runs.append(skymask.Run(counts[None], acceptance[None], block))
+    inputs = stack_inputs(runs, shape)
+    results = {
+        "stacked first": skymask.iterate(inputs.counts, acceptance=inputs.acceptance, **LOOP),
+        "run by run": skymask.iterate_runs(runs, shape, **LOOP),
+    }
+    figure = side_by_side()
+    for number, (name, result) in enumerate(results.items(), start=1):
+        image, mask = result.products.significance, result.exclusion_mask
+        used = image[mask & np.isfinite(image)]
+        title = f"{name}: width {used.std():.2f}"
+        significance(figure, (1, 2, number), image, field.header, mask, title, limits=(-5, 10))
+    return figure
+
+
+def energy_bins():
+    """Two sources of different spectra in a cube: the sum finds both, and each bin has the common mask."""
+    cubes = [
+        sky(17, (-1, 0.5, 260, 0.1), background=8),
+        sky(18, (-1, 0.5, 60, 0.08), (1, -0.6, 70, 0.08), background=1.5),
+    ]
+    counts = np.stack([cube.counts for cube in cubes])
+    shape = counts.shape[1:]
+    run = skymask.Run(counts, np.ones(counts.shape), tuple(slice(0, n) for n in shape))
+    result = skymask.iterate_runs([run], shape, **LOOP)
+    kernels = ([LOOP["source_kernel"]] * 2, [LOOP["background_kernel"]] * 2)
+    bins = estimate_bins([run], result.exclusion_mask, *kernels)
+    images = {"sum": result.products.significance}
+    for name, estimate in zip(("low energies", "high energies"), bins, strict=True):
+        images[name] = wstat(estimate.counts_on, estimate.counts_off, estimate.alpha)
+    own = skymask.iterate(counts[1], **LOOP).exclusion_mask
+    figure = side_by_side(3)
+    for number, (name, image) in enumerate(images.items(), start=1):
+        axes = significance(figure, (1, 3, number), image, cubes[0].header, result.exclusion_mask, name)
+    outlines(axes, {"mask of this bin alone": ~own})
+    return figure
+
+
 PICTURES = {
     "adaptive-ring": adaptive_ring,
     "gaussian-kernel": gaussian_kernel,
@@ -351,6 +404,8 @@ PICTURES = {
     "user-exclusions": user_exclusions,
     "limits": limits,
     "systematics": systematics,
+    "stacked-runs": stacked_runs,
+    "energy-bins": energy_bins,
 }
 
 

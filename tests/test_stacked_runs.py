@@ -10,8 +10,9 @@ from astropy.io import fits
 from astropy.table import Table
 from conftest import KERNELS, field_with_source, sky_header, snakemake, write_config, write_map
 
-from skymask import maps
-from skymask.errors import MapError
+from skymask import configuration, maps
+from skymask.datasets import inspect
+from skymask.errors import ConfigurationError, MapError
 from skymask.geometry import shifted
 from skymask.loop import iterate, iterate_runs
 from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
@@ -323,3 +324,75 @@ def test_coverage_of_a_run_leaves_its_counts_out(tmp_path):
     (one,) = RunFiles([entries(tmp_path)[0] | {"coverage": path}], sky_header(SHAPE), SHAPE)
     assert not one.acceptance[:, :, :10].any()
     assert not one.counts[:, :, :10].any()
+
+
+MISTAKES = {
+    "kernels of too few bins": (
+        {"counts": "cube.fits", "energy_kernels": [{}, {}]},
+        "energy_kernels has 2 items, and counts have 3 energy bins",
+    ),
+    "kernels of bins without energies": (
+        {"counts": "counts-0.fits", "energy_kernels": [{}, {}]},
+        "energy_kernels has 2 items, and counts have no energy axis",
+    ),
+    "a bin that is not there": (
+        {"counts": "cube.fits", "energy_bin": 3},
+        "cube.fits: there is no energy bin 3, only 0 to 2",
+    ),
+    "acceptance of another shape": (
+        {"runs": [{"counts": "counts-0.fits", "acceptance": "acceptance-1.fits"}]},
+        "run counts-0: acceptance acceptance-1.fits has the shape (50, 50), counts (48, 64): they must agree",
+    ),
+    "counts that are none": (
+        {"runs": [{"counts": "acceptance-0.fits"}]},
+        "run acceptance-0: counts are no whole numbers in ",
+    ),
+    "radius of a bin without sense": (
+        {"counts": "cube.fits", "energy_kernels": [{}, {"source_kernel": {"shape": "disk", "radius": "80 deg"}}, {}]},
+        "energy_kernels.1: source_kernel.radius 80 deg is 1600 pixels",
+    ),
+}
+
+
+@pytest.mark.parametrize(("entry", "line"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_a_stack_is_one_line(tmp_path, monkeypatch, entry, line):
+    monkeypatch.chdir(tmp_path)
+    write_runs(tmp_path)
+    write_cube("cube.fits", cube_with_source())
+    config = {**KERNELS, "datasets": {"stack": entry}}
+    settings = configuration.dataset_settings(config, configuration.load_schema())["stack"]
+    files = configuration.data_names(settings)
+    runs = {key: settings[key] for key in configuration.RUN_KEYS if key in settings}
+    kernels = {key: settings[key] for key in (*KERNELS, "statistic", "energy_kernels")}
+    with pytest.raises(MapError) as error:
+        inspect(files, runs, {}, kernels)
+    assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ({"counts": "counts-0.fits"}, "datasets.a: energy_masks is each, and counts have no energy axis"),
+        (
+            {"counts": "cube.fits", "energy_kernels": [{}]},
+            "datasets.a: energy_kernels has 1 items, and counts have 3 energy bins",
+        ),
+    ],
+)
+def test_masks_for_each_bin_need_bins(tmp_path, monkeypatch, entry, line):
+    monkeypatch.chdir(tmp_path)
+    write_runs(tmp_path)
+    write_cube("cube.fits", cube_with_source())
+    config = {**KERNELS, "datasets": {"a": {**entry, "energy_masks": "each"}}}
+    with pytest.raises(ConfigurationError) as error:
+        configuration.dataset_settings(config, configuration.load_schema())
+    assert str(error.value) == line
+
+
+def test_name_of_a_bin_may_be_no_other_datasets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_cube("cube.fits", cube_with_source())
+    entries = {"a": {"counts": "cube.fits", "energy_masks": "each"}, "a.bin-1": {"counts": "cube.fits"}}
+    with pytest.raises(ConfigurationError, match=r"datasets\.a\.bin-1 is the name of an energy bin of a"):
+        configuration.dataset_settings({**KERNELS, "datasets": entries}, configuration.load_schema())
