@@ -26,9 +26,10 @@ GRID = 2.5
 KERNELS = {
     "source_kernel": {"shape": "disk", "radius": "0.1 deg"},
     "background_kernel": {"shape": "ring", "inner_radius": "0.7 deg", "width": "0.44 deg"},
+    "mask_source_kernels": [],
     "statistic": "wstat",
 }
-STACK = {"stacking": "variance", "energy_kernels": [], "min_acceptance_fraction": 0}
+STACK = {"stacking": "variance", "energy_kernels": [], "energy_bin": None, "min_acceptance_fraction": 0}
 
 JOB = """
 import json, resource, sys, time

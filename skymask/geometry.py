@@ -232,6 +232,8 @@ def grid_difference(header, other, shape, name):
     MapError
         If one of the headers has no sky coordinates.
     """
+    if _shift_of_same_cards(header, other) == (0, 0):
+        return None
     wcs, other_wcs = sky_projection(header), sky_projection(other, name)
     corners = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], [shape[1] - 1, shape[0] - 1]], dtype=float)
     if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
@@ -266,6 +268,8 @@ def offset(header, other, shape, name):
     MapError
         If one of the headers has no sky coordinates, or the map is not made of pixels of the grid.
     """
+    if (shift := _shift_of_same_cards(header, other)) is not None:
+        return shift
     wcs, other_wcs = sky_projection(header), sky_projection(other, name)
     if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
         raise MapError(f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, the grid {', '.join(wcs.wcs.ctype)}")
@@ -276,6 +280,19 @@ def offset(header, other, shape, name):
     if not (np.abs(shift - whole) <= SAME_GRID).all():
         raise MapError(f"{name} is not made of pixels of the common grid: reproject it first")
     return int(whole[1]), int(whole[0])
+
+
+def _shift_of_same_cards(header, other):
+    """The offset of a map whose sky cards are those of the grid but for whole pixels of the reference pixel.
+
+    None if they are not; nothing of the sky needs to be computed, which for many small runs is felt.
+    """
+    cards, others = ({card.keyword: card.value for card in sky_cards(one).cards} for one in (header, other))
+    ours, theirs = ([one.pop(f"CRPIX{axis}", 0.0) for axis in (2, 1)] for one in (cards, others))
+    shift = np.subtract(ours, theirs)
+    if cards != others or "CTYPE1" not in cards or (shift != np.rint(shift)).any():
+        return None
+    return tuple(shift.astype(int).tolist())
 
 
 def shifted(header, offset):

@@ -97,6 +97,11 @@ def image_axes(name):
     return header and _image_axes(header)
 
 
+def pixels_of_all_runs(entry):
+    """Return the number of pixels of the maps of all runs of a dataset together, 0 where it cannot be told."""
+    return sum(pixels_of_file(run["counts"]) or 0 for run in entry.get("runs", ()))
+
+
 def _pixels_of_runs(runs):
     """Pixels of the grid that holds all runs, which differ in their reference pixels and sizes."""
     edges = []

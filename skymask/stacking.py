@@ -85,8 +85,9 @@ class Sums:
         if estimate.ring_radius is not None:
             self._has_rings = True
             terms["ring_radius"] = (estimate.ring_radius, defined)
+        everywhere = {id(where): where.all() for _, where in terms.values()}
         for name, (image, where) in terms.items():
-            self._sums[name][plane.block] += np.where(where, image, 0)
+            self._sums[name][plane.block] += image if everywhere[id(where)] else np.where(where, image, 0)
         self._defined[plane.block] += defined
         return used
 

@@ -9,7 +9,8 @@ import pytest
 from astropy.io import fits
 from conftest import REPOSITORY, field_with_source, sky_header, snakemake, write_config, write_map
 
-from skymask.map_sizes import pixels_of_dataset, pixels_of_file, voxels_of_observations
+from skymask.geometry import shifted
+from skymask.map_sizes import pixels_of_all_runs, pixels_of_dataset, pixels_of_file, voxels_of_observations
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from peak_memory import measure
@@ -54,6 +55,22 @@ def test_no_size_of_what_is_no_map(tmp_path, content):
 
 def test_size_of_a_simulation_is_width_over_pixel_size():
     assert pixels_of_dataset({"simulate": {"width": ["3 deg", "90 arcmin"], "pixel_size": "0.02 deg"}}) == 150 * 75
+
+
+def test_size_of_runs_is_that_of_the_grid_that_holds_them(tmp_path):
+    header = sky_header((30, 50))
+    write_map(tmp_path / "a.fits", IMAGE, header)
+    # 12 rows up and 4 columns to the left: rows 0 to 41, columns -4 to 49.
+    write_map(tmp_path / "b.fits", IMAGE, shifted(header, (12, -4)))
+    entry = {"runs": [{"counts": str(tmp_path / name)} for name in ("a.fits", "b.fits")]}
+    assert pixels_of_dataset(entry) == 42 * 54
+    assert pixels_of_all_runs(entry) == 2 * 1500
+
+
+def test_size_of_one_energy_bin_is_that_of_its_plane(tmp_path):
+    path = write_map(tmp_path / "cube.fits", np.ones((3, 30, 50)))
+    assert pixels_of_dataset({"counts": path}) == 4500
+    assert pixels_of_dataset({"counts": path, "energy_bin": 1}) == 1500
 
 
 def test_a_run_is_as_large_as_its_footprint_in_all_parts_of_its_energies():

@@ -10,7 +10,7 @@ because nodes of a cluster differ. A retry gets as much again.
 from math import ceil
 from typing import NamedTuple
 
-from skymask.map_sizes import pixels_of_dataset, voxels_of_observations
+from skymask.map_sizes import pixels_of_all_runs, pixels_of_dataset, voxels_of_observations
 
 
 class Need(NamedTuple):
@@ -65,6 +65,9 @@ INTERPRETER = 250
 #: Memory of what runs a script on a node of a cluster, in MB: two Snakemakes, of 135 MB each.
 ENGINE = 300
 
+#: Memory of the sums of a stack, in bytes per pixel.
+STACK_BYTES = 120
+
 #: A job may take so many seconds to begin: on a busy cluster, imports do.
 START_UP = 300
 
@@ -80,6 +83,12 @@ OF_SKIES = ("cut_field", "join_fields", "plot_sky")
 def pixels(dataset):
     """Return the number of pixels of a dataset's counts map, or of a cube's bins together; headers are read once."""
     return sum(pixels_of_dataset(SETTINGS[name]) or UNKNOWN_PIXELS for name in CUBES_OF_BINS.get(dataset, [dataset]))
+
+
+@cache
+def pixels_of_runs(dataset):
+    """Return the number of pixels of all runs of a stack together."""
+    return pixels_of_all_runs(SETTINGS[dataset])
 
 
 @cache
@@ -105,6 +114,8 @@ def memory(script):
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
         if need.kernel_bytes:
             of_pixel += need.kernel_bytes * len(SETTINGS[wildcards.dataset]["mask_source_kernels"])
+        if of_pixel and wildcards.get("dataset") in STACKED:
+            of_pixel += STACK_BYTES
         size = of_pixel * pixels_of_job(script, wildcards) if of_pixel else 0
         if need.voxel_bytes:
             size += need.voxel_bytes * voxels_of_run(wildcards.dataset)
@@ -120,6 +131,8 @@ def runtime(script):
 
     def minutes(wildcards, attempt):
         seconds = need.seconds * pixels_of_job(script, wildcards) / 1e6 if need.seconds else 0
+        if seconds and wildcards.get("dataset") in STACKED:
+            seconds += need.seconds * pixels_of_runs(wildcards.dataset) / 1e6
         if need.voxel_seconds:
             seconds += need.voxel_seconds * voxels_of_run(wildcards.dataset) / 1e6
         if script == "simulate_null":
