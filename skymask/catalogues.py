@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask.configuration import angle_in_degrees, is_angle, split_name
+from skymask.dataset_files import split_name
 from skymask.errors import MapError
+from skymask.lengths import angle_in_degrees, is_angle
 from skymask.maps import read_table
 
 #: Columns in which longitude and latitude are looked for, in this order and whatever their case.

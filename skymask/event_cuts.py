@@ -9,8 +9,9 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.time import Time
 
-from skymask.configuration import parse_length, split_name
+from skymask.dataset_files import split_name
 from skymask.errors import MapError
+from skymask.lengths import parse_length
 from skymask.maps import read_table
 
 #: Scales of time that a header may name (TIMESYS).

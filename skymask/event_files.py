@@ -12,7 +12,7 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 
-from skymask.configuration import split_name
+from skymask.dataset_files import split_name
 from skymask.errors import MapError
 from skymask.maps import open_fits
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from skymask import configuration, event_cuts, maps
+from skymask import dataset_files, event_cuts, maps
 from skymask.datasets import short_name
 from skymask.errors import MapError
 from skymask.event_files import open_events, read_chunks
@@ -245,7 +245,7 @@ def _digests(names):
     """The SHA-256 of every file, once it is known that no content stands twice."""
     digests, seen = [], {}
     for name in names:
-        path, table = configuration.split_name(name)
+        path, table = dataset_files.split_name(name)
         digest = maps.file_digest(path)
         if (other := seen.setdefault((digest, table), name)) != name:
             raise MapError(f"{name} and {other} are the same events: they would count twice")

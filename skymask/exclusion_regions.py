@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import configuration, sky_shapes
-from skymask.configuration import angle_in_degrees
+from skymask import dataset_files, sky_shapes
 from skymask.geometry import celestial_frame, direction_along, directions, directions_in, sky_projection
+from skymask.lengths import angle_in_degrees
 from skymask.maps import file_digest
 
 #: Frame of coordinates for which none is given.
@@ -85,9 +85,9 @@ def digest(regions):
     """Return the SHA-256 of exclusion regions: of their entries as sorted JSON, with files by their own SHA-256."""
 
     def content(key, value):
-        if key not in configuration.REGION_FILES:
+        if key not in dataset_files.REGION_FILES:
             return value
-        return [file_digest(value), configuration.split_name(value)[1]]
+        return [file_digest(value), dataset_files.split_name(value)[1]]
 
     entries = [{key: content(key, value) for key, value in region.items()} for region in regions]
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
@@ -95,8 +95,8 @@ def digest(regions):
 
 def file_digests(regions):
     """Return the SHA-256 of every file of exclusion regions by its path, in their order."""
-    names = configuration.region_names({"exclusion_regions": regions}).values()
-    paths = (configuration.split_name(name)[0] for name in names)
+    names = dataset_files.region_names({"exclusion_regions": regions}).values()
+    paths = (dataset_files.split_name(name)[0] for name in names)
     return {path: file_digest(path) for path in dict.fromkeys(paths)}
 
 

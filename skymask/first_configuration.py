@@ -8,7 +8,7 @@ import numpy as np
 from astropy import units
 from astropy.coordinates import SkyCoord
 
-from skymask import configuration, event_files, events, geometry, maps
+from skymask import configuration, dataset_files, event_files, events, geometry, maps
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.files import written_whole
 from skymask.forecast import length_text
@@ -122,7 +122,7 @@ def first_configuration(data, output="mine.yaml"):
         try:
             source = event_files.open_events(data)
         except MapError as no_list:
-            if not Path(configuration.split_name(data)[0]).is_file():
+            if not Path(dataset_files.split_name(data)[0]).is_file():
                 raise no_list from None
             reason = f"{data} is neither a counts map ({no_map}) nor an event list ({no_list})"
             raise SkymaskError(reason) from None
@@ -194,7 +194,7 @@ def fitting_radii(radii, pixel_size, side):
 
 def dataset_name(data):
     """Return the name of a dataset after its file."""
-    base = Path(configuration.split_name(data)[0]).name.split(".fit")[0]
+    base = Path(dataset_files.split_name(data)[0]).name.split(".fit")[0]
     safe = re.sub(r"[^A-Za-z0-9._+-]", "-", base)[:80].lstrip("._+-")
     return safe or "field"
 

@@ -4,7 +4,17 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from skymask import configuration, events, geometry, maps, observation_store, pixel_kernels, remote
+from skymask import (
+    configuration,
+    configuration_tables,
+    dataset_files,
+    events,
+    geometry,
+    maps,
+    observation_store,
+    pixel_kernels,
+    remote,
+)
 from skymask.datasets import check_kernels, inspect
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.exclusion_regions import region_mask
@@ -73,7 +83,7 @@ def forecast(path):
                 sky, names = first[name]
                 lines += [sky, *(f"  {line}" for line in _sky([settings[field] for field in names]))]
             continue
-        if addresses := configuration.remote_names(entry):
+        if addresses := dataset_files.remote_names(entry):
             wanted = ", ".join(addresses.values())
             lines += [name, f"  to be fetched      {wanted}: nothing else is known before that"]
             continue
@@ -134,7 +144,7 @@ def _one_by_one(config, schema):
     datasets = config.get("datasets")
     if isinstance(datasets, str):
         try:
-            datasets = configuration.read_table(datasets)
+            datasets = configuration_tables.read_table(datasets)
         except ConfigurationError as error:
             return {}, str(error).splitlines()
     for name, entry in (datasets if isinstance(datasets, dict) else {}).items():
@@ -147,7 +157,7 @@ def _one_by_one(config, schema):
 
 def _dataset(entry):
     """What is to be said of one dataset, and what is wrong with it."""
-    files = configuration.data_names(entry)
+    files = dataset_files.data_names(entry)
     lines, mistakes, warnings = [], [], []
     try:
         counts, header, shape, about = _counts(entry, mistakes)
@@ -221,7 +231,7 @@ def _counts(entry, mistakes):
         if find_spec("gammapy") is None:
             doubts.append(f"warning: {observation_store.NO_GAMMAPY}")
     if "events" in entry:
-        number, names = 0, configuration.event_lists(entry)
+        number, names = 0, dataset_files.event_lists(entry)
         for name in names:
             try:
                 number += events.check_events(name, header, shape, entry.get("cuts"))

@@ -8,8 +8,8 @@ from astropy.coordinates import UnitSphericalRepresentation
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
-from skymask.configuration import angle_in_degrees
 from skymask.errors import MapError
+from skymask.lengths import angle_in_degrees
 from skymask.maps import read, sky_cards
 
 #: Pixel sizes may differ by this fraction over a map, and the cosine of the angle between the sides of a pixel from 0;

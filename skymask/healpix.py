@@ -16,10 +16,10 @@ from astropy.wcs import WCS
 from astropy_healpix import HEALPix, boundaries_lonlat, healpix_to_lonlat
 
 from skymask import geometry, kernels, pixel_kernels
-from skymask.configuration import angle_in_degrees
 from skymask.errors import MapError
 from skymask.healpix_files import read_healpix
 from skymask.inputs import MAX_COUNT
+from skymask.lengths import angle_in_degrees
 from skymask.reprojection import TIE
 
 #: A pixel of a field is this many times as wide as a HEALPix pixel: with less, some would hold no centre.

@@ -7,7 +7,7 @@ from astropy.io import fits
 from astropy_healpix.core import nested_to_ring, ring_to_nested
 
 from skymask import __version__
-from skymask.configuration import split_name
+from skymask.dataset_files import split_name
 from skymask.errors import MapError
 from skymask.files import written_whole
 from skymask.maps import MAPS, open_fits

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask.configuration import GAUSSIAN_TRUNCATION
+from skymask.lengths import GAUSSIAN_TRUNCATION
 
 #: Relative tolerance on squared radii.
 RADIUS_TOLERANCE = 1e-9

@@ -11,7 +11,8 @@ import math
 import re
 import zlib
 
-from skymask.configuration import angle_in_degrees, split_name
+from skymask.dataset_files import split_name
+from skymask.lengths import angle_in_degrees
 
 #: FITS files are made of blocks of so many bytes, headers of cards of so many.
 BLOCK, CARD = 2880, 80

@@ -18,7 +18,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from skymask import __version__
-from skymask.configuration import split_name
+from skymask.dataset_files import split_name
 from skymask.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
 from skymask.errors import MapError
 from skymask.files import written_whole

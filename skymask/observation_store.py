@@ -11,8 +11,8 @@ from astropy import units
 from astropy.coordinates import SkyCoord, angular_separation
 from astropy.io import fits
 
-from skymask.configuration import angle_in_degrees
 from skymask.errors import ConfigurationError, MapError
+from skymask.lengths import angle_in_degrees
 from skymask.maps import open_fits
 
 #: What is said where gammapy, which makes maps of the runs, is missing.

@@ -3,8 +3,8 @@
 import math
 
 from skymask import kernels
-from skymask.configuration import ANGLES, parse_length
 from skymask.errors import MapError
+from skymask.lengths import ANGLES, parse_length
 from skymask.maps import read
 
 _SHAPES = {

@@ -3,7 +3,7 @@
 import urllib.error
 import urllib.request
 
-from skymask.configuration import remote_names
+from skymask.dataset_files import remote_names
 
 #: Seconds after which a server counts as unreachable.
 TIMEOUT = 20

@@ -10,12 +10,12 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from skymask import event_cuts
-from skymask.configuration import angle_in_degrees
 from skymask.datasets import short_name
 from skymask.energy_axes import EnergyAxis
 from skymask.errors import MapError, SkymaskError
 from skymask.event_files import open_events
 from skymask.geometry import box_within, celestial_frame, shifted, sky_projection
+from skymask.lengths import angle_in_degrees
 from skymask.maps import ORIGIN_KEYS, file_digest
 from skymask.observation_store import NO_GAMMAPY, TABLES, check_run
 

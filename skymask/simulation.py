@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from astropy.io import fits
 
-from skymask.configuration import angle_in_degrees
 from skymask.geometry import field
+from skymask.lengths import angle_in_degrees
 
 
 class Sky(NamedTuple):

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from skymask import configuration
+from skymask import configuration, configuration_tables
 from skymask.errors import SkymaskError
 from skymask.files import is_locked
 from skymask.summary import state_text
@@ -55,7 +55,7 @@ def status(path):
     """
     config = configuration.read_configuration(path)
     datasets = config.get("datasets")
-    names = list(configuration.read_table(datasets) if isinstance(datasets, str) else datasets or {})
+    names = list(configuration_tables.read_table(datasets) if isinstance(datasets, str) else datasets or {})
     pathvars = config.get("pathvars") or {}
     results, logs = (Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs"))
     locked = is_locked()

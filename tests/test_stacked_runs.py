@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 from conftest import KERNELS, field_with_source, sky_header, snakemake, write_config, write_map
 
-from skymask import configuration, maps
+from skymask import configuration, dataset_files, maps
 from skymask.datasets import inspect
 from skymask.errors import ConfigurationError, MapError
 from skymask.geometry import shifted
@@ -361,7 +361,7 @@ def test_a_mistake_in_a_stack_is_one_line(tmp_path, monkeypatch, entry, line):
     write_cube("cube.fits", cube_with_source())
     config = {**KERNELS, "datasets": {"stack": entry}}
     settings = configuration.dataset_settings(config, configuration.load_schema())["stack"]
-    files = configuration.data_names(settings)
+    files = dataset_files.data_names(settings)
     runs = {key: settings[key] for key in configuration.RUN_KEYS if key in settings}
     kernels = {key: settings[key] for key in (*KERNELS, "statistic", "energy_kernels")}
     with pytest.raises(MapError) as error:

@@ -12,7 +12,7 @@ from itertools import count
 
 from snakemake.logging import logger
 
-from skymask import configuration, jobs, remote
+from skymask import configuration, dataset_files, jobs, remote
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
 from skymask.map_sizes import number_of_energies
@@ -177,24 +177,24 @@ def whole_entry(wildcards):
 def data_files(wildcards):
     """Return the data files of a dataset by key: the user's, or those that the workflow makes."""
     entry = SETTINGS[wildcards.dataset]
-    files = configuration.data_names(entry)
+    files = dataset_files.data_names(entry)
     for key, name in MADE_COUNTS.items():
         if key in entry:
             files["counts"] = f"<results>/{wildcards.dataset}/{name}"
     if "acceptance_sigma" in entry.get("simulate", {}) or "field" in entry:
         files["acceptance"] = files["counts"]
-    return {key: fetched(configuration.split_name(name)[0]) for key, name in files.items()}
+    return {key: fetched(dataset_files.split_name(name)[0]) for key, name in files.items()}
 
 
 def fetched(name):
     """Return a file as the input of a rule: its path, or what Snakemake fetches from its address."""
-    return storage(name) if configuration.is_remote(name) else name
+    return storage(name) if dataset_files.is_remote(name) else name
 
 
 def data_hdus(wildcards):
     """Return the HDU names of a dataset's files by key, None where the file holds one image."""
     entry = SETTINGS[wildcards.dataset]
-    hdus = {key: configuration.split_name(name)[1] for key, name in configuration.data_names(entry).items()}
+    hdus = {key: dataset_files.split_name(name)[1] for key, name in dataset_files.data_names(entry).items()}
     if any(key in entry for key in MADE_COUNTS):
         hdus["counts"] = "COUNTS"
     return {"acceptance": "ACCEPTANCE", **hdus} if "simulate" in entry or "field" in entry else hdus
@@ -206,35 +206,35 @@ def file_identity(wildcards):
     No script reads it: it makes Snakemake see files that changed places, or were replaced by older ones.
     """
     entry = SETTINGS[wildcards.dataset]
-    made = configuration.made_of(entry)
+    made = dataset_files.made_of(entry)
     if wildcards.dataset in OBSERVED:
-        made |= configuration.run_names(entry)
-    return identity({key: name for key, name in configuration.file_names(entry).items() if key not in made})
+        made |= dataset_files.run_names(entry)
+    return identity({key: name for key, name in dataset_files.file_names(entry).items() if key not in made})
 
 
 def source_identity(wildcards):
     """Return name, size and time of every file of which the counts of a dataset are made."""
-    return identity(configuration.made_of(SETTINGS[wildcards.dataset]))
+    return identity(dataset_files.made_of(SETTINGS[wildcards.dataset]))
 
 
 def identity(names):
     """Return name, size and time of files by key; of remote ones, whose time Snakemake asks for, their address."""
-    far = {key: [name] for key, name in names.items() if configuration.is_remote(name)}
+    far = {key: [name] for key, name in names.items() if dataset_files.is_remote(name)}
     names = {key: name for key, name in names.items() if key not in far}
-    stats = {key: (name, os.stat(configuration.split_name(name)[0])) for key, name in names.items()}
+    stats = {key: (name, os.stat(dataset_files.split_name(name)[0])) for key, name in names.items()}
     return far | {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
 
 
 def event_files(wildcards):
     """Return the files of which the counts of a dataset of events are made."""
-    names = configuration.event_names(SETTINGS[wildcards.dataset])
-    return [configuration.split_name(name)[0] for name in names.values()]
+    names = dataset_files.event_names(SETTINGS[wildcards.dataset])
+    return [dataset_files.split_name(name)[0] for name in names.values()]
 
 
 def event_settings(wildcards):
     """Return which events of a dataset are counted, and on which pixels."""
     entry = SETTINGS[wildcards.dataset]
-    names = configuration.event_lists(entry)
+    names = dataset_files.event_lists(entry)
     return {"names": names, "geometry": entry["geometry"], "cuts": entry.get("cuts", {})}
 
 
@@ -282,21 +282,21 @@ def stack_settings(wildcards):
         return {}
     entry = SETTINGS[wildcards.dataset]
     # The energy bins of one map are those of a single run.
-    only = [{key: entry[key] for key in configuration.RUN_MAP_KEYS if key in entry}]
+    only = [{key: entry[key] for key in dataset_files.RUN_MAP_KEYS if key in entry}]
     keys = ("stacking", "energy_kernels", "min_acceptance_fraction")
     return {"runs": entry.get("runs", only), "energy_bin": entry.get("energy_bin"), **{key: entry[key] for key in keys}}
 
 
 def run_files(wildcards):
     """Return the files of a dataset's runs, none if it has one map of counts."""
-    names = configuration.run_names(SETTINGS[wildcards.dataset])
-    return list(dict.fromkeys(configuration.split_name(name)[0] for name in names.values()))
+    names = dataset_files.run_names(SETTINGS[wildcards.dataset])
+    return list(dict.fromkeys(dataset_files.split_name(name)[0] for name in names.values()))
 
 
 def stack_files(wildcards):
     """Return the files of which a stack is made, none if the dataset is no stack."""
     names = [run[key] for run in stack_settings(wildcards).get("runs", ()) for key in run if key != "run"]
-    return list(dict.fromkeys(configuration.split_name(name)[0] for name in names))
+    return list(dict.fromkeys(dataset_files.split_name(name)[0] for name in names))
 
 
 def finished_bins(wildcards):
@@ -338,8 +338,8 @@ def counts_of_cube(wildcards):
 def healpix_files(wildcards):
     """Return the files of the HEALPix map of which a field is cut out, or whose fields are put together."""
     name = SKIES[wildcards.sky][0] if "sky" in wildcards.keys() else wildcards.dataset
-    names = configuration.healpix_names(SETTINGS[name])
-    return [configuration.split_name(name)[0] for name in names.values()]
+    names = dataset_files.healpix_names(SETTINGS[name])
+    return [dataset_files.split_name(name)[0] for name in names.values()]
 
 
 def field_settings(wildcards):
@@ -359,7 +359,7 @@ def fields_of_sky(wildcards):
 
 def sky_identity(wildcards):
     """Return name, size and time of every file of a HEALPix map."""
-    return identity(configuration.made_of(SETTINGS[SKIES[wildcards.sky][0]]))
+    return identity(dataset_files.made_of(SETTINGS[SKIES[wildcards.sky][0]]))
 
 
 def files_of_fields(wildcards):
@@ -372,8 +372,8 @@ def files_of_fields(wildcards):
 
 def kernel_files(wildcards):
     """Return the files of kernels that are given as arrays."""
-    names = configuration.kernel_names(SETTINGS[wildcards.dataset])
-    return [configuration.split_name(name)[0] for name in names.values()]
+    names = dataset_files.kernel_names(SETTINGS[wildcards.dataset])
+    return [dataset_files.split_name(name)[0] for name in names.values()]
 
 
 def further_kernel(wildcards):
@@ -384,7 +384,7 @@ def further_kernel(wildcards):
 def further_kernel_file(wildcards):
     """Return the file of a further source kernel, if it is an array in one."""
     kernel = further_kernel(wildcards)
-    return [configuration.split_name(kernel["path"])[0]] if "path" in kernel else []
+    return [dataset_files.split_name(kernel["path"])[0]] if "path" in kernel else []
 
 
 def further_of(dataset):
@@ -399,8 +399,8 @@ def further_names(wildcards):
 
 def region_files(wildcards):
     """Return the files of exclusion regions."""
-    names = configuration.region_names(SETTINGS[wildcards.dataset])
-    return [configuration.split_name(name)[0] for name in names.values()]
+    names = dataset_files.region_names(SETTINGS[wildcards.dataset])
+    return [dataset_files.split_name(name)[0] for name in names.values()]
 
 
 def in_iteration_before(name):
