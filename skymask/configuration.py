@@ -460,7 +460,7 @@ def remote_names(entry):
 def library_digest():
     """Return the SHA-256 of this package's source: the same code gives the same digest wherever it is installed."""
     folder = Path(__file__).parent
-    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".html"})
+    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"})
     if not sources:
         raise ConfigurationError(f"the library has no source files in {folder}")
     digest = hashlib.sha256()

@@ -19,7 +19,7 @@ from skymask.runs import common_grid
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
 
 #: Jobs of the workflow for a dataset: before the loop, in every iteration, and for its results.
-JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
+JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 8
 
 #: Up to so many runs are named one by one.
 MAX_NAMED = 5

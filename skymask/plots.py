@@ -51,6 +51,26 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15))
     return figure
 
 
+def thumbnail(significance, exclusion_mask, *, significance_limits=(-5, 15)):
+    """Return the figure of a significance map in a few pixels, without axes, for a table of datasets.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+    exclusion_mask : ndarray of bool, shape (ny, nx)
+        True where the pixel is used.
+    significance_limits : (float, float)
+        Ends of the colour scale.
+    """
+    figure = Figure(figsize=(1.6, 1.6 * np.clip(significance.shape[0] / significance.shape[1], 0.3, 1)))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    norm = _norm("significance", significance, significance_limits)
+    axes.imshow(significance, origin="lower", cmap=_white_at_zero(norm), norm=norm, interpolation="antialiased")
+    _mask_contour(axes, exclusion_mask)
+    return figure
+
+
 def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
     """Return the figure of maps of the whole sky, one above the other.
 

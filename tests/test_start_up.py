@@ -51,6 +51,7 @@ ALLOWED = {
     "plot_sky": SKY | {"matplotlib"},
     "plot_truth": SKY | {"matplotlib"},
     "record_status": set(),
+    "render_page": SKY | {"jinja2"},
     "render_report": {"jinja2"},
     "report_failures": set(),
     "simulate_counts": SKY,

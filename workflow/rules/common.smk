@@ -42,7 +42,11 @@ PRODUCTS = (
     "convergence.csv",
     "quality.json",
     "null.json",
+    "plots/thumbnail.png",
 )
+
+#: Maps that the page of a dataset shows.
+SHOWN = ("counts", "background", "significance", "excess", "coverage")
 
 #: Files of counts that the workflow makes, by the key of a dataset that says how.
 MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits", "healpix": "field_counts.fits"}
@@ -499,6 +503,7 @@ def status_files(wildcards):
     if succeeded(wildcards.dataset):
         files["quality"] = f"<results>/{wildcards.dataset}/quality.json"
         files["null"] = f"<results>/{wildcards.dataset}/null.json"
+        files["catalogue"] = f"<results>/{wildcards.dataset}/regions.ecsv"
     return files
 
 
@@ -538,23 +543,28 @@ def stale_products(wildcards):
     return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in everything if name not in wanted]
 
 
-def figures_of(dataset):
-    """Return an input function for the figures of one dataset, none if it failed.
-
-    One function per dataset: none of them waits for a dataset that is still in its loop, or has crashed there.
-    """
-
-    def figures(wildcards):
-        return [f"<results>/{dataset}/{name}" for name in products_of(dataset) if name.endswith(".png")]
-
-    return figures
+def page_files(wildcards):
+    """Return what the page of a dataset shows besides its status; nothing if it failed."""
+    dataset = wildcards.dataset
+    if not succeeded(dataset):
+        return {}
+    folder = f"<results>/{dataset}"
+    maps = (*SHOWN, "ring_radius") if dataset in ADAPTIVE else SHOWN
+    figures = [name for name in products_of(dataset) if name.endswith(".png") and name != "plots/thumbnail.png"]
+    return {
+        **{name: f"{folder}/{name}.fits" for name in maps},
+        "masks": [*every_mask(wildcards), f"{folder}/exclusion_mask.fits"],
+        "convergence": f"{folder}/convergence.csv",
+        "catalogue": f"{folder}/regions.ecsv",
+        "figures": [f"{folder}/{name}" for name in figures],
+    }
 
 
 def results_of(dataset):
     """Return an input function for everything that a dataset's analysis is to leave behind."""
 
     def results(wildcards):
-        return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json")]
+        return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json", "report.html")]
 
     return results
 

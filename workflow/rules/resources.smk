@@ -55,6 +55,7 @@ NEEDS = {
     "simulate_null": Need(300, seconds=3),
     "plot_maps": Need(350, seconds=15),
     "plot_convergence": Need(240, mask_bytes=3, seconds=10),
+    "render_page": Need(200, mask_bytes=3, seconds=15),
     "plot_ring_radius": Need(250, seconds=10),
     "plot_truth": Need(250, seconds=10),
 }
@@ -101,7 +102,7 @@ def memory(script):
     need = NEEDS.get(script, Need())
 
     def megabytes(wildcards, input, attempt):
-        masks = len(input.masks) if need.mask_bytes else 0
+        masks = len(input.get("masks", ())) if need.mask_bytes else 0
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
         if need.kernel_bytes:
             of_pixel += need.kernel_bytes * len(SETTINGS[wildcards.dataset]["mask_source_kernels"])
