@@ -68,7 +68,7 @@ SCHEMA = "config.schema.yaml"
 GAUSSIAN_TRUNCATION = 4.0
 
 #: Names of files beside the datasets' folders.
-RESERVED_NAMES = ("summary.csv", "report.html")
+RESERVED_NAMES = ("summary.csv", "report.html", "figures")
 
 #: Keys of a field that is given by numbers.
 FIELD_KEYS = ("center", "width", "pixel_size")
@@ -201,6 +201,33 @@ def plot_settings(config, schema):
     if not low < high:
         raise ConfigurationError(f"plots.significance_limits must grow, got {low}, {high}")
     return plots
+
+
+def figure_settings(config, schema, datasets):
+    """Return the settings of the figures for a paper by name, with defaults filled in.
+
+    Parameters
+    ----------
+    config, schema : dict
+        As for `dataset_settings`, which has checked their form.
+    datasets : collection of str
+        The names of all datasets.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is unsafe as that of a file, or there is no such dataset.
+    """
+    figures = {}
+    for name, entry in (config.get("figures") or {}).items():
+        if not _SAFE_NAME.fullmatch(str(name)):
+            raise ConfigurationError(f"figures.{name}: unsafe name: letters, digits and . _ + -, beginning with one")
+        if entry["dataset"] not in datasets:
+            raise ConfigurationError(f"figures.{name}.dataset: there is no dataset {entry['dataset']}")
+        contours = sorted(set(entry.get("contours", [])))
+        whole = {"cut": None, **entry, "contours": contours}
+        figures[str(name)] = _in_order(with_defaults(whole, schema["$defs"]["figure"], schema))
+    return figures
 
 
 def groups(names, largest_number):

@@ -53,6 +53,7 @@ def forecast(path):
     try:
         settings = configuration.dataset_settings(config, schema)
         configuration.plot_settings(config, schema)
+        configuration.figure_settings(config, schema, settings)
     except ConfigurationError as error:
         mistakes += str(error).splitlines()
         settings, more = _one_by_one(config, schema)

@@ -40,6 +40,8 @@ ALLOWED = {
     "compute_products": FITS,
     "compute_significance": FITS,
     "cut_field": SKY,
+    "draw_curves": SKY | {"matplotlib"},
+    "draw_maps": SKY | {"matplotlib"},
     "estimate_background": FITS,
     "estimate_initial_background": SKY,
     "join_energy_bins": FITS,

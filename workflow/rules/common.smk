@@ -45,6 +45,9 @@ PRODUCTS = (
     "plots/thumbnail.png",
 )
 
+#: Kinds of figures for a paper that show maps.
+OF_MAPS = ("maps", "mask_evolution")
+
 #: Maps that the page of a dataset shows.
 SHOWN = ("counts", "background", "significance", "excess", "coverage")
 
@@ -111,6 +114,7 @@ try:
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
+    PAPER_FIGURES = configuration.figure_settings(config, SCHEMA, SETTINGS)
     SHARD = config.get("shard")
     LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
     GROUPS = configuration.shard(configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS), SHARD)
@@ -558,6 +562,37 @@ def page_files(wildcards):
         "catalogue": f"{folder}/regions.ecsv",
         "figures": [f"{folder}/{name}" for name in figures],
     }
+
+
+def paper_figure_files(wildcards):
+    """Return what a figure for a paper is drawn from, besides the dataset's status; nothing if the dataset failed."""
+    entry = PAPER_FIGURES[wildcards.figure]
+    dataset = entry["dataset"]
+    if not succeeded(dataset):
+        return {}
+    if entry["kind"] == "convergence":
+        return {"convergence": f"<results>/{dataset}/convergence.csv"}
+    layers = entry["layers"] if entry["kind"] == "maps" else []
+    files = {name: f"<results>/{dataset}/{name}.fits" for name in (*layers, "significance", "exclusion_mask")}
+    if entry["kind"] == "mask_evolution":
+        iterations = range(outcome(dataset)["iteration"] + 1)
+        files["masks"] = [f"<results>/{dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
+    return files
+
+
+def figure_entry(wildcards):
+    """Return the settings of a figure for a paper."""
+    return PAPER_FIGURES[wildcards.figure]
+
+
+def status_of_figure(wildcards):
+    """Return the status of the dataset that a figure for a paper shows."""
+    return f"<results>/{PAPER_FIGURES[wildcards.figure]['dataset']}/status.json"
+
+
+def source_kernel_of_figure(wildcards):
+    """Return the source kernel of the dataset that a figure for a paper shows."""
+    return SETTINGS[PAPER_FIGURES[wildcards.figure]["dataset"]]["source_kernel"]
 
 
 def results_of(dataset):

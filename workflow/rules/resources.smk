@@ -55,6 +55,8 @@ NEEDS = {
     "simulate_null": Need(300, seconds=3),
     "plot_maps": Need(350, seconds=15),
     "plot_convergence": Need(240, mask_bytes=3, seconds=10),
+    "draw_maps": Need(450, mask_bytes=3, seconds=30),
+    "draw_curves": Need(100, seconds=10),
     "render_page": Need(200, mask_bytes=3, seconds=15),
     "plot_ring_radius": Need(250, seconds=10),
     "plot_truth": Need(250, seconds=10),
@@ -91,6 +93,8 @@ def voxels_of_run(dataset):
 
 def pixels_of_job(script, wildcards):
     """Return the number of pixels that a job works on."""
+    if "figure" in wildcards.keys():
+        return pixels(PAPER_FIGURES[wildcards.figure]["dataset"])
     if script not in OF_SKIES:
         return pixels(wildcards.dataset)
     fields = SKIES[wildcards.sky] if "sky" in wildcards.keys() else [wildcards.dataset]
