@@ -7,10 +7,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test test-slurm lint bench data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm lint bench data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
+
+# Those of the key figures of config.yaml, or of another file: make figures ARGS="--configfile mine.yaml"
+figures: .venv/run.stamp
+	$(BIN)/snakemake figures $(ARGS)
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

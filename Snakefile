@@ -24,6 +24,7 @@ report: "workflow/report/workflow.rst"
 
 wildcard_constraints:
     dataset=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    figure=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     group=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     iteration=r"[1-9][0-9]*",
     kernel=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
@@ -36,6 +37,7 @@ include: "workflow/rules/datasets.smk"
 include: "workflow/rules/iteration.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/figures.smk"
 
 
 rule all:

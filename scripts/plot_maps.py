@@ -3,6 +3,9 @@
 from skymask import maps, plots
 from skymask.jobs import job
 
+#: Of the picture in the table of datasets, however fine the figures are.
+THUMBNAIL_DPI = 100
+
 
 def plot_maps(*, inputs, settings, output):
     read = {name: maps.read_product(path)[name] for name, path in inputs.items()}
@@ -11,6 +14,9 @@ def plot_maps(*, inputs, settings, output):
     for name, sky_map in read.items():
         figure = plots.sky_map(name, sky_map.data, header, mask, significance_limits=settings["significance_limits"])
         plots.save(figure, output[name], settings)
+    limits = settings["significance_limits"]
+    figure = plots.thumbnail(read["significance"].data, mask, significance_limits=limits)
+    plots.save(figure, output["thumbnail"], {"dpi": THUMBNAIL_DPI})
 
 
 if __name__ == "__main__":

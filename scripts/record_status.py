@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from skymask.ecsv import read_rows
 from skymask.jobs import job, read_json, write_json
 from skymask.quality import doubts, verdict
 
 
-def record_status(*, dataset, inspection, quality, null, loop, analysis, stale, further, output):
+def record_status(*, dataset, inspection, quality, null, catalogue, loop, analysis, stale, further, output):
     for path in stale:
         Path(path).unlink(missing_ok=True)
     for path in Path(output).parent.glob("further/*/*.fits"):
@@ -14,7 +15,7 @@ def record_status(*, dataset, inspection, quality, null, loop, analysis, stale, 
             path.unlink()
     warnings, figures = read_json(inspection)["warnings"], {}
     if quality:
-        figures = read_json(quality) | read_json(null)
+        figures = read_json(quality) | read_json(null) | {"regions": len(read_rows(catalogue))}
         raised = doubts(figures, loop["state"], analysis["quality"])
         warnings, figures = warnings + raised, {"verdict": verdict(raised), **figures}
     write_json(output, {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": analysis})
@@ -27,6 +28,7 @@ if __name__ == "__main__":
             inspection=snakemake.input.inspection,
             quality=snakemake.input.get("quality"),
             null=snakemake.input.get("null"),
+            catalogue=snakemake.input.get("catalogue"),
             loop=snakemake.params.loop,
             analysis=snakemake.params.analysis,
             stale=snakemake.params.stale,

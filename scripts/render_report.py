@@ -13,6 +13,6 @@ if __name__ == "__main__":
         write_report(
             statuses=snakemake.input.statuses,
             skies=snakemake.input.skies,
-            figures=[path for path in snakemake.input if path.endswith(".png")],
+            figures=snakemake.input.sky_figures,
             output=snakemake.output.report,
         )

@@ -9,7 +9,13 @@ import datetime
 import hashlib
 from pathlib import Path
 
-from skymask.configuration_mistakes import content_mistakes, name_mistakes, number_mistakes, schema_mistakes
+from skymask.configuration_mistakes import (
+    SAFE_NAME,
+    content_mistakes,
+    name_mistakes,
+    number_mistakes,
+    schema_mistakes,
+)
 from skymask.configuration_tables import read_runs_table, read_table
 from skymask.dataset_files import split_name
 from skymask.errors import ConfigurationError
@@ -130,6 +136,33 @@ def plot_settings(config, schema):
     return plots
 
 
+def figure_settings(config, schema, datasets):
+    """Return the settings of the figures for a paper by name, with defaults filled in.
+
+    Parameters
+    ----------
+    config, schema : dict
+        As for `dataset_settings`, which has checked their form.
+    datasets : collection of str
+        The names of all datasets.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is unsafe as that of a file, or there is no such dataset.
+    """
+    figures = {}
+    for name, entry in (config.get("figures") or {}).items():
+        if not SAFE_NAME.fullmatch(str(name)):
+            raise ConfigurationError(f"figures.{name}: unsafe name: letters, digits and . _ + -, beginning with one")
+        if entry["dataset"] not in datasets:
+            raise ConfigurationError(f"figures.{name}.dataset: there is no dataset {entry['dataset']}")
+        contours = sorted(set(entry.get("contours", [])))
+        whole = {"cut": None, **entry, "contours": contours}
+        figures[str(name)] = _in_order(with_defaults(whole, schema["$defs"]["figure"], schema))
+    return figures
+
+
 def groups(names, largest_number):
     """Return the group of every dataset: its own name, or one of `largest_number` groups, chosen by hashing the name.
 
@@ -226,7 +259,7 @@ def check_duplicate_keys(path):
 def library_digest():
     """Return the SHA-256 of this package's source: the same code gives the same digest wherever it is installed."""
     folder = Path(__file__).parent
-    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".html"})
+    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"})
     if not sources:
         raise ConfigurationError(f"the library has no source files in {folder}")
     digest = hashlib.sha256()

@@ -33,7 +33,7 @@ REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 RING_LENGTHS = ("inner_radius", "width", "step", "max_outer_radius")
 
 #: Names of files beside the datasets' folders.
-RESERVED_NAMES = ("summary.csv", "report.html")
+RESERVED_NAMES = ("summary.csv", "report.html", "figures")
 
 #: Keys of a field that is given by numbers.
 FIELD_KEYS = ("center", "width", "pixel_size")

@@ -29,7 +29,7 @@ from skymask.runs import common_grid
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
 
 #: Jobs of the workflow for a dataset: before the loop, in every iteration, and for its results.
-JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
+JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 8
 
 #: Up to so many runs are named one by one.
 MAX_NAMED = 5
@@ -63,6 +63,7 @@ def forecast(path):
     try:
         settings = configuration.dataset_settings(config, schema)
         configuration.plot_settings(config, schema)
+        configuration.figure_settings(config, schema, settings)
     except ConfigurationError as error:
         mistakes += str(error).splitlines()
         settings, more = _one_by_one(config, schema)

@@ -205,6 +205,33 @@ def box_within(header, shape, center, radius):
     return tuple(slice(int(np.argmax(hit)), len(hit) - int(np.argmax(hit[::-1]))) for hit in (rows, columns))
 
 
+def box_of(header, shape, center, width):
+    """Return the rows and columns of the pixels of a map within a box of sky, as two slices.
+
+    Parameters
+    ----------
+    header : Header
+    shape : (int, int)
+        Shape (ny, nx) of the map.
+    center, width : (float, float)
+        Centre, in the map's own frame, and extent along x and y, in degrees.
+
+    Raises
+    ------
+    MapError
+        If no pixel lies there.
+    """
+    middle = sky_projection(header).all_world2pix([center], 0)[0]
+    half = np.divide(width, pixel_size(header)[::-1]) / 2
+    first = np.maximum(np.ceil(middle - half), 0)
+    last = np.minimum(np.floor(middle + half), np.subtract(shape[::-1], 1))
+    if not (first <= last).all():
+        raise MapError(
+            f"no pixel of the map lies within {width[0]:g} x {width[1]:g} deg of {center[0]:g}, {center[1]:g}"
+        )
+    return tuple(slice(int(low), int(high) + 1) for low, high in zip(first[::-1], last[::-1], strict=True))
+
+
 def seam_gap(header, shape):
     """Return how far apart the ends of a map are on the sky, in degrees, if it goes all around; None if it does not."""
     wcs = sky_projection(header)

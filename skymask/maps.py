@@ -67,6 +67,7 @@ MAPS = {
     "exclusion_mask": ("", "1: used for the background, 0: excluded"),
     "exclusion_mask_inverse": ("", "1: excluded, 0: used for the background"),
     "decision": ("", "exclusion mask before it grows, 1: used"),
+    "first_excluded": ("", "iteration that first excluded it, NaN: none"),
     "coverage": ("", "1: there is data, 0: there is none"),
     "expected_background": ("ct", "true background per pixel of a simulation"),
     "expected_sources": ("ct", "true source counts per pixel of a simulation"),

@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.visualization.wcsaxes import WCSAxes  # noqa: F401 - registers the projection of sky maps
 from matplotlib import colormaps
-from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap, Normalize, PowerNorm
+from matplotlib.colors import AsinhNorm, BoundaryNorm, LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
@@ -19,11 +19,14 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 
 #: Colour map and colour-bar label of every map.
 _MAPS = {
-    "counts": ("cividis", "Counts per pixel (square-root scale)"),
+    "counts": ("cividis", "Counts per pixel"),
     "background": ("cividis", "Background counts per pixel"),
     "significance": ("RdBu_r", "Significance [σ]"),
     "excess": ("RdBu_r", "Excess counts under the source kernel"),
 }
+
+#: What a colour bar says of the stretch of its scale.
+_STRETCHES = {"linear": "", "sqrt": " (square-root scale)", "log": " (logarithmic scale)"}
 
 _AXES = {"GLON": "Galactic longitude", "GLAT": "Galactic latitude", "RA": "Right ascension", "DEC": "Declination"}
 
@@ -51,6 +54,26 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15))
     return figure
 
 
+def thumbnail(significance, exclusion_mask, *, significance_limits=(-5, 15)):
+    """Return the figure of a significance map in a few pixels, without axes, for a table of datasets.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+    exclusion_mask : ndarray of bool, shape (ny, nx)
+        True where the pixel is used.
+    significance_limits : (float, float)
+        Ends of the colour scale.
+    """
+    figure = Figure(figsize=(1.6, 1.6 * np.clip(significance.shape[0] / significance.shape[1], 0.3, 1)))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    norm = _norm("significance", significance, significance_limits)
+    axes.imshow(significance, origin="lower", cmap=_white_at_zero(norm), norm=norm, interpolation="antialiased")
+    _mask_contour(axes, exclusion_mask)
+    return figure
+
+
 def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
     """Return the figure of maps of the whole sky, one above the other.
 
@@ -71,8 +94,10 @@ def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
     return figure
 
 
-def map_panel(figure, place, name, data, header, exclusion_mask, *, title, significance_limits=(-5, 15)):
-    """Draw a map with the contour of the exclusion mask into a figure.
+def map_panel(
+    figure, place, name, data, header, exclusion_mask, *, title, significance_limits=(-5, 15), stretch="sqrt"
+):
+    """Draw a map with the contour of the exclusion mask into a figure, and return its axes.
 
     Parameters
     ----------
@@ -82,12 +107,18 @@ def map_panel(figure, place, name, data, header, exclusion_mask, *, title, signi
     name, data, header, exclusion_mask, significance_limits
         As for `sky_map`.
     title : str
+    stretch : {"linear", "sqrt", "log"}
+        Of the colour scale of counts.
     """
     colours, label = _MAPS[name]
-    norm = _norm(name, data, significance_limits)
+    norm = _norm(name, data, significance_limits, stretch)
+    if name == "counts":
+        label += _STRETCHES[stretch]
     if colours == "RdBu_r":
         colours = _white_at_zero(norm)
-    image_panel(figure, place, data, header, exclusion_mask, title=title, label=label, colours=colours, norm=norm)
+    return image_panel(
+        figure, place, data, header, exclusion_mask, title=title, label=label, colours=colours, norm=norm
+    )
 
 
 def image_panel(figure, place, data, header, exclusion_mask, *, title, label, colours, norm):
@@ -390,7 +421,7 @@ def _white_at_zero(norm):
     return LinearSegmentedColormap.from_list("white at zero", colormaps["RdBu_r"](part))
 
 
-def _norm(name, data, significance_limits):
+def _norm(name, data, significance_limits, stretch="sqrt"):
     """The colour scale of a map: white at zero for signed maps, the faint end stretched for counts."""
     finite = data[np.isfinite(data)]
     if name == "significance":
@@ -399,5 +430,8 @@ def _norm(name, data, significance_limits):
         limit = max(1e-6, float(np.percentile(np.abs(finite), 99.5)) if finite.size else 1.0)
         return Normalize(-limit, limit)
     if name == "counts":
-        return PowerNorm(0.5, 0, max(1.0, float(np.percentile(finite, 99.9)) if finite.size else 1.0))
+        high = max(1.0, float(np.percentile(finite, 99.9)) if finite.size else 1.0)
+        # Linear below one count, where there is no logarithm of nothing.
+        stretches = {"linear": Normalize(0, high), "sqrt": PowerNorm(0.5, 0, high), "log": AsinhNorm(1, 0, high)}
+        return stretches[stretch]
     return Normalize(0, max(1e-6, float(finite.max(initial=0.0))))

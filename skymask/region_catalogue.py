@@ -7,6 +7,7 @@ import numpy as np
 
 from skymask import blocks, sums, tilt
 from skymask.background import estimate_background
+from skymask.ecsv import read_rows
 from skymask.files import written_whole
 from skymask.geometry import axis_names, frame_name, sky_positions
 from skymask.kernels import AdaptiveRing, FieldOfView
@@ -182,6 +183,20 @@ def write_catalogue(path, rows, header, *, dataset):
     )
     with written_whole(path) as temporary:
         table.write(temporary, format="ascii.ecsv", overwrite=True)
+
+
+def read_catalogue(path):
+    """Return the rows of a catalogue; numbers that are none are None, infinite ones text, as in the status files."""
+
+    def number(text):
+        if text in ("inf", "-inf"):
+            return text
+        return None if text in ("", "nan") else float(text) if not text.lstrip("-").isdigit() else int(text)
+
+    return [
+        {name: value == "True" if name == "user_only" else number(value) for name, value in row.items()}
+        for row in read_rows(path)
+    ]
 
 
 def write_ds9_regions(path, labels, header):

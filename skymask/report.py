@@ -1,10 +1,10 @@
-"""The overview page of all datasets: one HTML file beside the figures it shows, without server or network."""
+"""The report: a page over all datasets and one for every dataset, which open from disk without server or network."""
 
 import os
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment
+from jinja2 import Environment, FunctionLoader
 
 from skymask import __version__
 from skymask.files import written_whole
@@ -17,28 +17,76 @@ def render_report(statuses, figures, path, skies=()):
     Parameters
     ----------
     statuses : list of dict
-        Content of the status files.
+        Content of the status files. Beside the page, every dataset has a folder with `report.html` and, unless it
+        failed, `plots/thumbnail.png`.
     figures : list of str
-        Paths of the figures, in folders `{dataset}/plots`.
+        Paths of the figures of HEALPix maps, in folders `{sky}/plots`.
     path : str
         Where; figures are linked relative to it.
     skies : list of dict
         Content of the status files of HEALPix maps.
     """
-    folder = Path(path).parent
-    shown = {name: [] for name in (*(status["dataset"] for status in statuses), *(sky["sky"] for sky in skies))}
+    shown = {sky["sky"]: [] for sky in skies}
     for figure in figures:
-        name = Path(figure).stem
-        link = Path(os.path.relpath(figure, folder)).as_posix()
-        shown[Path(figure).parent.parent.name].append({"name": name.replace("_", " "), "link": link})
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["state_text"] = lambda status: state_text(status["state"], status["period"])
-    environment.filters["setting_text"] = _setting_text
-    environment.filters["number"] = _number
-    template = environment.from_string(resources.files("skymask").joinpath("report.html").read_text(encoding="utf-8"))
+        shown[Path(figure).parent.parent.name].append(_figure(figure, path))
+    _write("overview.html", path, statuses=statuses, skies=skies, figures=shown)
+
+
+def render_page(status, figures, path, *, viewer=None, regions=(), convergence=(), origin=()):
+    """Write the page of one dataset.
+
+    Parameters
+    ----------
+    status : dict
+        Content of the status file.
+    figures : list of str
+        Paths of its figures; they are linked relative to the page.
+    path : str
+        Where.
+    viewer : dict, optional
+        What the map viewer shows, of `skymask.viewer`; none if the dataset failed.
+    regions : list of dict
+        Of `skymask.region_catalogue.read_catalogue`.
+    convergence : list of dict
+        Of `skymask.products.read_convergence_table`.
+    origin : list of (str, str)
+        What header cards say of the input files, and their values.
+    """
+    _write(
+        "dataset.html",
+        path,
+        status=status,
+        figures=[_figure(figure, path) for figure in figures],
+        viewer=viewer,
+        regions=regions,
+        convergence=convergence,
+        origin=origin,
+    )
+
+
+def _write(template, path, **content):
+    """Fill a template and write the page in one piece."""
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_source))
+    environment.filters |= {
+        "state_text": lambda status: state_text(status["state"], status["period"]),
+        "setting_text": _setting_text,
+        "number": _number,
+        "sort_key": _sort_key,
+    }
+    page = environment.get_template(template).render(version=__version__, **content)
     with written_whole(path) as temporary:
-        page = template.render(statuses=statuses, skies=skies, figures=shown, version=__version__)
         temporary.write_text(page, encoding="utf-8")
+
+
+def _source(name):
+    """The text of a file in the folder of the pages."""
+    return resources.files("skymask").joinpath("pages", name).read_text(encoding="utf-8")
+
+
+def _figure(figure, path):
+    """Name and link of a figure on a page."""
+    link = Path(os.path.relpath(figure, Path(path).parent)).as_posix()
+    return {"name": Path(figure).stem.replace("_", " "), "link": link}
 
 
 def _number(value, form, error=None):
@@ -48,6 +96,11 @@ def _number(value, form, error=None):
     text = value if isinstance(value, str) else form % value
     error_text = form.replace("+", "") % (error or 0.0)
     return f"{text} ± {error_text}" if float(error_text) else text
+
+
+def _sort_key(value):
+    """A number as a table is sorted by it; nothing where there is none, which comes last."""
+    return "" if value is None else {"inf": "1e999", "-inf": "-1e999"}.get(value, value)
 
 
 def _setting_text(value):

@@ -16,6 +16,7 @@ SUMMARY_COLUMNS = (
     "covered",
     "excluded",
     "excluded_fraction",
+    "regions",
     "starved",
     "unexcluded_above_threshold",
     "effective_threshold",

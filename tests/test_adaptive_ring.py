@@ -375,7 +375,8 @@ def test_only_an_adaptive_ring_has_a_map_and_a_figure_of_its_radius(run):
     for name in ("ring_radius.fits", "plots/ring_radius.png"):
         assert (run / "results/adaptive" / name).is_file()
         assert not (run / "results/fixed" / name).exists()
-    assert "adaptive/plots/ring_radius.png" in (run / "results/report.html").read_text()
+    assert "plots/ring_radius.png" in (run / "results/adaptive/report.html").read_text()
+    assert "plots/ring_radius.png" not in (run / "results/fixed/report.html").read_text()
 
 
 def test_map_of_radii_does_not_outlive_its_ring(run, tmp_path):

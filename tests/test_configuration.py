@@ -515,7 +515,11 @@ def test_defaults_of_a_simulation_are_filled_in():
 
 
 def test_defaults_of_the_figures_are_filled_in():
-    assert configuration.plot_settings({"plots": {"dpi": 90}}, SCHEMA) == {"dpi": 90, "significance_limits": [-5, 15]}
+    assert configuration.plot_settings({"plots": {"dpi": 90}}, SCHEMA) == {
+        "dpi": 90,
+        "paper_dpi": 300,
+        "significance_limits": [-5, 15],
+    }
 
 
 def test_setting_of_a_dataset_overrides_that_of_all():
@@ -830,7 +834,7 @@ def test_the_order_of_keys_in_a_file_does_not_matter():
     assert repr(one) == repr(other)
 
 
-@pytest.mark.parametrize("name", ["report.html", "Summary.csv"])
+@pytest.mark.parametrize("name", ["report.html", "Summary.csv", "figures"])
 def test_a_name_of_the_results_own_files_is_refused(name):
     with pytest.raises(ConfigurationError, match="the name is taken by a file of the results"):
         settings_of(datasets={name: {"simulate": SIMULATION}})

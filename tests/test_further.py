@@ -166,7 +166,7 @@ def test_another_kernel_reruns_nothing_of_the_loop(run):
     (run / "changed.yaml").write_text(yaml.safe_dump(config))
     output = snakemake("--dry-run", "--quiet", "host", "--configfile", "changed.yaml", folder=run).stdout
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, flags=re.MULTILINE))
-    recorded = {"record_status", "summarize_datasets", "render_report", "all"}
+    recorded = {"record_status", "summarize_datasets", "render_page", "render_report", "all"}
     assert set(jobs) - {"total"} == {"compute_further_significance"} | recorded
     assert jobs["compute_further_significance"] == "1"
 

@@ -1,8 +1,8 @@
-"""The overview page: what files and headers say cannot become part of it, and it needs nothing but its figures."""
+"""The pages of the report: what files and headers say cannot become part of them, and figures are linked."""
 
 import pytest
 
-from skymask.report import render_report
+from skymask.report import render_page, render_report
 
 STATUS = {
     "dataset": "field",
@@ -11,16 +11,8 @@ STATUS = {
     "iteration": 0,
     "reason": "<script>alert(1)</script> is not a FITS file",
     "warnings": ["a <b>bold</b> warning"],
-    "analysis": {"counts": "<i>.fits"},
+    "analysis": {"counts": "<i>.fits", "threshold_in_widths": False},
 }
-
-
-def test_names_and_reasons_are_escaped(tmp_path):
-    render_report([STATUS], [], tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text()
-    assert "<script>" not in page
-    assert "<b>" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; is not a FITS file" in page
 
 
 SUCCESS = STATUS | {
@@ -33,6 +25,8 @@ SUCCESS = STATUS | {
     "unexcluded_above_threshold": 0,
     "highest_significance": "inf",
     "highest_longitude": None,
+    "regions": 1,
+    "axes": ["RA", "DEC"],
     "off_source_mean": None,
     "off_source_mean_error": None,
     "off_source_width": None,
@@ -53,32 +47,76 @@ SUCCESS = STATUS | {
 }
 
 
-def page_of(folder, status, figures=()):
-    render_report([status], list(figures), folder / "report.html")
+#: What the viewer would show, with a name that ends a script, were it not escaped.
+VIEWER = {"layers": [{"name": "</script><script>alert(1)</script>", "step": 1.0}], "masks": []}
+
+
+def overview_of(folder, status):
+    render_report([status], [], folder / "report.html")
     return (folder / "report.html").read_text()
 
 
+def page_of(folder, status, figures=()):
+    render_page(status, list(figures), folder / "page.html", viewer=VIEWER, origin=[("FILCNTS", "<i>.fits")])
+    return (folder / "page.html").read_text()
+
+
+@pytest.mark.parametrize("status", [STATUS, SUCCESS], ids=["failed", "converged"])
+@pytest.mark.parametrize("render", [overview_of, page_of])
+def test_names_warnings_and_files_are_escaped(render, status, tmp_path):
+    page = render(tmp_path, status | {"dataset": "<i>"})
+    for word in ("<script>alert", "<b>", "<i>"):
+        assert word not in page
+    assert "&lt;i&gt;" in page
+    assert "a &lt;b&gt;bold&lt;/b&gt; warning" in page
+
+
+@pytest.mark.parametrize("render", [overview_of, page_of])
+def test_the_reason_of_a_failure_is_said(render, tmp_path):
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; is not a FITS file" in render(tmp_path, STATUS)
+
+
 def test_figures_are_linked_relative_to_the_page(tmp_path):
-    page = page_of(tmp_path, SUCCESS, [str(tmp_path / "field" / "plots" / "mask_growth.png")])
-    assert 'src="field/plots/mask_growth.png"' in page
+    page = page_of(tmp_path, SUCCESS, [str(tmp_path / "plots" / "mask_growth.png")])
+    assert 'src="plots/mask_growth.png"' in page
     assert str(tmp_path) not in page
+
+
+def test_settings_and_files_stand_in_the_page(tmp_path):
+    page = page_of(tmp_path, SUCCESS)
+    assert "<dt>counts</dt><dd>&lt;i&gt;.fits</dd>" in page
+    assert "<dt>FILCNTS</dt><dd>&lt;i&gt;.fits</dd>" in page
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "<td>inf</td>"),
-        ({"highest_significance": None}, "<td>undefined</td>"),
-        ({"off_source_mean": -0.01234, "off_source_mean_error": 0.0081}, "<td>-0.012 ± 0.008</td>"),
-        ({"off_source_width": 1.0449}, "<td>1.045</td>"),
-        ({"post_trial_significance": 5.678, "post_trial_significance_error": 0.0312}, "<td>5.68 ± 0.03</td>"),
-        ({"post_trial_significance": 44.7147, "post_trial_significance_error": 0.0032}, "<td>44.71</td>"),
+        ({}, ">inf</td>"),
+        ({"highest_significance": None}, ">undefined</td>"),
+        ({"off_source_mean": -0.01234, "off_source_mean_error": 0.0081}, ">-0.012 ± 0.008</td>"),
+        ({"off_source_width": 1.0449}, ">1.045</td>"),
+        ({"post_trial_significance": 5.678, "post_trial_significance_error": 0.0312}, ">5.68 ± 0.03</td>"),
+        ({"post_trial_significance": 44.7147, "post_trial_significance_error": 0.0032}, ">44.71</td>"),
+        ({"verdict": "warn"}, '<span class="badge warn">warn</span>'),
+        ({"regions": 31}, ">31</td>"),
+    ],
+)
+def test_numbers_stand_in_the_table_with_their_errors(changes, words, tmp_path):
+    assert words in overview_of(tmp_path, SUCCESS | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
         ({"trials": 14012.3, "trials_error": 1401.2, "null_simulations": 100}, "14012 ± 1401, from 100 simulations"),
         ({}, "between 3 source kernels and 10 pixels"),
         ({"clipped_mean": -0.0612, "clipped_width": 0.9333}, "-0.0612 and 0.9333"),
         ({}, "-0.0552 and 0.9415"),
-        ({"verdict": "warn"}, '<span class="badge warn">warn</span>'),
     ],
 )
-def test_numbers_stand_in_the_page_with_their_errors(changes, words, tmp_path):
+def test_numbers_stand_in_the_page_of_their_dataset(changes, words, tmp_path):
     assert words in page_of(tmp_path, SUCCESS | changes)
+
+
+def test_a_page_made_twice_is_the_same(tmp_path):
+    assert page_of(tmp_path, SUCCESS) == page_of(tmp_path, SUCCESS)

@@ -289,11 +289,14 @@ def test_status_has_errors_trials_and_a_verdict(run):
 
 
 def test_report_links_to_files_that_exist_and_to_no_network(run):
-    page = (run / "results/report.html").read_text()
-    links = re.findall(r'(?:href|src)="([^"#]+)"', page)
-    assert len(links) > 20
-    assert [link for link in links if not (run / "results" / link).is_file()] == []
-    assert "http" not in page
+    pages = list((run / "results").rglob("report.html"))
+    assert len(pages) == 1 + len(list((run / "results").glob("*/status.json")))
+    for path in pages:
+        page = path.read_text()
+        links = re.findall(r'(?:href|src)="([^"#]+)"', page)
+        assert len(links) >= 4
+        assert [link for link in links if not (path.parent / link).is_file()] == []
+        assert "http" not in page
 
 
 def test_snakemakes_own_report_carries_the_figures(run):
@@ -337,23 +340,23 @@ def test_a_new_dilation_radius_does_not_rerun_the_initial_background(run):
 
 def test_a_plot_setting_reruns_plots_only(run):
     rules = rules_to_rerun(run, plots={"dpi": 90})
-    assert rules == {"plot_maps", "plot_convergence", "plot_truth", "render_report", "all"}
+    assert rules == {"plot_maps", "plot_convergence", "plot_truth", "render_page", "render_report", "all"}
 
 
 def test_a_new_confidence_level_reruns_the_limits_and_the_record_of_it_only(run):
     rules = rules_to_rerun(run, limits={"confidence_level": 0.99})
-    assert rules == {"compute_limits", "record_status", "summarize_datasets", "render_report", "all"}
+    assert rules == {"compute_limits", "record_status", "summarize_datasets", "render_page", "render_report", "all"}
 
 
 def test_new_simulations_rerun_what_shows_them_only(run):
     rules = rules_to_rerun(run, null_simulations={"seed": 4})
-    shown = {"plot_convergence", "record_status", "summarize_datasets", "render_report", "all"}
+    shown = {"plot_convergence", "record_status", "summarize_datasets", "render_page", "render_report", "all"}
     assert rules == {"simulate_null"} | shown
 
 
 def test_a_new_quality_threshold_reruns_the_verdict_only(run):
     rules = rules_to_rerun(run, quality={"off_source_mean": 0.001})
-    assert rules == {"record_status", "summarize_datasets", "render_report", "all"}
+    assert rules == {"record_status", "summarize_datasets", "render_page", "render_report", "all"}
 
 
 def test_a_threshold_that_is_not_met_is_a_warning_and_no_simulations_are_no_errors(run, tmp_path):
@@ -371,7 +374,7 @@ def test_a_threshold_that_is_not_met_is_a_warning_and_no_simulations_are_no_erro
     assert "are far from 0 and 1" in figures["warnings"][0]
     assert figures["off_source_mean_error"] is None
     assert figures["post_trial_significance_min"] < figures["post_trial_significance_max"]
-    page = (tmp_path / "results/report.html").read_text()
+    page = (tmp_path / "results/field/report.html").read_text()
     assert '<span class="badge warn">warn</span>' in page
     assert "Trials not simulated" in page
 

@@ -42,7 +42,14 @@ PRODUCTS = (
     "convergence.csv",
     "quality.json",
     "null.json",
+    "plots/thumbnail.png",
 )
+
+#: Kinds of figures for a paper that show maps.
+OF_MAPS = ("maps", "mask_evolution")
+
+#: Maps that the page of a dataset shows.
+SHOWN = ("counts", "background", "significance", "excess", "coverage")
 
 #: Files of counts that the workflow makes, by the key of a dataset that says how.
 MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits", "healpix": "field_counts.fits"}
@@ -107,6 +114,7 @@ try:
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)
     PLOTS = configuration.plot_settings(config, SCHEMA)
+    PAPER_FIGURES = configuration.figure_settings(config, SCHEMA, SETTINGS)
     SHARD = config.get("shard")
     LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
     GROUPS = configuration.shard(configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS), SHARD)
@@ -499,6 +507,7 @@ def status_files(wildcards):
     if succeeded(wildcards.dataset):
         files["quality"] = f"<results>/{wildcards.dataset}/quality.json"
         files["null"] = f"<results>/{wildcards.dataset}/null.json"
+        files["catalogue"] = f"<results>/{wildcards.dataset}/regions.ecsv"
     return files
 
 
@@ -538,23 +547,59 @@ def stale_products(wildcards):
     return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in everything if name not in wanted]
 
 
-def figures_of(dataset):
-    """Return an input function for the figures of one dataset, none if it failed.
+def page_files(wildcards):
+    """Return what the page of a dataset shows besides its status; nothing if it failed."""
+    dataset = wildcards.dataset
+    if not succeeded(dataset):
+        return {}
+    folder = f"<results>/{dataset}"
+    maps = (*SHOWN, "ring_radius") if dataset in ADAPTIVE else SHOWN
+    figures = [name for name in products_of(dataset) if name.endswith(".png") and name != "plots/thumbnail.png"]
+    return {
+        **{name: f"{folder}/{name}.fits" for name in maps},
+        "masks": [*every_mask(wildcards), f"{folder}/exclusion_mask.fits"],
+        "convergence": f"{folder}/convergence.csv",
+        "catalogue": f"{folder}/regions.ecsv",
+        "figures": [f"{folder}/{name}" for name in figures],
+    }
 
-    One function per dataset: none of them waits for a dataset that is still in its loop, or has crashed there.
-    """
 
-    def figures(wildcards):
-        return [f"<results>/{dataset}/{name}" for name in products_of(dataset) if name.endswith(".png")]
+def paper_figure_files(wildcards):
+    """Return what a figure for a paper is drawn from, besides the dataset's status; nothing if the dataset failed."""
+    entry = PAPER_FIGURES[wildcards.figure]
+    dataset = entry["dataset"]
+    if not succeeded(dataset):
+        return {}
+    if entry["kind"] == "convergence":
+        return {"convergence": f"<results>/{dataset}/convergence.csv"}
+    layers = entry["layers"] if entry["kind"] == "maps" else []
+    files = {name: f"<results>/{dataset}/{name}.fits" for name in (*layers, "significance", "exclusion_mask")}
+    if entry["kind"] == "mask_evolution":
+        iterations = range(outcome(dataset)["iteration"] + 1)
+        files["masks"] = [f"<results>/{dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
+    return files
 
-    return figures
+
+def figure_entry(wildcards):
+    """Return the settings of a figure for a paper."""
+    return PAPER_FIGURES[wildcards.figure]
+
+
+def status_of_figure(wildcards):
+    """Return the status of the dataset that a figure for a paper shows."""
+    return f"<results>/{PAPER_FIGURES[wildcards.figure]['dataset']}/status.json"
+
+
+def source_kernel_of_figure(wildcards):
+    """Return the source kernel of the dataset that a figure for a paper shows."""
+    return SETTINGS[PAPER_FIGURES[wildcards.figure]["dataset"]]["source_kernel"]
 
 
 def results_of(dataset):
     """Return an input function for everything that a dataset's analysis is to leave behind."""
 
     def results(wildcards):
-        return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json")]
+        return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json", "report.html")]
 
     return results
 

@@ -1,6 +1,7 @@
-"""The report: figures of every dataset that has products, and one page over all of them.
+"""The report: figures of every dataset that has products, a page for every dataset, and one over all of them.
 
-Needs: products, statuses and the summary. Makes: the figures in the plots folder of every dataset, and report.html.
+Needs: products, statuses and the summary. Makes: the figures in the plots folder of every dataset, its report.html, and
+the report.html of all.
 """
 
 
@@ -13,6 +14,7 @@ rule plot_maps:
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
     output:
         **figure_outputs("counts", "background", "significance", "excess"),
+        thumbnail="<results>/{dataset}/plots/thumbnail.png",
     log:
         "<logs>/{dataset}/plot_maps.log",
     benchmark:
@@ -148,9 +150,34 @@ rule plot_sky:
         "../../scripts/plot_sky.py"
 
 
+rule render_page:
+    input:
+        unpack(page_files),
+        status="<results>/{dataset}/status.json",
+    output:
+        page="<results>/{dataset}/report.html",
+    log:
+        "<logs>/{dataset}/render_page.log",
+    benchmark:
+        "<benchmarks>/{dataset}/render_page.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("render_page"),
+        runtime=runtime("render_page"),
+    params:
+        plots=PLOTS,
+        library=LIBRARY,
+    message:
+        "Render the page of {wildcards.dataset}"
+    script:
+        "../../scripts/render_page.py"
+
+
 rule render_report:
     input:
-        *map(figures_of, SETTINGS),
+        pages=expand("<results>/{dataset}/report.html", dataset=SETTINGS),
         sky_figures=expand("<results>/{sky}/plots/sky.png", sky=SKIES),
         skies=expand("<results>/{sky}/status.json", sky=SKIES),
         summary="<results>/summary.csv",

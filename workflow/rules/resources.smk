@@ -55,6 +55,9 @@ NEEDS = {
     "simulate_null": Need(300, seconds=3),
     "plot_maps": Need(350, seconds=15),
     "plot_convergence": Need(240, mask_bytes=3, seconds=10),
+    "draw_maps": Need(450, mask_bytes=3, seconds=30),
+    "draw_curves": Need(100, seconds=10),
+    "render_page": Need(200, mask_bytes=3, seconds=15),
     "plot_ring_radius": Need(250, seconds=10),
     "plot_truth": Need(250, seconds=10),
 }
@@ -99,6 +102,8 @@ def voxels_of_run(dataset):
 
 def pixels_of_job(script, wildcards):
     """Return the number of pixels that a job works on."""
+    if "figure" in wildcards.keys():
+        return pixels(PAPER_FIGURES[wildcards.figure]["dataset"])
     if script not in OF_SKIES:
         return pixels(wildcards.dataset)
     fields = SKIES[wildcards.sky] if "sky" in wildcards.keys() else [wildcards.dataset]
@@ -110,7 +115,7 @@ def memory(script):
     need = NEEDS.get(script, Need())
 
     def megabytes(wildcards, input, attempt):
-        masks = len(input.masks) if need.mask_bytes else 0
+        masks = len(input.get("masks", ())) if need.mask_bytes else 0
         of_pixel = need.pixel_bytes + need.mask_bytes * masks
         if need.kernel_bytes:
             of_pixel += need.kernel_bytes * len(SETTINGS[wildcards.dataset]["mask_source_kernels"])

@@ -1,0 +1,51 @@
+"""Draw a figure for a paper that shows maps, and write the maps behind it."""
+
+import numpy as np
+
+from skymask import maps, paper_figures
+from skymask.jobs import job, read_json
+from skymask.products import inherited_cards
+
+
+def draw_maps(*, name, settings, status, inputs, masks, source_kernel, plots, output):
+    paper_figures.refuse_failed(name, read_json(status))
+    read = {key: maps.read_product(path)[key] for key, path in inputs.items()}
+    whole = {key: sky_map.data for key, sky_map in read.items()}
+    whole["exclusion_mask"] = whole["exclusion_mask"] == 1
+    header = read["significance"].header
+    cards = [card for card in inherited_cards(header) if card[0] != "BUNIT"]
+    masks = [maps.read_product(path)["exclusion_mask"].data == 1 for path in masks]
+    whole |= {str(number): mask for number, mask in enumerate(masks)}
+    images, header = paper_figures.cut(whole, header, settings["cut"])
+    if settings["kind"] == "mask_evolution":
+        masks = [images[str(number)] for number in range(len(masks))]
+        figure = paper_figures.mask_evolution(masks, images["exclusion_mask"], header, settings)
+        first = np.full(masks[0].shape, np.nan)
+        for number in reversed(range(len(masks))):
+            first[~masks[number]] = number
+        shown = {"first_excluded": first}
+    else:
+        figure = paper_figures.map_panels(
+            images,
+            header,
+            settings,
+            source_kernel=source_kernel,
+            significance_limits=plots["significance_limits"],
+        )
+        shown = {key: images[key] for key in dict.fromkeys([*settings["layers"], "significance"])}
+    maps.write(output["data"], shown | {"exclusion_mask": images["exclusion_mask"]}, sky=header, cards=cards)
+    paper_figures.save(figure, output, plots["paper_dpi"])
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        draw_maps(
+            name=snakemake.wildcards.figure,
+            settings=snakemake.params.settings,
+            status=snakemake.input.status,
+            inputs={key: path for key, path in snakemake.input.items() if key in maps.MAPS},
+            masks=snakemake.input.get("masks", []),
+            source_kernel=snakemake.params.source_kernel,
+            plots=snakemake.params.plots,
+            output=dict(snakemake.output.items()),
+        )

@@ -1,0 +1,78 @@
+"""Figures for a paper, as the key `figures` describes them: `snakemake figures`.
+
+Needs: products and statuses. Makes: the folder `figures`, with a PDF, a PNG and the data of every figure. Nothing of it
+belongs to the rule `all`.
+"""
+
+
+rule figures:
+    input:
+        [
+            f"<results>/figures/{figure}.{kind}"
+            for figure, entry in PAPER_FIGURES.items()
+            for kind in ("pdf", "png", "fits" if entry["kind"] in OF_MAPS else "ecsv")
+        ],
+    localrule: True
+    message:
+        "Figures for a paper: " + (", ".join(PAPER_FIGURES) or "none, as the key figures describes none")
+
+
+rule draw_maps:
+    input:
+        unpack(paper_figure_files),
+        status=status_of_figure,
+    output:
+        pdf="<results>/figures/{figure}.pdf",
+        png="<results>/figures/{figure}.png",
+        data="<results>/figures/{figure}.fits",
+    log:
+        "<logs>/figures/{figure}.log",
+    benchmark:
+        "<benchmarks>/figures/{figure}.tsv"
+    wildcard_constraints:
+        figure=one_of(name for name, entry in PAPER_FIGURES.items() if entry["kind"] in OF_MAPS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("draw_maps"),
+        runtime=runtime("draw_maps"),
+    params:
+        settings=figure_entry,
+        source_kernel=source_kernel_of_figure,
+        plots=PLOTS,
+        library=LIBRARY,
+    message:
+        "Draw the figure {wildcards.figure}"
+    script:
+        "../../scripts/draw_maps.py"
+
+
+rule draw_curves:
+    input:
+        unpack(paper_figure_files),
+        status=status_of_figure,
+    output:
+        pdf="<results>/figures/{figure}.pdf",
+        png="<results>/figures/{figure}.png",
+        data="<results>/figures/{figure}.ecsv",
+    log:
+        "<logs>/figures/{figure}.log",
+    benchmark:
+        "<benchmarks>/figures/{figure}.tsv"
+    wildcard_constraints:
+        figure=one_of(name for name, entry in PAPER_FIGURES.items() if entry["kind"] not in OF_MAPS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory("draw_curves"),
+        runtime=runtime("draw_curves"),
+    params:
+        settings=figure_entry,
+        plots=PLOTS,
+        library=LIBRARY,
+    message:
+        "Draw the figure {wildcards.figure}"
+    script:
+        "../../scripts/draw_curves.py"
