@@ -22,6 +22,17 @@ KERNELS = {
     "dilation_radius": "0.15 deg",
 }
 
+#: A workflow that uses this one as a module.
+MODULE = """
+configfile: "config.yaml"
+
+module skymask:
+    snakefile: {snakefile!r}
+    config: config
+
+use rule * from skymask as {names}
+"""
+
 
 def sky_header(shape=(60, 60), pixel_size=0.05, ctype=("RA---TAN", "DEC--TAN"), center=(83.6, 22.0)):
     """Return the header of a map with its centre as the reference point."""

@@ -18,6 +18,10 @@ import pytest
 from astropy.io import fits
 from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
 
+from skymask import configuration
+from skymask.datasets import inspect
+from skymask.errors import MapError
+
 RING = KERNELS["background_kernel"]
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile")]
 
@@ -76,7 +80,7 @@ BAD = {
     "no-image": ({"counts": "no-image.fits"}, "no-image.fits holds no image"),
     "several": ({"counts": "several.fits"}, r"several.fits holds several images \(PRIMARY, SECOND\): name one"),
     "misnamed": ({"counts": "several.fits[THIRD]"}, "several.fits holds no image THIRD, only PRIMARY, SECOND"),
-    "cube": ({"counts": "cube.fits"}, r"cube.fits: .* 3 dimensions .* expected 2"),
+    "cube": ({"counts": "cube.fits"}, "cube.fits: the image PRIMARY has 3 planes, and no table EBOUNDS"),
     "no-wcs": ({"counts": "no-wcs.fits"}, "no-wcs.fits has no sky coordinates"),
     "other-shape": (
         {"counts": "good.fits", "acceptance": "small.fits"},
@@ -129,10 +133,26 @@ ODD = {
 }
 
 
+#: Of these, datasets that are run: one for every way in which a file or a kernel comes into the configuration.
+RUN = (
+    "not-fits",
+    "misnamed",
+    "other-shape",
+    "all-excluded",
+    "half-coverage",
+    "infinite",
+    "nan",
+    "broken-regions",
+    "broken-table",
+    "starved",
+    "even",
+)
+
+
 @pytest.fixture(scope="module")
 def mixed_run(maps_folder):
-    """A run of all bad datasets and a good one, whose map is empty."""
-    datasets = {name: entry for name, (entry, _) in BAD.items()} | {"zero": {"counts": "zero.fits"}}
+    """A run of bad datasets and a good one, whose map is empty."""
+    datasets = {name: BAD[name][0] for name in RUN} | {"zero": {"counts": "zero.fits"}}
     write_config(maps_folder / "config.yaml", datasets=datasets)
     process = snakemake(folder=maps_folder)
     return maps_folder, process
@@ -148,10 +168,34 @@ def test_bad_content_fails_the_run_and_its_dataset_alone(mixed_run):
     assert process.returncode != 0
     states = {name: row["state"] for name, row in summary(folder).items()}
     assert states.pop("zero") == "converged"
-    assert states == dict.fromkeys(BAD, "failed")
+    assert states == dict.fromkeys(RUN, "failed")
 
 
 @pytest.mark.parametrize("name", BAD)
+def test_bad_content_is_a_reason_of_one_line(maps_folder, monkeypatch, name):
+    monkeypatch.chdir(maps_folder)
+    dataset, reason = BAD[name]
+    settings = configuration.dataset_settings(KERNELS | {"datasets": {name: dataset}}, configuration.load_schema())
+    kernels, selection = (
+        {key: settings[name][key] for key in keys}
+        for keys in (
+            (
+                "source_kernel",
+                "mask_source_kernels",
+                "background_kernel",
+                "statistic",
+                "dilation_radius",
+                "energy_kernels",
+            ),
+            ("exclusion_regions", "min_acceptance_fraction"),
+        )
+    )
+    with pytest.raises(MapError, match=reason) as error:
+        inspect(configuration.data_names(settings[name]), {}, selection, kernels)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_bad_content_is_explained_in_one_line(mixed_run, name):
     folder, process = mixed_run
     reason = summary(folder)[name]["reason"]
@@ -163,7 +207,7 @@ def test_bad_content_is_explained_in_one_line(mixed_run, name):
 def test_failed_datasets_have_no_products_and_no_traceback(mixed_run):
     folder, process = mixed_run
     assert "Traceback" not in process.stdout
-    for name in BAD:
+    for name in RUN:
         assert not list((folder / "results" / name).glob("*.fits"))
         assert json.loads((folder / f"results/{name}/status.json").read_text())["state"] == "failed"
 
@@ -172,7 +216,7 @@ def test_failures_stand_in_the_report(mixed_run):
     folder, _ = mixed_run
     page = (folder / "results/report.html").read_text()
     assert "counts are infinite in 1 pixels" in page
-    assert page.count('class="badge failed"') == 2 * len(BAD)
+    assert page.count('class="badge failed"') == 2 * len(RUN)
 
 
 def test_an_empty_map_has_no_background_and_no_significance(mixed_run):
@@ -244,8 +288,8 @@ def test_a_wrong_configuration_stops_before_any_job(maps_folder, changes, lines)
     assert process.returncode != 0
     for line in lines:
         assert re.search(rf"^{line}", process.stdout, flags=re.MULTILINE), line
-    # One line per mistake, and nothing else.
-    assert len(process.stdout.splitlines()) == len(lines)
+    # One line per mistake, and nothing else but which profile is used.
+    assert len(process.stdout.splitlines()) == 1 + len(lines)
     assert "Traceback" not in process.stdout
     assert "File " not in process.stdout
 
