@@ -34,6 +34,11 @@ use rule * from skymask as {names}
 """
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that run workflows: those that do not take moments, and fill what is left of a worker."""
+    items.sort(key=lambda item: not hasattr(item.module, "snakemake"))
+
+
 def sky_header(shape=(60, 60), pixel_size=0.05, ctype=("RA---TAN", "DEC--TAN"), center=(83.6, 22.0)):
     """Return the header of a map with its centre as the reference point."""
     wcs = WCS(naxis=2)
