@@ -110,6 +110,28 @@ def gammapy():
     return pytest.importorskip("gammapy")
 
 
+#: What is asked of a run of `write_two_fields`.
+STATUSES = ("results/a/status.json", "results/b/status.json")
+
+
+def write_two_fields(folder):
+    """Write two maps and their configuration, and return the folder."""
+    for name, seed in (("a", 1), ("b", 2)):
+        write_map(folder / f"{name}.fits", field_with_source(seed))
+    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
+    write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """A run of two datasets that nothing disturbs; what disturbs it works on a copy."""
+    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
+    process = snakemake(*STATUSES, folder=folder)
+    assert process.returncode == 0, process.stdout
+    return folder
+
+
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """A copy of the repository's files, in which a test may run and write."""

@@ -16,7 +16,18 @@ import numpy as np
 import psutil
 import pytest
 from astropy.io import fits
-from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
+from conftest import (
+    KERNELS,
+    REPOSITORY,
+    STATUSES,
+    field_with_source,
+    products,
+    sky_header,
+    snakemake,
+    write_config,
+    write_map,
+    write_two_fields,
+)
 
 from skymask import configuration
 from skymask.datasets import inspect
@@ -312,30 +323,10 @@ def test_results_that_cannot_be_written_are_refused(tmp_path):
     assert "Traceback" not in process.stdout
 
 
-STATUSES = ("results/a/status.json", "results/b/status.json")
-
-
-def write_two_fields(folder):
-    """Write two maps and their configuration."""
-    for name, seed in (("a", 1), ("b", 2)):
-        write_map(folder / f"{name}.fits", field_with_source(seed))
-    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
-    write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2})
-    return folder
-
-
 @pytest.fixture
 def two_fields(tmp_path):
     """Two datasets to be run."""
     return write_two_fields(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A run of two datasets that nothing disturbs."""
-    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
-    assert snakemake(*STATUSES, folder=folder).returncode == 0
-    return folder
 
 
 @pytest.fixture

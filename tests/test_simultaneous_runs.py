@@ -6,29 +6,9 @@ import subprocess
 import sys
 import time
 
-import pytest
-from conftest import REPOSITORY, field_with_source, products, snakemake, write_config, write_map
+from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
-STATUSES = ("results/a/status.json", "results/b/status.json")
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(REPOSITORY / "Snakefile")]
-
-
-def write_two_fields(folder):
-    for seed, name in enumerate("ab"):
-        write_map(folder / f"{name}.fits", field_with_source(seed))
-    write_config(
-        folder / "config.yaml",
-        datasets={name: {"counts": f"{name}.fits"} for name in "ab"},
-        null_simulations={"number": 2},
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
-    assert snakemake(*STATUSES, folder=folder).returncode == 0
-    return folder
 
 
 def everything(folder):
