@@ -22,6 +22,22 @@ KERNELS = {
     "dilation_radius": "0.15 deg",
 }
 
+#: A workflow that uses this one as a module.
+MODULE = """
+configfile: "config.yaml"
+
+module skymask:
+    snakefile: {snakefile!r}
+    config: config
+
+use rule * from skymask as {names}
+"""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that run workflows: those that do not take moments, and fill what is left of a worker."""
+    items.sort(key=lambda item: not hasattr(item.module, "snakemake"))
+
 
 def sky_header(shape=(60, 60), pixel_size=0.05, ctype=("RA---TAN", "DEC--TAN"), center=(83.6, 22.0)):
     """Return the header of a map with its centre as the reference point."""
@@ -92,6 +108,28 @@ def gammapy():
 
         return gammapy
     return pytest.importorskip("gammapy")
+
+
+#: What is asked of a run of `write_two_fields`.
+STATUSES = ("results/a/status.json", "results/b/status.json")
+
+
+def write_two_fields(folder):
+    """Write two maps and their configuration, and return the folder."""
+    for name, seed in (("a", 1), ("b", 2)):
+        write_map(folder / f"{name}.fits", field_with_source(seed))
+    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
+    write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """A run of two datasets that nothing disturbs; what disturbs it works on a copy."""
+    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
+    process = snakemake(*STATUSES, folder=folder)
+    assert process.returncode == 0, process.stdout
+    return folder
 
 
 @pytest.fixture(scope="session")

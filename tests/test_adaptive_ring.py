@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-import yaml
 from astropy.io import fits
 from conftest import KERNELS, snakemake, write_config
 from hypothesis import given, settings
@@ -317,27 +316,18 @@ SIMULATION = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run of a field with an adaptive ring, and of the same with a fixed one and a systematic error."""
+    """A finished run of a field with an adaptive ring."""
     folder = tmp_path_factory.mktemp("a run")
-    datasets = {
-        "adaptive": {"simulate": SIMULATION, "background_kernel": RING},
-        "fixed": {"simulate": SIMULATION, "background_systematic": 0.1},
-    }
-    write_config(folder / "config.yaml", datasets=datasets)
+    datasets = {"adaptive": {"simulate": SIMULATION, "background_kernel": RING}}
+    write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2})
     process = snakemake(folder=folder)
     assert process.returncode == 0, process.stdout
     return folder
 
 
-@pytest.mark.parametrize(
-    ("dataset", "ring_kernel", "options"),
-    [
-        ("adaptive", RING | {"excluded_fraction_max": 0.5, "keep": "width"}, {}),
-        ("fixed", KERNELS["background_kernel"], {"background_systematic": 0.1}),
-    ],
-)
-def test_workflow_and_iterate_agree_bit_for_bit(run, dataset, ring_kernel, options):
-    simulation = maps.read_product(run / f"results/{dataset}/simulation.fits")
+def test_workflow_and_iterate_agree_bit_for_bit(run):
+    simulation = maps.read_product(run / "results/adaptive/simulation.fits")
+    ring_kernel = RING | {"excluded_fraction_max": 0.5, "keep": "width"}
     size = (0.05, 0.05)
     source_kernel = KERNELS["source_kernel"]
     result = iterate(
@@ -348,12 +338,11 @@ def test_workflow_and_iterate_agree_bit_for_bit(run, dataset, ring_kernel, optio
             size, source_kernel=source_kernel, background_kernel=ring_kernel, statistic="wstat"
         ),
         dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], size),
-        **options,
     )
     for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
-        written = maps.read_product(run / f"results/{dataset}/{name}.fits")[name].data
+        written = maps.read_product(run / f"results/adaptive/{name}.fits")[name].data
         np.testing.assert_array_equal(written, image, err_msg=name)
-    status = json.loads((run / f"results/{dataset}/status.json").read_text())
+    status = json.loads((run / "results/adaptive/status.json").read_text())
     assert status["iteration"] == result.iterations > 1
 
 
@@ -371,19 +360,8 @@ def test_map_of_radii_says_what_it_is(run):
     np.testing.assert_allclose(radii[0], 0.5, rtol=EXACT)
 
 
-def test_only_an_adaptive_ring_has_a_map_and_a_figure_of_its_radius(run):
+def test_an_adaptive_ring_has_a_map_and_a_figure_of_its_radius(run):
+    # That others have none: see test_workflow.py.
     for name in ("ring_radius.fits", "plots/ring_radius.png"):
         assert (run / "results/adaptive" / name).is_file()
-        assert not (run / "results/fixed" / name).exists()
     assert "plots/ring_radius.png" in (run / "results/adaptive/report.html").read_text()
-    assert "plots/ring_radius.png" not in (run / "results/fixed/report.html").read_text()
-
-
-def test_map_of_radii_does_not_outlive_its_ring(run, tmp_path):
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    (tmp_path / "results/fixed").mkdir(parents=True)
-    (tmp_path / "results/fixed/ring_radius.fits").touch()
-    write_config(tmp_path / "config.yaml", datasets={"fixed": config["datasets"]["fixed"]})
-    process = snakemake("results/fixed/status.json", folder=tmp_path)
-    assert process.returncode == 0, process.stdout
-    assert not (tmp_path / "results/fixed/ring_radius.fits").exists()

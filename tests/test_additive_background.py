@@ -260,9 +260,22 @@ def run(tmp_path_factory):
     for name, image in zip(("counts", "additive", "acceptance"), field(), strict=True):
         write_map(folder / f"{name}.fits", image)
     files = {"counts": "counts.fits", "acceptance": "acceptance.fits", "additive_background": "additive.fits"}
-    datasets = {"field": files, "known": {**files, "statistic": "cash"}}
+    negative = field()[1]
+    negative[3, 4] = -1
+    write_map(folder / "negative.fits", negative)
+    datasets = {
+        "field": files,
+        "known": {**files, "statistic": "cash", "null_simulations": {"number": 2}},
+        "bad": {"counts": "counts.fits", "additive_background": "negative.fits"},
+    }
     write_config(folder / "config.yaml", datasets=datasets, further_source_kernels=FURTHER)
-    process = snakemake(folder=folder)
+    products = ("excess_upper_limit.fits", "regions.ecsv", "further/large/excess.fits")
+    process = snakemake(
+        *(f"results/{dataset}/status.json" for dataset in datasets),
+        *(f"results/{dataset}/{name}" for dataset in ("field", "known") for name in products),
+        "results/field/plots/counts.png",
+        folder=folder,
+    )
     assert process.returncode == 0, process.stdout
     return folder
 
@@ -319,15 +332,7 @@ def test_field_is_normal_off_its_source(run):
     assert abs(status["off_source_width"] - 1) < 4 * status["off_source_width_error"]
 
 
-def test_bad_map_ends_its_dataset_alone(run, tmp_path):
-    counts, additive, _ = field()
-    additive[3, 4] = -1
-    write_map(tmp_path / "counts.fits", counts)
-    write_map(tmp_path / "additive.fits", additive)
-    datasets = {"field": {"counts": "counts.fits", "additive_background": "additive.fits"}}
-    write_config(tmp_path / "config.yaml", datasets=datasets)
-    process = snakemake("results/field/status.json", folder=tmp_path)
-    assert process.returncode == 0, process.stdout
-    status = json.loads((tmp_path / "results/field/status.json").read_text())
+def test_bad_map_ends_its_dataset_alone(run):
+    status = json.loads((run / "results/bad/status.json").read_text())
     assert status["state"] == "failed"
     assert status["reason"].startswith("additive_background is negative in 1 pixels (first at x = 4, y = 3: -1)")

@@ -16,9 +16,25 @@ import numpy as np
 import psutil
 import pytest
 from astropy.io import fits
-from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
+from conftest import (
+    KERNELS,
+    REPOSITORY,
+    STATUSES,
+    field_with_source,
+    products,
+    sky_header,
+    snakemake,
+    write_config,
+    write_map,
+    write_two_fields,
+)
+
+from skymask import configuration
+from skymask.datasets import inspect
+from skymask.errors import MapError
 
 RING = KERNELS["background_kernel"]
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile")]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +91,7 @@ BAD = {
     "no-image": ({"counts": "no-image.fits"}, "no-image.fits holds no image"),
     "several": ({"counts": "several.fits"}, r"several.fits holds several images \(PRIMARY, SECOND\): name one"),
     "misnamed": ({"counts": "several.fits[THIRD]"}, "several.fits holds no image THIRD, only PRIMARY, SECOND"),
-    "cube": ({"counts": "cube.fits"}, r"cube.fits: .* 3 dimensions .* expected 2"),
+    "cube": ({"counts": "cube.fits"}, "cube.fits: the image PRIMARY has 3 planes, and no table EBOUNDS"),
     "no-wcs": ({"counts": "no-wcs.fits"}, "no-wcs.fits has no sky coordinates"),
     "other-shape": (
         {"counts": "good.fits", "acceptance": "small.fits"},
@@ -117,23 +133,37 @@ BAD = {
     "even": ({"counts": "good.fits", "source_kernel": {"shape": "array", "path": "even.fits"}}, "odd sides"),
 }
 
-#: Odd but right: none of these may be refused.
+#: Odd but right: a named image under a single pixel; a ring that overlaps the source kernel and reaches beyond the map.
 ODD = {
-    "named": {"counts": "several.fits[second]"},
-    "beyond-the-map": {"counts": "good.fits", "background_kernel": RING | {"width": "2.5 deg"}},
-    "single-pixel": {
-        "counts": "good.fits",
+    "small": {
+        "counts": "several.fits[second]",
         "source_kernel": {"shape": "disk", "radius": "0 px"},
         "dilation_radius": "0.01 deg",
     },
-    "overlap": {"counts": "good.fits", "background_kernel": RING | {"inner_radius": "0.05 deg"}},
+    "large": {"counts": "good.fits", "background_kernel": RING | {"inner_radius": "0.05 deg", "width": "2.85 deg"}},
 }
+
+
+#: Of these, datasets that are run: one for every way in which a file or a kernel comes into the configuration.
+RUN = (
+    "not-fits",
+    "misnamed",
+    "other-shape",
+    "all-excluded",
+    "half-coverage",
+    "infinite",
+    "nan",
+    "broken-regions",
+    "broken-table",
+    "starved",
+    "even",
+)
 
 
 @pytest.fixture(scope="module")
 def mixed_run(maps_folder):
-    """A run of all bad datasets and a good one, whose map is empty."""
-    datasets = {name: entry for name, (entry, _) in BAD.items()} | {"zero": {"counts": "zero.fits"}}
+    """A run of bad datasets and a good one, whose map is empty."""
+    datasets = {name: BAD[name][0] for name in RUN} | {"zero": {"counts": "zero.fits"}}
     write_config(maps_folder / "config.yaml", datasets=datasets)
     process = snakemake(folder=maps_folder)
     return maps_folder, process
@@ -149,10 +179,34 @@ def test_bad_content_fails_the_run_and_its_dataset_alone(mixed_run):
     assert process.returncode != 0
     states = {name: row["state"] for name, row in summary(folder).items()}
     assert states.pop("zero") == "converged"
-    assert states == dict.fromkeys(BAD, "failed")
+    assert states == dict.fromkeys(RUN, "failed")
 
 
 @pytest.mark.parametrize("name", BAD)
+def test_bad_content_is_a_reason_of_one_line(maps_folder, monkeypatch, name):
+    monkeypatch.chdir(maps_folder)
+    dataset, reason = BAD[name]
+    settings = configuration.dataset_settings(KERNELS | {"datasets": {name: dataset}}, configuration.load_schema())
+    kernels, selection = (
+        {key: settings[name][key] for key in keys}
+        for keys in (
+            (
+                "source_kernel",
+                "mask_source_kernels",
+                "background_kernel",
+                "statistic",
+                "dilation_radius",
+                "energy_kernels",
+            ),
+            ("exclusion_regions", "min_acceptance_fraction"),
+        )
+    )
+    with pytest.raises(MapError, match=reason) as error:
+        inspect(configuration.data_names(settings[name]), {}, selection, kernels)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", RUN)
 def test_bad_content_is_explained_in_one_line(mixed_run, name):
     folder, process = mixed_run
     reason = summary(folder)[name]["reason"]
@@ -164,7 +218,7 @@ def test_bad_content_is_explained_in_one_line(mixed_run, name):
 def test_failed_datasets_have_no_products_and_no_traceback(mixed_run):
     folder, process = mixed_run
     assert "Traceback" not in process.stdout
-    for name in BAD:
+    for name in RUN:
         assert not list((folder / "results" / name).glob("*.fits"))
         assert json.loads((folder / f"results/{name}/status.json").read_text())["state"] == "failed"
 
@@ -173,8 +227,8 @@ def test_failures_stand_in_the_report(mixed_run):
     folder, _ = mixed_run
     page = (folder / "results/report.html").read_text()
     assert "counts are infinite in 1 pixels" in page
-    assert page.count('class="badge failed"') == len(BAD)
-    for name in BAD:
+    assert page.count('class="badge failed"') == len(RUN)
+    for name in RUN:
         page = (folder / f"results/{name}/report.html").read_text()
         assert "products" in page
         assert 'id="viewer"' not in page
@@ -187,53 +241,69 @@ def test_an_empty_map_has_no_background_and_no_significance(mixed_run):
 
 
 def test_odd_but_right_is_not_refused(maps_folder):
-    write_config(maps_folder / "odd.yaml", datasets=ODD)
+    write_config(maps_folder / "odd.yaml", datasets=ODD, null_simulations={"number": 0})
     targets = [f"results/{name}/status.json" for name in ODD]
     process = snakemake(*targets, "--configfile", "odd.yaml", folder=maps_folder)
     assert process.returncode == 0, process.stdout
     statuses = {name: json.loads((maps_folder / f"results/{name}/status.json").read_text()) for name in ODD}
     assert {status["state"] for status in statuses.values()} == {"converged"}
-    (warning,) = statuses["overlap"]["warnings"]
+    (warning,) = statuses["large"]["warnings"]
     assert re.search(r"does not clear source_kernel: the \d+ pixels they share", warning)
-    assert not statuses["named"]["warnings"]
+    assert not statuses["small"]["warnings"]
 
 
 def test_a_failed_dataset_fails_every_run_until_it_is_mended(mixed_run):
     folder, _ = mixed_run
-    config = {"nan": BAD["nan"][0], "zero": {"counts": "zero.fits"}}
-    write_config(folder / "two.yaml", datasets=config)
-    again = snakemake("--configfile", "two.yaml", folder=folder)
+    again = snakemake(folder=folder)
     assert again.returncode != 0
     assert "no coverage at all" in again.stdout
-    shutil.copy(folder / "good.fits", folder / "nan.fits")
-    mended = snakemake("--configfile", "two.yaml", folder=folder)
+    shutil.copy(folder / "zero.fits", folder / "nan.fits")
+    write_config(folder / "mended.yaml", datasets={"nan": BAD["nan"][0]}, null_simulations={"number": 0})
+    mended = snakemake("--configfile", "mended.yaml", folder=folder)
     assert mended.returncode == 0, mended.stdout
     assert summary(folder)["nan"]["state"] == "converged"
 
 
 @pytest.mark.parametrize(
-    ("changes", "line"),
+    ("changes", "lines"),
     [
-        ({"treshold": 4}, r"treshold is no known key \(did you mean threshold\?\)"),
-        ({"threshold": 0}, "threshold must be more than 0, got 0"),
-        ({"dilation_radius": 0.3}, "dilation_radius must be a length with its unit, .* got 0.3: no unit"),
-        ({"datasets": {"../x": {"counts": "good.fits"}}}, r"datasets.../x: unsafe name '../x'"),
-        ({"datasets": {"a": {"counts": "nowhere.fits"}}}, "datasets.a.counts: nowhere.fits does not exist"),
         (
-            {"exclusion_regions": [{"file": "nowhere.reg"}]},
-            r"datasets.a.exclusion_regions.0.file: nowhere.reg does not exist",
+            {
+                "treshold": 4,
+                "threshold": 0,
+                "dilation_radius": 0.3,
+                "source_kernel": None,
+                "exclusion_regions": [{"path": "a.reg"}],
+                "datasets": {"../x": {"counts": "good.fits"}},
+            },
+            [
+                r"treshold is no known key \(did you mean threshold\?\)",
+                "threshold must be more than 0, got 0",
+                "dilation_radius must be a length with its unit, .* got 0.3: no unit",
+                "source_kernel must be a mapping",
+                "exclusion_regions.0 lacks one of the keys shape, file, table",
+                r"datasets.../x: unsafe name '../x'",
+            ],
         ),
-        ({"exclusion_regions": [{"path": "a.reg"}]}, "exclusion_regions.0 lacks one of the keys shape, file, table"),
-        ({"datasets": "nowhere.csv"}, "datasets: the table nowhere.csv cannot be read"),
-        ({"source_kernel": None}, "source_kernel must be a mapping"),
+        (
+            {"datasets": {"a": {"counts": "nowhere.fits"}}, "exclusion_regions": [{"file": "nowhere.reg"}]},
+            [
+                "datasets.a.counts: nowhere.fits does not exist",
+                r"datasets.a.exclusion_regions.0.file: nowhere.reg does not exist",
+            ],
+        ),
+        ({"datasets": "nowhere.csv"}, ["datasets: the table nowhere.csv cannot be read"]),
     ],
+    ids=["keys", "files", "table"],
 )
-def test_a_wrong_configuration_stops_before_any_job(maps_folder, changes, line):
-    config = {"datasets": {"a": {"counts": "good.fits"}}} | changes
-    write_config(maps_folder / "wrong.yaml", **config)
+def test_a_wrong_configuration_stops_before_any_job(maps_folder, changes, lines):
+    write_config(maps_folder / "wrong.yaml", **changes)
     process = snakemake("--configfile", "wrong.yaml", folder=maps_folder)
     assert process.returncode != 0
-    assert re.search(rf"^{line}", process.stdout, flags=re.MULTILINE)
+    for line in lines:
+        assert re.search(rf"^{line}", process.stdout, flags=re.MULTILINE), line
+    # One line per mistake, and nothing else but which profile is used.
+    assert len(process.stdout.splitlines()) == 1 + len(lines)
     assert "Traceback" not in process.stdout
     assert "File " not in process.stdout
 
@@ -257,45 +327,37 @@ def test_results_that_cannot_be_written_are_refused(tmp_path):
     assert "Traceback" not in process.stdout
 
 
-STATUSES = ("results/a/status.json", "results/b/status.json")
-
-
-def write_two_fields(folder):
-    """Write two maps and their configuration."""
-    for name, seed in (("a", 1), ("b", 2)):
-        write_map(folder / f"{name}.fits", field_with_source(seed))
-    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
-    write_config(folder / "config.yaml", datasets=datasets)
-    return folder
-
-
 @pytest.fixture
 def two_fields(tmp_path):
     """Two datasets to be run."""
     return write_two_fields(tmp_path)
 
 
-def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(two_fields):
-    assert snakemake(*STATUSES, folder=two_fields).returncode == 0
-    undisturbed = products(two_fields, "results/*/*.fits")
-    damaged = two_fields / "results/a/iteration-1/significance.fits"
+@pytest.fixture
+def finished(undisturbed, tmp_path):
+    """The undisturbed run once more, with the times of its files and Snakemake's records, to be disturbed."""
+    return shutil.copytree(undisturbed, tmp_path / "run")
+
+
+def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(undisturbed, finished):
+    damaged = finished / "results/a/iteration-1/significance.fits"
     damaged.write_bytes(damaged.read_bytes()[:10000])
-    process = snakemake(*STATUSES, folder=two_fields)
+    process = snakemake(*STATUSES, folder=finished)
     assert process.returncode != 0
     assert "results/a/iteration-1/significance.fits is damaged" in process.stdout
     assert "remove it and run again" in process.stdout
     assert re.search(r"^a +crashed$", process.stdout, flags=re.MULTILINE)
     assert re.search(r"^b +converged ", process.stdout, flags=re.MULTILINE)
     damaged.unlink()
-    mended = snakemake(*STATUSES, folder=two_fields)
+    mended = snakemake(*STATUSES, folder=finished)
     assert mended.returncode == 0, mended.stdout
-    assert products(two_fields, "results/*/*.fits") == undisturbed
+    assert products(finished, "results/*/*.fits") == products(undisturbed, "results/*/*.fits")
 
 
 def test_a_killed_job_is_tabulated_and_the_others_complete(two_fields):
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile")]
+    figures = [f"results/{name}/plots/off_source.png" for name in ("a", "b")]
     with open(two_fields / "output.txt", "w") as output:
-        process = subprocess.Popen(command, cwd=two_fields, stdout=output, stderr=output)
+        process = subprocess.Popen([*COMMAND, *STATUSES, *figures], cwd=two_fields, stdout=output, stderr=output)
         engine = psutil.Process(process.pid)
         victims = []
         while not victims and process.poll() is None:
@@ -315,41 +377,29 @@ def test_a_killed_job_is_tabulated_and_the_others_complete(two_fields):
     assert (two_fields / f"results/{other}/plots/off_source.png").is_file()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A run of two datasets that nothing disturbs."""
-    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
-    assert snakemake(*STATUSES, folder=folder).returncode == 0
-    return folder
-
-
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(two_fields, undisturbed, blow):
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        "--snakefile",
-        str(REPOSITORY / "Snakefile"),
-        *STATUSES,
-    ]
-    reached = two_fields / "results/a/iteration-1/exclusion_mask.fits"
+def struck(folder, reached, blow):
+    """Start a run, end it with a signal when it has made a file, and check that it was not through."""
     process = subprocess.Popen(
-        command, cwd=two_fields, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [*COMMAND, *STATUSES],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    for _ in range(600):
-        if reached.is_file() or process.poll() is not None:
+    for _ in range(1200):
+        if (folder / reached).is_file() or process.poll() is not None:
             break
         time.sleep(0.05)
     assert process.poll() is None
     os.killpg(process.pid, blow)
     process.wait(60)
-    assert not (two_fields / "results/b/status.json").is_file() or not (two_fields / "results/a/status.json").is_file()
+    assert not all((folder / status).is_file() for status in STATUSES)
 
-    if blow == signal.SIGKILL:
-        assert snakemake("--unlock", folder=two_fields).returncode == 0
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(two_fields, undisturbed):
+    struck(two_fields, "results/a/iteration-1/exclusion_mask.fits", signal.SIGKILL)
+    assert snakemake("--unlock", folder=two_fields).returncode == 0
+    struck(two_fields, "results/a/iteration-2/exclusion_mask.fits", signal.SIGINT)
     finished = snakemake(*STATUSES, folder=two_fields)
     assert finished.returncode == 0, finished.stdout
     for pattern in ("results/**/*.fits", "results/**/*.json", "results/**/*.csv"):
@@ -396,44 +446,38 @@ def test_every_end_of_the_loop_is_said(cycling_field, convergence, state):
         assert (header["STATE"], header["PERIOD"]) == (state, status["period"])
 
 
-def test_a_dataset_that_fails_after_it_succeeded_keeps_no_products(tmp_path):
-    write_map(tmp_path / "counts.fits", field_with_source())
-    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
-    assert snakemake("results/field/status.json", folder=tmp_path).returncode == 0
-    assert (tmp_path / "results/field/exclusion_mask.fits").is_file()
-    write_map(tmp_path / "counts.fits", np.full((60, 60), np.nan))
-    snakemake("results/field/status.json", folder=tmp_path)
-    assert json.loads((tmp_path / "results/field/status.json").read_text())["state"] == "failed"
-    assert not list((tmp_path / "results/field").glob("*.fits"))
+@pytest.fixture(scope="module")
+def fallen(undisturbed, tmp_path_factory):
+    """The undisturbed run, gone on after a map was replaced by an older one without data."""
+    folder = shutil.copytree(undisturbed, tmp_path_factory.mktemp("fallen") / "run")
+    assert (folder / "results/a/exclusion_mask.fits").is_file()
+    write_map(folder / "a.fits", np.full((60, 60), np.nan))
+    os.utime(folder / "a.fits", (10**9, 10**9))
+    snakemake("results/a/status.json", folder=folder)
+    return folder
 
 
-def test_a_file_replaced_by_an_older_one_is_noticed(tmp_path):
-    write_map(tmp_path / "counts.fits", np.full((60, 60), np.nan))
-    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
-    snakemake("results/field/status.json", folder=tmp_path)
-    write_map(tmp_path / "counts.fits", field_with_source())
-    os.utime(tmp_path / "counts.fits", (10**9, 10**9))
-    snakemake("results/field/status.json", folder=tmp_path)
-    assert json.loads((tmp_path / "results/field/status.json").read_text())["state"] == "converged"
+def test_a_file_replaced_by_an_older_one_is_noticed(fallen):
+    assert json.loads((fallen / "results/a/status.json").read_text())["state"] == "failed"
 
 
-def test_what_a_killed_run_was_making_is_made_anew(tmp_path):
-    write_map(tmp_path / "counts.fits", field_with_source())
-    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
-    assert snakemake("results/field/status.json", folder=tmp_path).returncode == 0
-    undisturbed = products(tmp_path)
+def test_a_dataset_that_fails_after_it_succeeded_keeps_no_products(fallen):
+    assert not list((fallen / "results/a").glob("*.fits"))
+
+
+def test_what_a_killed_run_was_making_is_made_anew(finished, undisturbed):
     # As a run with another threshold leaves it, when it is killed while the job ends: made, but marked as unfinished.
-    mask = tmp_path / "results/field/iteration-1/exclusion_mask.fits"
+    mask = finished / "results/a/iteration-1/exclusion_mask.fits"
     with fits.open(mask, mode="update") as hdus:
         hdus[0].data[:10] = 0
         for hdu in hdus:
             hdu.add_checksum()
-    mark = base64.urlsafe_b64encode(b"results/field/iteration-1/exclusion_mask.fits").decode()
-    marks = tmp_path / ".snakemake/incomplete"
+    mark = base64.urlsafe_b64encode(b"results/a/iteration-1/exclusion_mask.fits").decode()
+    marks = finished / ".snakemake/incomplete"
     marks.mkdir(exist_ok=True)
     (marks / mark).write_text('{"external_jobid": null}')
-    for late in ("results/field/*.*", "results/field/iteration-2/*", "results/.decisions/field/iteration-2.json"):
-        for path in tmp_path.glob(late):
+    for late in ("results/a/*.*", "results/a/iteration-2/*", "results/.decisions/a/iteration-2.json"):
+        for path in finished.glob(late):
             path.unlink()
-    assert snakemake("results/field/status.json", folder=tmp_path).returncode == 0
-    assert products(tmp_path) == undisturbed
+    assert snakemake("results/a/status.json", folder=finished).returncode == 0
+    assert products(finished) == products(undisturbed)

@@ -1,18 +1,15 @@
-"""Further source kernels: significance, excess and limits under them, from the products of a finished loop."""
+"""Further source kernels: significance, excess and limits under them, from the products of a finished loop.
 
-import re
+In the workflow: see test_workflow.py.
+"""
 
 import numpy as np
 import pytest
-import yaml
-from astropy.io import fits
-from conftest import KERNELS, field_with_source, snakemake, write_config, write_map
 
-from skymask import adaptive_ring, compute_further_significance, compute_products, disk, gaussian, maps, ring
+from skymask import adaptive_ring, compute_further_significance, compute_products, disk, gaussian, ring
 from skymask.errors import MapError
 from skymask.kernels import off_kernel, shared_pixels
 from skymask.limits import compute_limits
-from skymask.pixel_kernels import to_pixels
 from skymask.significance import cash, wstat
 
 #: Sums are exact; alpha is divided and multiplied again.
@@ -109,85 +106,3 @@ def test_on_region_that_reaches_into_the_off_region_is_refused(background_kernel
     shared = shared_pixels(off_kernel(background_kernel, disk(1), "wstat"), disk(2))
     with pytest.raises(MapError, match=f"it shares {shared} pixels with background_kernel"):
         further(disk(2), background_kernel, acceptance=np.ones(SHAPE))
-
-
-# In the workflow.
-
-FURTHER = {"small": {"shape": "disk", "radius": "0.05 deg"}, "smooth": {"shape": "gaussian", "sigma": "1 px"}}
-NAMES = ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("a run")
-    write_map(folder / "counts.fits", field_with_source())
-    write_map(folder / "kernel.fits", disk(3).astype(float))
-    own = {"own": {"shape": "array", "path": "kernel.fits"}}
-    datasets = {"field": {"counts": "counts.fits", "further_source_kernels": own}}
-    write_config(folder / "config.yaml", datasets=datasets, further_source_kernels=FURTHER)
-    process = snakemake(folder=folder)
-    assert process.returncode == 0, process.stdout
-    return folder
-
-
-@pytest.mark.parametrize("name", ["small", "smooth", "own"])
-def test_workflow_and_function_agree_bit_for_bit(run, name):
-    folder = run / "results/field"
-    read = {
-        product: maps.read_product(folder / f"{product}.fits")[product].data
-        for product in ("counts", "background", "counts_off", "alpha")
-    }
-    acceptance = maps.read_product(folder / "iteration-0/acceptance.fits")["acceptance"].data
-    size = (0.05, 0.05)
-    kernel = disk(3) if name == "own" else to_pixels(FURTHER[name], size)
-    made = compute_further_significance(
-        read["counts"],
-        acceptance,
-        read,
-        to_pixels(KERNELS["source_kernel"], size),
-        kernel,
-        to_pixels(KERNELS["background_kernel"], size),
-    )
-    for product in NAMES:
-        written = maps.read_product(folder / f"further/{name}/{product}.fits")[product].data
-        np.testing.assert_array_equal(written, made[product], err_msg=product)
-
-
-def test_header_names_both_kernels(run):
-    header = fits.getheader(run / "results/field/further/small/excess_upper_limit.fits")
-    assert (header["FURTHER"], header["SRCKERN"]) == ("small", "disk radius=0.05 deg")
-    assert (header["LOOPKERN"], header["CONFLEV"]) == ("disk radius=0.12 deg", 0.95)
-    assert header["STATE"] == "converged"
-
-
-def test_another_kernel_reruns_nothing_of_the_loop(run):
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    config["further_source_kernels"]["new"] = {"shape": "disk", "radius": "0.2 deg"}
-    (run / "changed.yaml").write_text(yaml.safe_dump(config))
-    output = snakemake("--dry-run", "--quiet", "host", "--configfile", "changed.yaml", folder=run).stdout
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", output, flags=re.MULTILINE))
-    recorded = {"record_status", "summarize_datasets", "render_page", "render_report", "all"}
-    assert set(jobs) - {"total"} == {"compute_further_significance"} | recorded
-    assert jobs["compute_further_significance"] == "1"
-
-
-def test_maps_do_not_outlive_their_kernel(run, tmp_path):
-    (tmp_path / "counts.fits").write_bytes((run / "counts.fits").read_bytes())
-    stale = tmp_path / "results/field/further/gone/excess.fits"
-    stale.parent.mkdir(parents=True)
-    stale.touch()
-    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
-    process = snakemake("results/field/status.json", folder=tmp_path)
-    assert process.returncode == 0, process.stdout
-    assert not stale.exists()
-
-
-def test_array_that_reaches_into_the_ring_ends_in_one_line(run):
-    write_map(run / "wide.fits", disk(9).astype(float))
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    config["further_source_kernels"] = {"wide": {"shape": "array", "path": "wide.fits"}}
-    (run / "wide.yaml").write_text(yaml.safe_dump(config))
-    target = "results/field/further/wide/excess.fits"
-    process = snakemake("--configfile", "wide.yaml", "--", target, folder=run)
-    assert process.returncode != 0
-    assert "compute_further_significance field wide: further_source_kernels.wide: it shares" in process.stdout

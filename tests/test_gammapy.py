@@ -1,15 +1,16 @@
-"""gammapy does one step of the loop on a real H.E.S.S. map as skymask does, and reads its products.
+"""gammapy does one step of the loop on a real H.E.S.S. map as skymask does.
 
+That it reads the products is in test_workflow.py.
 gammapy convolves in single precision, hence the tolerances: 1e-5 relative to the largest background, and 1e-3 standard
 deviations, to which a relative error of 1e-6 in the off counts of about 20,000 grows at the highest significances.
 """
 
 import numpy as np
 import pytest
-from conftest import code_blocks, field_with_source, snakemake, write_config, write_map
+from conftest import code_blocks, field_with_source
 
 import skymask
-from skymask import KernelBackgroundEstimator, RingBackgroundEstimator, compute_lima_image, maps
+from skymask import KernelBackgroundEstimator, RingBackgroundEstimator, compute_lima_image
 from skymask.loop import compute_products
 
 pytestmark = [pytest.mark.filterwarnings("default")]
@@ -45,28 +46,6 @@ def test_one_step_is_that_of_gammapy(gammapy, shared):
     background = on_off.background.data[0]
     np.testing.assert_allclose(ours.background, background, rtol=0, atol=1e-5 * background.max())
     np.testing.assert_allclose(ours.significance, theirs["sqrt_ts"].data[0], rtol=0, atol=1e-3)
-
-
-def test_gammapy_reads_our_products(gammapy, tmp_path):
-    from gammapy.maps import Map
-    from regions import Regions
-
-    write_map(tmp_path / "counts.fits", field_with_source())
-    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": "counts.fits"}})
-    names = ("counts", "background", "significance", "excess", "exclusion_mask", "coverage", "alpha")
-    names = (*names, "excess_errn", "excess_errp", "excess_upper_limit", "exclusion_mask_inverse")
-    targets = [f"results/field/{name}.fits" for name in names]
-    process = snakemake(*targets, "results/field/regions.reg", folder=tmp_path)
-    assert process.returncode == 0, process.stdout
-    for name in names:
-        path = tmp_path / f"results/field/{name}.fits"
-        sky_map = Map.read(path)
-        np.testing.assert_array_equal(sky_map.data, maps.read_product(path)[name].data)
-        assert sky_map.geom.center_skydir.separation(Map.read(tmp_path / "counts.fits").geom.center_skydir).deg < 1e-9
-    regions = Regions.read(tmp_path / "results/field/regions.reg")
-    mask = Map.read(tmp_path / "results/field/exclusion_mask.fits")
-    np.testing.assert_array_equal(mask.geom.region_mask(regions, inside=False).data, mask.data == 1)
-    assert not mask.data.all()
 
 
 def as_map(array, **options):

@@ -7,23 +7,11 @@ silently hash nothing or import another library.
 import json
 import re
 
-import numpy as np
 import pytest
 import yaml
-from astropy.io import fits
-from conftest import KERNELS, field_with_source, sky_header, snakemake, write_config, write_map
+from conftest import KERNELS, MODULE, field_with_source, snakemake, write_config, write_map
 
 SNAKEFILES = ("top", "shim", "module", "prefix")
-
-MODULE = """
-configfile: "config.yaml"
-
-module skymask:
-    snakefile: {snakefile!r}
-    config: config
-
-use rule * from skymask as {names}
-"""
 
 
 def prepare(kind, clone, folder):
@@ -57,14 +45,6 @@ def test_layout(kind, place, clone, tmp_path):
     )
     assert process.returncode == 0, process.stdout
     assert json.loads((data / f"results/{name}/inspection.json").read_text())["reason"] is None
-
-
-def test_the_loop_runs_in_a_module_with_prefix(clone, tmp_path):
-    counts = write_map(tmp_path / "counts.fits", field_with_source())
-    write_config(tmp_path / "config.yaml", datasets={"field": {"counts": counts}})
-    process = snakemake("results/field/status.json", folder=tmp_path, snakefile=prepare("prefix", clone, tmp_path))
-    assert process.returncode == 0, process.stdout
-    assert json.loads((tmp_path / "results/field/status.json").read_text())["state"] == "converged"
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "directory"])
@@ -110,21 +90,12 @@ def test_a_table_of_datasets(tmp_path):
 
 def test_results_go_where_the_path_variables_say(tmp_path):
     write_map(tmp_path / "counts.fits", field_with_source())
-    config = KERNELS | {"datasets": {"field": {"counts": "counts.fits"}}, "pathvars": {"results": "out/maps"}}
+    config = KERNELS | {
+        "datasets": {"field": {"counts": "counts.fits"}},
+        "null_simulations": {"number": 0},
+        "pathvars": {"results": "out/maps"},
+    }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     process = snakemake("out/maps/field/status.json", folder=tmp_path)
     assert process.returncode == 0, process.stdout
     assert re.search(r"^field +converged ", process.stdout, flags=re.MULTILINE)
-
-
-def test_a_simulated_dataset_keeps_its_exclusion_mask(tmp_path):
-    mask = np.ones((20, 30), dtype=np.uint8)
-    mask[:4] = 0
-    write_map(tmp_path / "mask.fits", mask, sky_header(mask.shape, 0.05, ("GLON-TAN", "GLAT-TAN"), (0, 0)))
-    simulate = {"seed": 1, "width": ["1.5 deg", "1 deg"], "pixel_size": "0.05 deg", "background": 2}
-    entry = {"simulate": simulate, "exclusion_mask": "mask.fits"}
-    write_config(tmp_path / "config.yaml", datasets={"sky": entry})
-    process = snakemake("results/sky/exclusion_mask.fits", folder=tmp_path)
-    assert process.returncode == 0, process.stdout
-    assert "600 covered pixels, 120 excluded by the user" in process.stdout
-    assert not fits.getdata(tmp_path / "results/sky/exclusion_mask.fits")[:4].any()

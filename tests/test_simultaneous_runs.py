@@ -1,35 +1,28 @@
 """Two runs in one folder: the second refuses and leaves the first alone, unless each has its own datasets."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
 
-import pytest
-from conftest import REPOSITORY, field_with_source, products, snakemake, write_config, write_map
+from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
-STATUSES = ("results/a/status.json", "results/b/status.json")
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(REPOSITORY / "Snakefile")]
 
 
-def write_two_fields(folder):
-    for seed, name in enumerate("ab"):
-        write_map(folder / f"{name}.fits", field_with_source(seed))
-    write_config(folder / "config.yaml", datasets={name: {"counts": f"{name}.fits"} for name in "ab"})
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
-    assert snakemake(*STATUSES, folder=folder).returncode == 0
+def everything(folder):
     return products(folder, "results/**/*")
 
 
 def test_a_second_run_refuses_and_leaves_the_first_alone(undisturbed, tmp_path):
-    folder = write_two_fields(tmp_path)
+    # The first run has the last iterations left to do.
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    for late in ("results/*/*.*", "results/*/iteration-2/*", "results/.decisions/*/iteration-2.json"):
+        for path in folder.glob(late):
+            path.unlink()
     first = subprocess.Popen([*COMMAND, *STATUSES], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (folder / "results/a/iteration-1/significance.fits").is_file():
+    while not (folder / "results/a/iteration-2/significance.fits").is_file():
         assert first.poll() is None
         time.sleep(0.05)
     second = snakemake(*STATUSES, folder=folder)
@@ -38,7 +31,7 @@ def test_a_second_run_refuses_and_leaves_the_first_alone(undisturbed, tmp_path):
     assert "cannot be locked" in second.stdout
     assert "Traceback" not in second.stdout
     assert first.wait(120) == 0
-    assert products(folder, "results/**/*") == undisturbed
+    assert everything(folder) == everything(undisturbed)
 
 
 def test_two_shards_at_once_and_a_run_over_all_make_what_one_run_makes(undisturbed, tmp_path):
@@ -55,7 +48,7 @@ def test_two_shards_at_once_and_a_run_over_all_make_what_one_run_makes(undisturb
     assert [shard.wait(120) for shard in shards] == [0, 0]
     process = snakemake(*STATUSES, folder=folder)
     assert "Nothing to be done" in process.stdout
-    assert products(folder, "results/**/*") == undisturbed
+    assert everything(folder) == everything(undisturbed)
 
 
 def test_a_run_of_a_shard_makes_neither_other_datasets_nor_files_about_all(tmp_path):

@@ -10,6 +10,8 @@ from astropy.io import fits
 from astropy.table import Table
 from conftest import field_with_source, sky_header, snakemake, write_config, write_map
 
+from skymask.report import render_report
+
 PRODUCT = "results/{}/exclusion_mask.fits"
 
 
@@ -44,8 +46,8 @@ def run(tmp_path_factory):
         "common": {"counts": "counts.fits"},
     }
     common = [{"shape": "circle", "center": ["84.2 deg", "22.5 deg"], "radius": "0.1 deg"}]
-    write_config(folder / "config.yaml", datasets=datasets, exclusion_regions=common)
-    process = snakemake(folder=folder)
+    write_config(folder / "config.yaml", datasets=datasets, exclusion_regions=common, null_simulations={"number": 0})
+    process = snakemake("results/everything/status.json", PRODUCT.format("common"), folder=folder)
     assert process.returncode == 0, process.stdout
     (folder / "output.txt").write_text(process.stdout)
     return folder
@@ -97,7 +99,9 @@ def test_coverage_is_apart_from_exclusion(run):
 
 
 def test_what_misses_the_map_is_said_in_status_report_and_output(run):
-    warnings = json.loads((run / "results/everything/status.json").read_text())["warnings"]
+    status = json.loads((run / "results/everything/status.json").read_text())
+    render_report([status], [], run / "results/report.html", [])
+    warnings = status["warnings"]
     for warning in (
         "exclusion_regions.1 regions.reg: 1 of 2 regions cover no pixel of the map (2 Elsewhere)",
         "exclusion_regions.2 stars.ecsv: 1 rows have no position or radius (2)",

@@ -3,13 +3,24 @@
 import csv
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
 from astropy.table import QTable
-from conftest import KERNELS, REPOSITORY, field_with_source, products, sky_header, snakemake, write_config, write_map
+from conftest import (
+    KERNELS,
+    MODULE,
+    REPOSITORY,
+    field_with_source,
+    products,
+    sky_header,
+    snakemake,
+    write_config,
+    write_map,
+)
 from rule_graph import canonical, in_readme
 
 import skymask
@@ -41,6 +52,11 @@ SHAPING = {
     "max_hole_pixels": 6,
     "region_growth": {"law": "king", "sigma": "4.5 arcmin", "gamma": 1.8, "level": 0.5, "max_radius": "0.4 deg"},
 }
+FURTHER = {
+    "small": {"shape": "disk", "radius": "0.05 deg"},
+    "smooth": {"shape": "gaussian", "sigma": "1 px"},
+    "own": {"shape": "array", "path": "kernel.fits"},
+}
 OTHER_PRODUCTS = (
     "exclusion_mask_inverse.fits",
     "regions.ecsv",
@@ -52,9 +68,16 @@ OTHER_PRODUCTS = (
 )
 
 
+#: Products that a dataset with other settings has left.
+STALE = ("results/plain/ring_radius.fits", "results/plain/further/gone/excess.fits")
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run of three datasets: one in files, one simulated, one with everything that a dataset may have."""
+    """A finished run of three datasets: one in files, one simulated, one with everything that a dataset may have.
+
+    The folder holds products of an earlier configuration of the first.
+    """
     folder = tmp_path_factory.mktemp("a run")
     counts = field_with_source().astype(float)
     counts[:8] = np.nan
@@ -67,10 +90,18 @@ def run(tmp_path_factory):
     mask = fits.ImageHDU((~excluded).astype(np.uint8), sky_header(), name="MASK")
     fits.HDUList([fits.PrimaryHDU(), image, mask]).writeto(folder / "more.fits")
     write_map(folder / "background.fits", np.full((60, 60), 2.0))
+    write_map(folder / "kernel.fits", skymask.disk(3).astype(float))
+    lower_edge = np.ones((50, 60), dtype=np.uint8)
+    lower_edge[:4] = 0
+    write_map(folder / "edge.fits", lower_edge, sky_header((50, 60), 0.05, ("GLON-TAN", "GLAT-TAN"), (0, 0)))
+    for name in STALE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
     write_config(
         folder / "config.yaml",
+        null_simulations={"number": 20},
         datasets={
-            "plain": {"counts": "counts.fits"},
+            "plain": {"counts": "counts.fits", "further_source_kernels": FURTHER},
             "simulated": {
                 "simulate": {
                     "seed": 1,
@@ -81,6 +112,8 @@ def run(tmp_path_factory):
                     "sources": [{"offset": ["0.3 deg", "0 deg"], "counts": 200, "sigma": ["0.1 deg", "0.1 deg"]}],
                 },
                 "threshold": 4,
+                "background_systematic": 0.05,
+                "exclusion_mask": "edge.fits",
             },
             "everything": {
                 "counts": "holes.fits.gz",
@@ -158,7 +191,12 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
     }
     simulation = maps.read_product(run / "results/simulated/simulation.fits")
     more = {
-        "simulated": {"acceptance": simulation["acceptance"].data, "threshold": 4},
+        "simulated": {
+            "acceptance": simulation["acceptance"].data,
+            "exclusion_mask": maps.read(run / "edge.fits").data,
+            "threshold": 4,
+            "background_systematic": 0.05,
+        },
         "everything": {
             "acceptance": maps.read(f"{run}/more.fits[EXPOSURE]").data,
             "exclusion_mask": maps.read(f"{run}/more.fits[MASK]").data,
@@ -178,6 +216,7 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
         for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
             written = maps.read_product(run / f"results/{dataset}/{name}.fits")[name].data
             np.testing.assert_array_equal(written, image, err_msg=f"{dataset} {name}")
+        assert status(run, dataset)["iteration"] == result.iterations
         rows = rows_of(run / f"results/{dataset}/convergence.csv")
         assert [row["digest"] for row in rows] == [record["digest"] for record in result.records[1:]]
         assert [row["mean_background"] for row in rows] == [str(r["mean_background"]) for r in result.records[1:]]
@@ -314,69 +353,181 @@ def test_logs_and_benchmarks_mirror_the_results(run):
 
 
 def test_readme_shows_the_rule_graph(run):
-    graph = snakemake("--rulegraph", "mermaid-js", folder=run)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    del config["datasets"]["plain"]["further_source_kernels"]
+    (run / "graph.yaml").write_text(yaml.safe_dump(config))
+    graph = snakemake("--rulegraph", "mermaid-js", "--configfile", "graph.yaml", folder=run)
     assert graph.returncode == 0, graph.stdout
     assert in_readme((REPOSITORY / "README.md").read_text(encoding="utf-8")) == canonical(graph.stdout)
 
 
-def rules_to_rerun(folder, **changes):
-    """Return the rules that would run again after a change of the configuration."""
-    config = yaml.safe_load((folder / "config.yaml").read_text()) | changes
-    (folder / "changed.yaml").write_text(yaml.safe_dump(config))
+def jobs_to_rerun(folder, **changes):
+    """Return the rules that would run again after a change of the configuration, and what their jobs say."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    for dataset, entry in changes.pop("datasets", {}).items():
+        config["datasets"][dataset] |= entry
+    (folder / "changed.yaml").write_text(yaml.safe_dump(config | changes))
     process = snakemake("--dry-run", "--quiet", "host", "--configfile", "changed.yaml", folder=folder)
     assert process.returncode == 0, process.stdout
-    return set(re.findall(r"^(\w+) +\d+$", process.stdout, flags=re.MULTILINE)) - {"total"}
+    rules = set(re.findall(r"^(\w+) +\d+$", process.stdout, flags=re.MULTILINE)) - {"total"}
+    return rules, set(re.findall(r"^Job \d+: (.*)$", process.stdout, flags=re.MULTILINE))
 
 
 def test_a_new_threshold_reruns_from_the_first_mask_on(run):
-    rules = rules_to_rerun(run, threshold=6)
+    rules, _ = jobs_to_rerun(run, threshold=6)
     assert "update_exclusion_mask" in rules
     assert rules.isdisjoint({"simulate_counts", "check_dataset", "estimate_initial_background"})
 
 
 def test_a_new_dilation_radius_does_not_rerun_the_initial_background(run):
-    assert "estimate_initial_background" not in rules_to_rerun(run, dilation_radius="0.2 deg")
+    assert "estimate_initial_background" not in jobs_to_rerun(run, dilation_radius="0.2 deg")[0]
 
 
 def test_a_plot_setting_reruns_plots_only(run):
-    rules = rules_to_rerun(run, plots={"dpi": 90})
+    rules, _ = jobs_to_rerun(run, plots={"dpi": 90})
     assert rules == {"plot_maps", "plot_convergence", "plot_truth", "render_page", "render_report", "all"}
 
 
-def test_a_new_confidence_level_reruns_the_limits_and_the_record_of_it_only(run):
-    rules = rules_to_rerun(run, limits={"confidence_level": 0.99})
-    assert rules == {"compute_limits", "record_status", "summarize_datasets", "render_page", "render_report", "all"}
+#: One change for each dataset, so that one dry run shows what all of them rerun.
+CHANGES = {
+    "everything": {"limits": {"confidence_level": 0.99}},
+    "simulated": {"null_simulations": {"number": 20, "seed": 4}},
+    "plain": {"further_source_kernels": FURTHER | {"new": {"shape": "disk", "radius": "0.2 deg"}}},
+}
+
+#: What is about all datasets.
+OVERVIEW = {"Summarize all datasets", "Render the report", "Everything is up to date"}
 
 
-def test_new_simulations_rerun_what_shows_them_only(run):
-    rules = rules_to_rerun(run, null_simulations={"seed": 4})
-    shown = {"plot_convergence", "record_status", "summarize_datasets", "render_page", "render_report", "all"}
-    assert rules == {"simulate_null"} | shown
+@pytest.fixture(scope="module")
+def jobs(run):
+    """The jobs of a dry run after these changes, but for those about all datasets."""
+    _, jobs = jobs_to_rerun(run, datasets=CHANGES)
+    assert jobs > OVERVIEW
+    return jobs - OVERVIEW
+
+
+def jobs_of(jobs, dataset):
+    return {job for job in jobs if re.search(rf"\b{dataset}\b", job)}
+
+
+def test_changes_rerun_jobs_of_their_dataset_only(jobs):
+    assert jobs == set().union(*(jobs_of(jobs, dataset) for dataset in CHANGES))
+
+
+def test_a_new_confidence_level_reruns_the_limits_and_the_record_of_it_only(jobs):
+    limits = "Compute errors and upper limits of the excess of everything"
+    assert jobs_of(jobs, "everything") == {limits, "Record the status of everything", "Render the page of everything"}
 
 
 def test_a_new_quality_threshold_reruns_the_verdict_only(run):
-    rules = rules_to_rerun(run, quality={"off_source_mean": 0.001})
+    rules, _ = jobs_to_rerun(run, quality={"off_source_mean": 0.001})
     assert rules == {"record_status", "summarize_datasets", "render_page", "render_report", "all"}
 
 
+def test_new_simulations_rerun_what_shows_them_only(jobs):
+    assert jobs_of(jobs, "simulated") == {
+        "Simulate the background of simulated without sources",
+        "Plot the convergence of simulated",
+        "Record the status of simulated",
+        "Render the page of simulated",
+    }
+
+
+def test_another_kernel_reruns_nothing_of_the_loop(jobs):
+    assert jobs_of(jobs, "plain") == {
+        "Compute the significance of plain under the kernel new",
+        "Record the status of plain",
+        "Render the page of plain",
+    }
+
+
 def test_a_threshold_that_is_not_met_is_a_warning_and_no_simulations_are_no_errors(run, tmp_path):
-    write_map(tmp_path / "counts.fits", field_with_source())
-    write_config(
-        tmp_path / "config.yaml",
-        datasets={"field": {"counts": "counts.fits"}},
-        quality={"off_source_width": 0.0001},
-        null_simulations={"number": 0},
-    )
-    process = snakemake(folder=tmp_path)
+    folder = shutil.copytree(run, tmp_path / "run")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["datasets"]["plain"] |= {"quality": {"off_source_width": 0.0001}, "null_simulations": {"number": 0}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    process = snakemake(folder=folder)
     assert process.returncode == 0, process.stdout
-    figures = status(tmp_path, "field")
+    figures = status(folder, "plain")
     assert figures["verdict"] == "warn"
     assert "are far from 0 and 1" in figures["warnings"][0]
     assert figures["off_source_mean_error"] is None
     assert figures["post_trial_significance_min"] < figures["post_trial_significance_max"]
-    page = (tmp_path / "results/field/report.html").read_text()
+    page = (folder / "results/field/report.html").read_text()
     assert '<span class="badge warn">warn</span>' in page
     assert "Trials not simulated" in page
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_workflow_and_function_agree_bit_for_bit_on_a_further_kernel(run, name):
+    folder = run / "results/plain"
+    read = {
+        product: maps.read_product(folder / f"{product}.fits")[product].data
+        for product in ("counts", "background", "counts_off", "alpha")
+    }
+    acceptance = maps.read_product(folder / "iteration-0/acceptance.fits")["acceptance"].data
+    size = (0.05, 0.05)
+    made = skymask.compute_further_significance(
+        read["counts"],
+        acceptance,
+        read,
+        to_pixels(KERNELS["source_kernel"], size),
+        skymask.disk(3) if name == "own" else to_pixels(FURTHER[name], size),
+        to_pixels(KERNELS["background_kernel"], size),
+    )
+    for product in ("alpha", "significance", "excess", "excess_errn", "excess_errp", "excess_upper_limit"):
+        written = maps.read_product(folder / f"further/{name}/{product}.fits")[product].data
+        np.testing.assert_array_equal(written, made[product], err_msg=product)
+
+
+def test_header_names_the_further_kernel_and_that_of_the_loop(run):
+    header = fits.getheader(run / "results/plain/further/small/excess_upper_limit.fits")
+    assert (header["FURTHER"], header["SRCKERN"]) == ("small", "disk radius=0.05 deg")
+    assert (header["LOOPKERN"], header["CONFLEV"]) == ("disk radius=0.12 deg", 0.95)
+    assert header["STATE"] == "converged"
+
+
+@pytest.mark.parametrize("name", STALE, ids=["map of radii", "map of a further kernel"])
+def test_maps_do_not_outlive_their_kernel(run, name):
+    assert not (run / name).exists()
+
+
+def test_only_an_adaptive_ring_has_a_figure_of_its_radius(run):
+    assert not list(run.glob("results/*/plots/ring_radius.png"))
+
+
+def test_array_that_reaches_into_the_ring_ends_in_one_line(run):
+    write_map(run / "wide.fits", skymask.disk(9).astype(float))
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["datasets"]["plain"]["further_source_kernels"] = {"wide": {"shape": "array", "path": "wide.fits"}}
+    (run / "wide.yaml").write_text(yaml.safe_dump(config))
+    target = "results/plain/further/wide/excess.fits"
+    process = snakemake("--configfile", "wide.yaml", "--", target, folder=run)
+    assert process.returncode != 0
+    assert "compute_further_significance plain wide: further_source_kernels.wide: it shares" in process.stdout
+
+
+def test_a_simulated_dataset_keeps_its_exclusion_mask(run):
+    assert "3000 covered pixels, 240 excluded by the user" in (run / "output.txt").read_text()
+    assert not fits.getdata(run / "results/simulated/exclusion_mask.fits")[:4].any()
+
+
+@pytest.mark.filterwarnings("default")
+def test_gammapy_reads_our_products(gammapy, run):
+    from gammapy.maps import Map
+    from regions import Regions
+
+    counts = Map.read(run / "counts.fits")
+    for name in (*MAPS, "exclusion_mask_inverse"):
+        path = run / f"results/plain/{name}.fits"
+        sky_map = Map.read(path)
+        np.testing.assert_array_equal(sky_map.data, maps.read_product(path)[name].data)
+        assert sky_map.geom.center_skydir.separation(counts.geom.center_skydir).deg < 1e-9
+    regions = Regions.read(run / "results/plain/regions.reg")
+    mask = Map.read(run / "results/plain/exclusion_mask.fits")
+    np.testing.assert_array_equal(mask.geom.region_mask(regions, inside=False).data, mask.data == 1)
+    assert not mask.data.all()
 
 
 def test_an_edit_of_the_library_reruns_what_uses_it(clone, tmp_path):
@@ -394,9 +545,22 @@ def test_an_edit_of_the_library_reruns_what_uses_it(clone, tmp_path):
     assert re.search(r"^check_dataset +1$", again.stdout, flags=re.MULTILINE)
 
 
-def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, tmp_path):
-    for name in ("counts.fits", "config.yaml", "holes.fits.gz", "more.fits", "background.fits"):
-        (tmp_path / name).write_bytes((run / name).read_bytes())
+@pytest.fixture(scope="module")
+def elsewhere(run, clone, tmp_path_factory):
+    """A run of the same elsewhere, one job after the other, by a workflow that uses a copy of this one as a module."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for name in (
+        "counts.fits",
+        "config.yaml",
+        "holes.fits.gz",
+        "more.fits",
+        "background.fits",
+        "kernel.fits",
+        "edge.fits",
+    ):
+        shutil.copy(run / name, folder)
+    snakefile = folder / "module.smk"
+    snakefile.write_text(MODULE.format(snakefile=str(clone / "Snakefile"), names="sky_*"))
     targets = [
         "results/everything/status.json",
         "results/everything/excess_upper_limit.fits",
@@ -404,8 +568,16 @@ def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, tmp_path):
         "results/everything/plots/counts.png",
         "results/simulated/plots/truth.png",
     ]
-    process = snakemake(*targets, "--cores", "1", folder=tmp_path)
+    process = snakemake(*targets, "--cores", "1", folder=folder, snakefile=snakefile)
     assert process.returncode == 0, process.stdout
+    return folder
+
+
+def test_the_loop_runs_in_a_module_with_prefix(elsewhere):
+    assert status(elsewhere, "everything")["state"] == "converged"
+
+
+def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, elsewhere):
     for pattern in (
         "results/everything/**/*.fits",
         "results/everything/**/*.json",
@@ -413,6 +585,6 @@ def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, tmp_path):
         "results/*/*.csv",
         "results/**/*.png",
     ):
-        made = products(tmp_path, pattern)
+        made = products(elsewhere, pattern)
         assert made
         assert made == {name: content for name, content in products(run, pattern).items() if name in made}
