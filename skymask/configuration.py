@@ -319,6 +319,9 @@ def _with_bins(settings):
         if entry["energy_masks"] == "common":
             expanded[name] = entry
             continue
+        if "energy_bin" in entry:
+            errors.append(f"datasets.{name}: energy_masks is each, and energy_bin leaves one bin: take one of the keys")
+            continue
         planes, own = number_of_energies(entry), entry["energy_kernels"]
         if planes == 1:
             errors.append(f"datasets.{name}: energy_masks is each, and counts have no energy axis")

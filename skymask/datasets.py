@@ -96,6 +96,10 @@ def read_dataset(
     given = {key: name for key, name in {**measured, **others}.items() if name}
     names = {key: name for key, name in given.items() if not isinstance(name, maps.SkyMap)}
     runs = list(runs)
+    if energy_bin is not None:
+        of_bins = runs[0]["counts"] if runs else counts
+        if maps.read_layout(of_bins).energies is None:
+            raise MapError(f"energy_bin is {energy_bin}, and counts {of_bins} have no energy axis")
     if not runs and energy_bin is None and (cube := _as_run(names)):
         runs = [cube]
         given = {key: name for key, name in given.items() if key in others}

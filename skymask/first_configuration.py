@@ -201,12 +201,14 @@ def dataset_name(data):
 
 def _of_map(data):
     """The dataset's lines for a counts map, the header, the size of its pixels and its shape."""
-    sky_map = maps.read(data)
-    geometry.check_distortion(sky_map.header, sky_map.data.shape)
-    size = geometry.pixel_size(sky_map.header)
-    shape = sky_map.data.shape
+    layout = maps.read_layout(data)
+    shape = layout.shape
+    geometry.check_distortion(layout.header, shape)
+    size = geometry.pixel_size(layout.header)
     about = f"{shape[1]} x {shape[0]} pixels of {length_text(max(size))}"
-    return [(f"counts: {_quoted(data)}", about)], sky_map.header, max(size), shape
+    if layout.energies:
+        about += f", {len(layout.energies.lower)} energy bins"
+    return [(f"counts: {_quoted(data)}", about)], layout.header, max(size), shape
 
 
 def _of_events(data, source):

@@ -23,7 +23,7 @@ from skymask.healpix import files_and_columns, read_sky
 from skymask.inputs import NO_COUNTS, prepare
 from skymask.kernels import AdaptiveRing, is_field_of_view
 from skymask.map_sizes import number_of_energies
-from skymask.runs import common_grid
+from skymask.runs import RUN_KEYS, common_grid
 
 #: Memory of a job in bytes, as measured: without a map, and for every pixel.
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
@@ -178,11 +178,14 @@ def _dataset(entry):
             warnings = [warning for warning in warnings if warning != NO_COUNTS]
         covered = np.count_nonzero(dataset.inputs.coverage)
         excluded = np.count_nonzero(~dataset.inputs.exclusion_mask)
-        lines.append(f"coverage           {covered} of {np.prod(shape)} pixels, {excluded} excluded by the user")
+        of_pixels = "not known yet" if "observations" in entry else f"{covered} of {np.prod(shape)} pixels"
+        lines.append(f"coverage           {of_pixels}, {excluded} excluded by the user")
     except MapError as error:
         mistakes += _more_mistakes(str(error), files, header, shape, selection, kernels)
     try:
-        lines += _kernels(kernels, geometry.pixel_size(header))
+        size = geometry.pixel_size(header)
+        lines += _kernels(kernels, size)
+        lines += _more_kernels(entry, size)
     except MapError as error:
         mistakes += [str(error)] if str(error) not in mistakes else []
     lines.append(f"memory             about {(BASE_MEMORY + MEMORY_PER_PIXEL * np.prod(shape)) / 1e6:.0f} MB per job")
@@ -217,7 +220,7 @@ def _counts(entry, mistakes):
         grid = common_grid(entry["runs"], geometry.grid(entry["geometry"]) if "geometry" in entry else None)
         return None, grid.header, grid.shape, [_grid_line(grid.header, grid.shape), *_energy_lines(grid.energies)]
     if "counts" in entry:
-        sky_map = maps.read_cube(entry["counts"])
+        sky_map = maps.read_cube(entry["counts"], energy_bin=entry.get("energy_bin"))
         header, shape, counts = sky_map.header, sky_map.data.shape[1:], entry["counts"]
         about = f"{np.nansum(sky_map.data):.0f} in {entry['counts']}"
         lines = [_grid_line(header, shape), *_energy_lines(sky_map.energies), f"counts             {about}"]
@@ -302,12 +305,24 @@ def _kernels(kernels, size):
     return lines
 
 
+def _more_kernels(entry, size):
+    """Lines about kernels of single energy bins, and about those under which the final maps are summed too."""
+    named = {f"bin {number} {key}": own[key] for number, own in enumerate(entry["energy_kernels"]) for key in own}
+    named |= {f"further {name}": kernel for name, kernel in entry["further_source_kernels"].items()}
+    lines = []
+    for name, kernel in named.items():
+        pixels = pixel_kernels.to_pixels(kernel, size)
+        area = f": {np.count_nonzero(pixels)} pixels" if isinstance(pixels, np.ndarray) else ""
+        lines.append(f"{name:<18} {pixel_kernels.describe(kernel)}{area}")
+    return lines
+
+
 def _more_mistakes(first, files, header, shape, selection, kernels):
     """The mistake that an inspection ended with, and what it would have found next."""
     found = [first]
     for key, name in files.items():
         if isinstance(name, str) and key != "counts":
-            found += _mistakes_of(maps.read, name)
+            found += _mistakes_of(maps.read_cube if key in RUN_KEYS else maps.read, name)
     found += _mistakes_of(geometry.check_distortion, header, shape)
     found += _mistakes_of(region_mask, header, shape, selection["exclusion_regions"])
     size = _result_of(geometry.pixel_size, header)

@@ -285,7 +285,8 @@ def field(number, field_nside, *, size, overlap, frame):
     except MapError as error:
         raise MapError(
             f"a field of field_nside {field_nside} with an overlap of {overlap:.4g} deg is {shape[1] * size:.3g} x "
-            f"{shape[0] * size:.3g} deg, too large for a plane: choose a larger healpix.field_nside"
+            f"{shape[0] * size:.3g} deg, too large for a plane: choose a larger healpix.field_nside, or a smaller "
+            "healpix.overlap (at least what the kernels reach in one iteration, half of the default)"
         ) from error
     return Field(int(number), header, shape)
 

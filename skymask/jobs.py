@@ -50,6 +50,9 @@ def job(snakemake):
         print(error, file=sys.stderr)
         tell(f"{snakemake.rule} {wildcards}: {error}")
         sys.exit(1)
+    except KeyboardInterrupt:
+        # Whoever interrupts a run knows it.
+        sys.exit(1)
     except Exception as error:
         traceback.print_exc()
         tell(f"{snakemake.rule} {wildcards}: unexpected {type(error).__name__}: {error} (see {snakemake.log[0]})")

@@ -111,12 +111,14 @@ class Products:
     @property
     def counts_on(self):
         """Counts under the source kernel, those of runs that have a background there; None but for a stack."""
-        return self._estimate.counts_on
+        counts_on = self._estimate.counts_on
+        return None if counts_on is None else np.where(self._acceptance > 0, counts_on, np.nan)
 
     @property
     def runs(self):
-        """Number of runs that contribute; None but for a stack."""
-        return self._estimate.runs
+        """Number of runs that contribute, zero without coverage; None but for a stack."""
+        runs = self._estimate.runs
+        return None if runs is None else np.where(self._acceptance > 0, runs, 0)
 
     def maps(self):
         """Return all maps that there are, by name."""

@@ -167,7 +167,9 @@ def _image_hdu(name):
         names = [_hdu_name(hdu) for hdu in images]
         wanted = [hdu for hdu in images if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
         if not images:
-            raise MapError(f"{path} holds no image")
+            healpix = any(hdu.header.get("PIXTYPE") == "HEALPIX" for hdu in hdus)
+            hint = ", but a HEALPix map: name it by the key healpix" if healpix else ""
+            raise MapError(f"{path} holds no image{hint}")
         if not wanted:
             raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(names)}")
         if len(wanted) > 1:

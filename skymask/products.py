@@ -84,6 +84,7 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("MAXHOLE", settings["max_hole_pixels"], "largest hole filled, in pixels"),
         ("GROWTH", describe(settings["region_growth"], kind="law")[:67], "growth of regions"),
         ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
+        *_kernels_of_bins(settings.get("energy_kernels", ())),
         ("MASKKERN", _kernels(settings["mask_source_kernels"])[:67], "further source kernels of the mask"),
         *_background_kernel_cards(settings["background_kernel"], quality),
         *(
@@ -135,6 +136,17 @@ def cards_of_further_kernel(header, name, kernel):
 def _kernels(kernels):
     """Several kernels in a few words."""
     return ", ".join(map(describe, kernels)) or "none"
+
+
+def _kernels_of_bins(energy_kernels):
+    """Cards of the kernels that single energy bins have in the place of the common ones, by the bin's number."""
+    keys = {"source_kernel": "SRCKER", "background_kernel": "BKGKER"}
+    return [
+        (f"{card}{number}", describe(own[key])[:67], f"{key.replace('_', ' ')} of energy bin {number}")
+        for number, own in enumerate(energy_kernels)
+        for key, card in keys.items()
+        if key in own
+    ]
 
 
 def _background_kernel_cards(kernel, quality):

@@ -1,5 +1,6 @@
 """How every dataset stands, told from the files alone: at any time, also while a run goes on elsewhere."""
 
+import glob
 import json
 import os
 import time
@@ -55,11 +56,12 @@ def status(path):
     """
     config = configuration.read_configuration(path)
     datasets = config.get("datasets")
-    names = list(configuration_tables.read_table(datasets) if isinstance(datasets, str) else datasets or {})
+    entries = configuration_tables.read_table(datasets) if isinstance(datasets, str) else datasets or {}
     pathvars = config.get("pathvars") or {}
     results, logs = (Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs"))
     locked = is_locked()
-    standings = [standing(name, results, logs, locked=locked) for name in map(str, names)]
+    names = [part for name, entry in entries.items() for part in _parts(str(name), entry, config, results)]
+    standings = [standing(name, results, logs, locked=locked) for name in names]
     return lines_of(standings), any(one.state in WRONG for one in standings)
 
 
@@ -96,9 +98,23 @@ def standing(dataset, results="results", logs="logs", *, locked=False):
         return Standing(dataset, state, iteration, changed, content["reason"] or "")
     latest = max(iterations, key=lambda name: (iterations[name], len(name), name), default=None)
     iteration = int(latest.removeprefix("iteration-")) if latest else None
+    if reason := _reason(folder / "inspection.json"):
+        return Standing(dataset, "failed", iteration, changed, reason)
     complaint = _complaint(Path(logs, dataset))
     state = "crashed" if complaint else "running" if locked else "interrupted"
     return Standing(dataset, state, iteration, changed, complaint)
+
+
+def _parts(name, entry, config, results):
+    """The datasets that an entry of the configuration has become: fields of a HEALPix map, energy bins, or itself."""
+    entry = entry if isinstance(entry, dict) else {}
+    if "healpix" in entry:
+        kind = "field"
+    elif entry.get("energy_masks", config.get("energy_masks")) == "each":
+        kind = "bin"
+    else:
+        return [name]
+    return sorted(path.name for path in results.glob(f"{glob.escape(name)}.{kind}-*") if path.is_dir()) or [name]
 
 
 def lines_of(standings):
@@ -123,6 +139,14 @@ def _changes(folder, wanted=lambda entry: True):
         return {}
     except OSError as error:
         raise SkymaskError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _reason(inspection):
+    """Why an inspection failed its dataset, None if it did not, or has not ended."""
+    try:
+        return json.loads(inspection.read_text(encoding="utf-8")).get("reason")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _complaint(logs):

@@ -56,6 +56,22 @@ def test_energies_in_the_comment_hold_all_events(tmp_path):
     assert "# cuts: {energy: [120 GeV, 9900 GeV]}" in text
 
 
+def test_cube_is_a_counts_map(tmp_path):
+    edges = [fits.Column(name, "D", unit="TeV", array=array) for name, array in (("E_MIN", [1, 2]), ("E_MAX", [2, 5]))]
+    cube = fits.PrimaryHDU(np.ones((2, 60, 60)), sky_header())
+    fits.HDUList([cube, fits.BinTableHDU.from_columns(edges, name="EBOUNDS")]).writeto(tmp_path / "cube.fits")
+    text = first_configuration(str(tmp_path / "cube.fits"))
+    assert "60 x 60 pixels of 0.05 deg, 2 energy bins" in text
+
+
+def test_healpix_map_is_told_its_key(tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("COUNTS", "J", array=np.zeros(12))])
+    table.header["PIXTYPE"] = "HEALPIX"
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "sky.fits")
+    with pytest.raises(SkymaskError, match="holds no image, but a HEALPix map: name it by the key healpix"):
+        first_configuration(str(tmp_path / "sky.fits"))
+
+
 def test_what_exists_is_not_replaced(tmp_path):
     path = write_map(tmp_path / "counts.fits", field_with_source())
     (tmp_path / "mine.yaml").write_text("precious")

@@ -159,6 +159,13 @@ def test_stack_lies_on_the_grid_that_holds_all_runs(run):
     assert (counts.header["NRUNS"], counts.header["STACKING"]) == (3, "variance")
 
 
+def test_nothing_of_a_stack_is_told_without_coverage(run):
+    uncovered = read(run, "survey", "coverage").data == 0
+    assert uncovered.any()
+    assert np.isnan(read(run, "survey", "counts_on").data[uncovered]).all()
+    assert not read(run, "survey", "runs").data[uncovered].any()
+
+
 def test_number_of_runs_is_a_map(run):
     number = read(run, "survey", "runs").data
     assert number[20, 20] == 3
@@ -214,6 +221,15 @@ def test_kernels_of_an_energy_bin_are_its_own(run):
         half = ring.shape[0] // 2
         padded = np.pad(mask, half)[30 : 31 + 2 * half, 5 : 6 + 2 * half]
         assert alpha == pytest.approx(source.sum() / (padded * ring).sum())
+
+
+def test_header_names_the_kernels_of_the_bins(run):
+    header = read(run, "cube", "significance").header
+    assert header["SRCKERN"] == "disk radius=0.12 deg"
+    assert header["SRCKER0"] == "disk radius=0.16 deg"
+    assert header["BKGKER2"] == "ring inner_radius=0.35 deg width=0.3 deg"
+    assert not {"SRCKER1", "BKGKER0", "BKGKER1", "SRCKER2"} & set(header)
+    assert fits.getheader(run / "results/cube/energy/excess.fits")["SRCKER0"] == "disk radius=0.16 deg"
 
 
 def test_gammapy_reads_the_energy_bins(run):
@@ -350,6 +366,10 @@ MISTAKES = {
         {"counts": "cube.fits", "energy_bin": 3},
         "cube.fits: there is no energy bin 3, only 0 to 2",
     ),
+    "a bin of a map without energies": (
+        {"counts": "counts-0.fits", "energy_bin": 0},
+        "energy_bin is 0, and counts counts-0.fits have no energy axis",
+    ),
     "acceptance of another shape": (
         {"runs": [{"counts": "counts-0.fits", "acceptance": "acceptance-1.fits"}]},
         "run counts-0: acceptance acceptance-1.fits has the shape (50, 50), counts (48, 64): they must agree",
@@ -388,6 +408,10 @@ def test_a_mistake_in_a_stack_is_one_line(tmp_path, monkeypatch, entry, line):
         (
             {"counts": "cube.fits", "energy_kernels": [{}]},
             "datasets.a: energy_kernels has 1 items, and counts have 3 energy bins",
+        ),
+        (
+            {"counts": "cube.fits", "energy_bin": 1},
+            "datasets.a: energy_masks is each, and energy_bin leaves one bin: take one of the keys",
         ),
     ],
 )

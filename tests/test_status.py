@@ -7,7 +7,7 @@ import pytest
 from conftest import write_config
 
 from skymask import cli
-from skymask.status import standing
+from skymask.status import standing, status
 
 
 @pytest.fixture
@@ -37,6 +37,32 @@ def test_a_finished_dataset_is_as_its_status_says(tree):
     tree("results/a/iteration-3/background.fits", 100)
     tree("results/a/status.json", 200, ended("cycle", period=2))
     assert standing("a") == ("a", "cycle of 2", 3, 200, "")
+
+
+def test_fields_and_energy_bins_stand_for_the_dataset_they_are_parts_of(tree):
+    for name in ("sky.field-0", "sky.field-1", "cube.bin-0", "other"):
+        tree(f"results/{name}/status.json", 200, ended())
+    tree("results/sky/status.json", 300, json.dumps({"states": {"converged": 2}}))
+    tree("results/cube/energy/counts.fits", 300)
+    datasets = {
+        "sky": {"healpix": {"counts": "sky.fits"}},
+        "cube": {"counts": "cube.fits", "energy_masks": "each"},
+        "new": {"healpix": {"counts": "new.fits"}},
+    }
+    write_config("config.yaml", datasets=datasets)
+    lines, wrong = status("config.yaml")
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["sky.field-0", "converged"],
+        ["sky.field-1", "converged"],
+        ["cube.bin-0", "converged"],
+        ["new", "not"],
+    ]
+    assert not wrong
+
+
+def test_a_dataset_that_failed_its_inspection_has_failed_while_the_run_goes_on(tree):
+    tree("results/a/inspection.json", 200, json.dumps({"reason": "counts are negative"}))
+    assert standing("a", locked=True)[1::3] == ("failed", "counts are negative")
 
 
 @pytest.mark.parametrize(("locked", "state"), [(True, "running"), (False, "interrupted")])
