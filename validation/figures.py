@@ -139,43 +139,46 @@ def of_coverage(results):
 def of_convergence(results):
     """Return how many loops converge, how biased the background is, and what pixels near the threshold do."""
     figure, axes = panels(3)
+    thresholds = np.array(convergence.THRESHOLDS)
     for number, update in enumerate(convergence.UPDATES):
-        for which, field in enumerate(convergence.FIELDS):
-            cases = [
-                [figures for case, figures in results.items() if _is(case, field=field, threshold=threshold)]
-                for threshold in convergence.THRESHOLDS
-            ]
-            x = np.array(convergence.THRESHOLDS) + 0.06 * (number - 1.5)
+        for which, dilation in enumerate(convergence.DILATIONS):
             options = {"linestyle": ("--", "-")[which], "fillstyle": ("none", "full")[which]}
-            name = f"{update}, {field}"
-            states = [np.concatenate([figures["state"][:, number] for figures in group]) == 0 for group in cases]
-            bias = [np.concatenate([figures["bias"][:, number] for figures in group]) for group in cases]
+            options["label"] = f"{update}, dilation {dilation} px"
+            groups = [_joined(results, threshold=threshold, dilation=dilation) for threshold in thresholds]
+            x = thresholds + 0.06 * (number - 1.5)
             if update != "replace, last":
-                share = np.array([mean_and_error(values.astype(float)) for values in states]).T
-                points(axes[0], x, *share, number, name, **options)
-            points(
-                axes[1], x, *(100 * np.array([mean_and_error(values) for values in bias]).T), number, name, **options
-            )
-    everything = list(results.values())
-    near = np.concatenate([figures["near"][:, 0] for figures in everything])
-    converged = np.concatenate([figures["state"][:, 0] for figures in everything]) == 0
-    edges = np.array([0, 1, 3, 10, 30, 100, 300, 1000])
-    for low, high in itertools.pairwise(edges):
-        inside = (near >= low) & (near < high)
-        if inside.sum() > 5:
-            share, error = mean_and_error(converged[inside].astype(float))
-            points(axes[2], [np.sqrt(max(low, 0.5) * high)], [share], [error], 0, None)
+                converged = [(figures["state"][:, number] == 0).astype(float) for figures in groups]
+                points(axes[0], x, *np.array([mean_and_error(v) for v in converged]).T, number, **options)
+            bias = [100 * mean_and_error(figures["bias"][:, number])[0] for figures in groups]
+            error = [100 * mean_and_error(figures["bias"][:, number])[1] for figures in groups]
+            points(axes[1], x, bias, error, number, **options)
+    edges = np.array([-0.5, 0.5, 8, 16, 32, 64, 128, 512])
+    for which, dilation in enumerate(convergence.DILATIONS):
+        figures = _joined(results, dilation=dilation)
+        near, converged = figures["near"][:, 0], (figures["state"][:, 0] == 0).astype(float)
+        inside = [(near >= low) & (near < high) for low, high in itertools.pairwise(edges)]
+        inside = [chosen for chosen in inside if chosen.sum() > 5]
+        values = np.array([mean_and_error(converged[chosen]) for chosen in inside]).T
+        x = [1 + near[chosen].mean() for chosen in inside]
+        points(axes[2], x, *values, which, f"dilation {dilation} px", linestyle="-")
     axes[2].set_xscale("log")
-    axes[2].set_xlabel(f"Pixels within {convergence.NEAR} σ of the threshold", fontsize=9)
-    axes[2].set_ylabel("Fraction of loops that converge, replace", fontsize=9)
-    axes[2].set_ylim(0, 1.05)
+    axes[0].set_ylim(-0.02, 1.05)
+    axes[2].set_ylim(-0.02, 1.05)
     label(axes[0], "Threshold [σ]", "Fraction of loops that converge", loc="lower right")
     label(axes[1], "Threshold [σ]", "Bias of the background, used pixels [%]", loc="best")
+    pixels = f"1 + pixels within {convergence.NEAR} σ of the threshold"
+    label(axes[2], pixels, "Fraction of loops that converge, replace", loc="lower left")
     return figure
 
 
-def _is(case, **wanted):
-    return all(convergence.CASES[case][key] == value for key, value in wanted.items())
+def _joined(results, **wanted):
+    """The figures of all cases with these settings, one after the other."""
+    cases = [
+        figures
+        for case, figures in results.items()
+        if all(convergence.CASES[case][key] == value for key, value in wanted.items())
+    ]
+    return {name: np.concatenate([figures[name] for figures in cases]) for name in cases[0]}
 
 
 FIGURES = {

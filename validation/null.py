@@ -27,9 +27,9 @@ SOURCE, RING, DILATION = skymask.disk(3), skymask.ring(9, 4), skymask.disk(9)
 #: Thresholds of the chance exceedances in one step, and of the loops.
 THRESHOLDS, LOOP_THRESHOLDS = (3, 4), (3, 5)
 
-#: The pixels looked at: away from the edges, where off counts end; and the middles of blocks of 8 x 8 of them.
+#: The pixels looked at: away from the edges, where off counts end; and the middles of blocks of 12 x 12 of them.
 INNER = (slice(16, 184), slice(16, 184))
-MIDDLES = (slice(20, 184, 8), slice(20, 184, 8))
+MIDDLES = (slice(22, 184, 12), slice(22, 184, 12))
 
 CASES = {
     f"{acceptance}-{counts_on}": {"acceptance": acceptance, "counts_on": counts_on}
@@ -91,7 +91,7 @@ def moments(values):
 def expected(acceptance, counts_on):
     """Return the exact moments and tails of the on/off significance without a mask, the mean over the inner pixels.
 
-    The sums are done at the middle of every block of 8 x 8 pixels; with a flat acceptance all are the same.
+    The sums are done at the middle of every block of 12 x 12 pixels; with a flat acceptance all are the same.
     """
     background, acceptance_map = truth(acceptance, counts_on)
     acceptance_on, acceptance_off = (convolve(acceptance_map, kernel) for kernel in (SOURCE, RING))
