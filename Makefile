@@ -1,4 +1,5 @@
 # make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
+# make validation: docs/validation.md, in a quarter of an hour.
 # make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
 # All build .venv first if it is missing or out of date.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
@@ -7,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run figures test test-slurm lint bench data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm lint bench validation data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -26,11 +27,15 @@ test-slurm: .venv/dev.stamp .venv/slurm.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakefmt --check Snakefile workflow validation
 	$(BIN)/snakemake --lint
+	$(BIN)/python -m snakemake --snakefile validation/Snakefile --lint
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/compare_loops.py $(ARGS)
+
+validation: .venv/dev.stamp
+	$(BIN)/python -m snakemake --snakefile validation/Snakefile $(ARGS)
 
 install: .venv/run.stamp
 

@@ -289,10 +289,17 @@ def _simulation_errors(where, simulation):
     """What a schema cannot say of a simulation: sizes that are none, and fields too large to be meant."""
     sizes = {"pixel_size": simulation["pixel_size"], "acceptance_sigma": simulation.get("acceptance_sigma")}
     for number, source in enumerate(simulation["sources"]):
-        sizes |= {f"sources.{number}.sigma.{axis}": length for axis, length in enumerate(source["sigma"])}
+        sigma = source.get("sigma")
+        widths = enumerate(sigma) if isinstance(sigma, list) else ()
+        sizes |= {f"sources.{number}.sigma.{axis}": length for axis, length in widths}
+        sizes[f"sources.{number}.sigma"] = sigma if isinstance(sigma, str) else None
+        sizes[f"sources.{number}.width"] = source.get("width")
     zero = [key for key, length in sizes.items() if length and angle_in_degrees(length) == 0]
     if zero:
         return [f"{where}.{key} must be more than 0" for key in zero]
+    steepness = sum(map(abs, simulation["acceptance_gradient"]))
+    if steepness >= 1:
+        return [f"{where}.acceptance_gradient must have sizes of less than 1 together, got {steepness:g}"]
     return _field_errors(where, simulation)
 
 

@@ -148,3 +148,8 @@ def remote_names(entry):
     """Return the addresses of the remote files of a dataset by key, without HDU names."""
     files = {key: split_name(name)[0] for key, name in file_names(entry).items()}
     return {key: file for key, file in files.items() if is_remote(file)}
+
+
+def has_acceptance(simulation):
+    """Whether a simulation has an acceptance that is not flat."""
+    return "acceptance_sigma" in simulation or any(simulation["acceptance_gradient"]) or bool(simulation["holes"])

@@ -811,6 +811,7 @@ def test_dataset_stays_in_its_group_when_others_come_and_go():
 
 SIMULATION = {"seed": 1, "width": ["2 deg", "1 deg"], "pixel_size": "0.1 deg", "background": 1}
 SOURCE = {"offset": ["0 deg", "0 deg"], "counts": 10, "sigma": ["0.1 deg", "0.1 deg"]}
+SHELL = {"shape": "shell", "offset": ["0 deg", "0 deg"], "counts": 10, "inner_radius": "0.1 deg", "width": "0.1 deg"}
 
 
 @pytest.mark.parametrize(
@@ -822,6 +823,20 @@ SOURCE = {"offset": ["0 deg", "0 deg"], "counts": 10, "sigma": ["0.1 deg", "0.1 
         ({"pixel_size": "0.01 arcsec"}, r"simulate.width is 7.2e\+05 x 3.6e\+05 pixels of pixel_size"),
         ({"width": ["0.01 deg", "1 deg"]}, r"simulate.width is 0.1 x 10 pixels of pixel_size"),
         ({"sources": [SOURCE | {"sigma": ["0.1 deg", "0 deg"]}]}, r"simulate.sources.0.sigma.1 must be more than 0"),
+        ({"sources": [SHELL | {"width": "0 deg"}]}, r"simulate.sources.0.width must be more than 0"),
+        (
+            {"sources": [SHELL | {"shape": "shel"}]},
+            r"simulate.sources.0.shape must be one of gaussian, point, shell, ridge",
+        ),
+        ({"sources": [{"offset": ["0 deg"] * 2, "counts": 1}]}, r"simulate.sources.0 lacks the key sigma"),
+        ({"sources": [SOURCE | {"shape": "point"}]}, r"simulate.sources.0.sigma is no known key"),
+        ({"sources": [SOURCE | {"shape": "ridge", "sigma": "0 deg"}]}, r"simulate.sources.0.sigma must be more than 0"),
+        ({"holes": [{"offset": ["0 deg", "0 deg"]}]}, r"simulate.holes.0 lacks the key radius"),
+        (
+            {"acceptance_gradient": [0.5, -0.5]},
+            r"simulate.acceptance_gradient must have sizes of less than 1 together, got 1",
+        ),
+        ({"acceptance_gradient": [0.5]}, r"simulate.acceptance_gradient must have 2 items, got 1"),
     ],
 )
 def test_an_impossible_simulation_is_refused(changes, line):

@@ -189,7 +189,7 @@ def data_files(wildcards):
     for key, name in MADE_COUNTS.items():
         if key in entry:
             files["counts"] = f"<results>/{wildcards.dataset}/{name}"
-    if "acceptance_sigma" in entry.get("simulate", {}) or "field" in entry:
+    if "field" in entry or "simulate" in entry and dataset_files.has_acceptance(entry["simulate"]):
         files["acceptance"] = files["counts"]
     return {key: fetched(dataset_files.split_name(name)[0]) for key, name in files.items()}
 

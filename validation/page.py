@@ -1,0 +1,282 @@
+"""Write docs/validation.md and its figures from the results of all jobs."""
+
+import math
+
+import numpy as np
+
+from skymask.files import written_whole
+from validation import SEED, STUDIES, claims, clip, convergence, figures, injection, jobs, null, steps, study
+
+INTRODUCTION = f"""# Validation
+
+Simulations whose truth is known, analysed by the library as users' maps are. `make validation` measures all of it and
+writes this page; the same numbers come out every time (seed {SEED}, with study, case and job as further entropy of
+numpy's `SeedSequence`). `tests/test_validation.py` repeats a part of every study, with its own limits.
+
+## Claims
+
+A value is the mean of all simulations of a case, its error their scatter divided by the root of their number. Of a
+study with several cases, the table has the most deviant one, so that it is expected to be off by two or three of its
+errors.
+
+| claim | measured | error | limit | reached | simulations | study |
+|---|---|---|---|---|---|---|
+"""
+
+
+def write(results, page, images):
+    """Write the page and, into a folder, its figures."""
+    images.mkdir(parents=True, exist_ok=True)
+    figures.draw(results, images)
+    rows = [_row(claim) for claim in claims.of(results)]
+    sections = [f"\n{text(results[name])}" for name, text in SECTIONS.items()]
+    with written_whole(page) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(INTRODUCTION + "\n".join(rows) + "\n" + "".join(sections) + _size())
+
+
+def _row(claim):
+    value, error = (_number(x, claim.digits) for x in (claim.value, claim.error))
+    reached = "yes" if claim.reached else "**no**"
+    return f"| {claim.text} | {value} | {error} | {claim.limit} | {reached} | {claim.simulations} | {claim.study} |"
+
+
+def _number(value, digits):
+    if math.isnan(value):
+        return ""
+    return f"{value:.1e}" if value and abs(value) < 10**-digits else f"{value:.{digits}f}"
+
+
+def _table(head, rows):
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)]) + "\n"
+
+
+def _percent(values, digits=2):
+    mean, error = claims.mean_and_error(np.asarray(values, dtype=float))
+    return f"{100 * mean:+.{digits}f} ± {100 * error:.{digits}f}" if np.isfinite(mean) else "none"
+
+
+def _null(results):
+    rows = []
+    for case, values in results.items():
+        settings = null.CASES[case]
+        exact = null.expected(**settings)
+        mean, error = claims.mean_and_error(values["wstat"][:, 0])
+        width, width_error = claims.width_and_error(values["wstat"])
+        tail, tail_error = claims.mean_and_error(values["tails"][:, 0])
+        rows.append(
+            (
+                settings["acceptance"],
+                settings["counts_on"],
+                f"{mean:+.4f} ± {error:.4f}",
+                f"{exact[0]:+.4f}",
+                f"{width:.4f} ± {width_error:.4f}",
+                f"{np.sqrt(exact[1] - exact[0] ** 2):.4f}",
+                f"{1e3 * tail:.3f} ± {1e3 * tail_error:.3f}",
+                f"{1e3 * exact[2]:.3f}",
+                *(f"{values['regions'][:, which].mean():.2f}" for which in range(len(null.LOOP_THRESHOLDS))),
+                *(f"{100 * values['excluded'][:, which].mean():.2f}" for which in range(len(null.LOOP_THRESHOLDS))),
+            )
+        )
+    head = ("acceptance", "counts", "mean", "exact", "width", "exact", "S ≥ 3 [‰]", "exact")
+    head += tuple(f"regions, T = {threshold}" for threshold in null.LOOP_THRESHOLDS)
+    head += tuple(f"excluded [%], T = {threshold}" for threshold in null.LOOP_THRESHOLDS)
+    return f"""## No sources
+
+Fields of 200 x 200 pixels, a disk of 3 pixels, a ring of 9 to 13, dilation 9; α is
+{null.SOURCE.sum() / null.RING.sum():.3f} inside a flat field. Graded is an acceptance with a Gaussian of 75 pixels
+and linear gradients of 30 and 15 % to the edges, given to the analysis. Mean and width are those of eq. 17 in one
+step without a mask; exact is the sum over all pairs of Poisson numbers, with every pixel's own α. N(0, 1) is reached
+from about 10 counts on, to 0.05 in the mean.
+
+{_table(head, rows)}
+Regions and excluded pixels are what the loop excludes in a field of {168**2} pixels that has nothing in it.
+
+![Off-source mean, width and background bias over counts](images/validation/null.png)
+
+Taken as known (`cash`), a ring's background widens the distribution. The width stays below √(1 + α), dotted, because
+the background under the source kernel is the sum of that of its pixels, each with a ring of its own.
+"""
+
+
+def _clip(results):
+    rows = []
+    for case, values in results.items():
+        threshold = clip.CASES[case]["threshold"]
+        for number, dilation in enumerate(clip.DILATIONS):
+            moments = values["cut"][:, number]
+            mean, error = claims.mean_and_error(moments[:, 0])
+            width, width_error = claims.width_and_error(moments)
+            rows.append(
+                (
+                    threshold,
+                    dilation,
+                    f"{mean:+.4f} ± {error:.4f}",
+                    f"{width:.4f} ± {width_error:.4f}",
+                    _percent(values["first_bias"][:, number], 3),
+                    _percent(values["bias"][:, number], 3),
+                    f"{100 * (1 - values['used'][:, number].mean()):.1f}",
+                    f"{100 * values['converged'][:, number].mean():.0f}",
+                )
+            )
+    head = (
+        "threshold",
+        "dilation [px]",
+        "mean, cut",
+        "width, cut",
+        "background bias, first mask [%]",
+        "after the loop [%]",
+    )
+    head += ("excluded [%]", "converged [%]")
+    return f"""## The cut at the threshold
+
+No sources, {clip.BACKGROUND} counts per pixel, {clip.BACKGROUND * clip.SOURCE.sum()} under the source kernel. What
+lies above the threshold by chance is excluded, and with it the rest is biased low: significance (the one from which
+the first mask is made, under that mask) and background. Without dilation mean and width are those of the exact cut
+distribution (line); dilation takes out the neighbours too, which are high themselves.
+
+{_table(head, rows)}
+![Mean and width of used pixels and bias of the background over the threshold](images/validation/clip.png)
+"""
+
+
+def _injection(results):
+    rows = []
+    for extent in injection.EXTENTS:
+        values = results[f"extent-{extent}"]
+        rows.append((extent, *(_percent(values["outside"][:, -1, n]) for n in range(len(injection.METHODS)))))
+    excess = []
+    for extent in injection.EXTENTS:
+        values = results[f"extent-{extent}"]
+        excess.append((extent, *(_percent(values["excess"][:, -1, n] - 1) for n in range(len(injection.METHODS)))))
+    number = injection.METHODS.index("converged")
+    found = []
+    for extent in injection.EXTENTS:
+        shares = results[f"extent-{extent}"]["found"][..., number].mean(axis=0)
+        found.append((extent, *(f"{share:.2f}" for share in shares)))
+    methods = ("extent [deg]", *injection.METHODS)
+    return f"""## One source
+
+A Gaussian source in the middle of 160 x 160 pixels of 0.02 deg with one count each; disk 0.1 deg, ring 0.5 to 0.8
+deg, dilation 0.3 deg, threshold {injection.THRESHOLD}. Its counts under the source kernel have the stated
+significance over the true background. Masks: none; fixed, a circle of 0.4 deg around the source; one step, what
+gammapy 0.16's class ended with; converged, the loop.
+
+Bias of the mean background of used pixels, for sources of 50 σ [%]:
+
+{_table(methods, rows)}
+Bias of the excess at the source [%]; "none" where the background at the source is undefined in every simulation:
+
+{_table(methods, excess)}
+Fraction of sources whose centre the loop excludes, by expected significance:
+
+{_table(("extent [deg]", *(f"{s} σ" for s in injection.SIGNIFICANCES)), found)}
+![Bias of background and excess over the extent, completeness over the significance](images/validation/injection.png)
+
+Where the source is no larger than the dilation, the loop's background is as good as that of a mask made by somebody
+who knew where it is. Beyond, the fixed mask and one step leave the source's wings in the rings; the loop follows them until the
+field has no ring left without source. A ring background cannot measure what is as wide as its ring: with σ of 0.4 deg
+and more the excess is lost, whatever the mask, and the loop says so by what it excludes.
+"""
+
+
+def _coverage(results):
+    return """## Errors and limits
+
+Point sources 28 pixels apart, each under its mask, none in another's ring: independent on/off measurements,
+background 1, 10 and 100 counts under the source kernel with 0, 3 and 30 counts of excess. Whether the errors of the
+profile likelihood (`excess_errn`, `excess_errp`), the upper limit (`excess_upper_limit`, 95 %) and `background_error`
+cover the truth, compared with the exact chance that they do: the sum over all pairs of Poisson numbers. At few counts
+the exact coverage itself is not 68.3 or 95 %, because counts are whole numbers; the error of the background of no off
+counts is zero.
+
+![Measured minus exact coverage over exact coverage](images/validation/coverage.png)
+"""
+
+
+def _convergence(results):
+    updates = list(convergence.UPDATES)
+    ends = [updates.index(update) for update in ("replace", "hysteresis", "grow")]
+    rows = []
+    for case, values in results.items():
+        converged = values["state"] == convergence.STATES.index("converged")
+        other = (values["state"] > 1).sum()
+        rows.append(
+            (
+                *convergence.CASES[case].values(),
+                *(f"{100 * converged[:, number].mean():.0f}" for number in ends),
+                other,
+                f"{np.median(values['iterations'][:, 0]):.0f}, {values['iterations'][:, 0].max():.0f}",
+                f"{values['period'].max():.0f}",
+                *(_percent(values["bias"][:, number]) for number in range(len(updates))),
+                " / ".join(f"{np.mean(values['complete'][:, number]):.3f}" for number in range(len(updates)))
+                if np.isfinite(values["complete"]).all()
+                else "",
+            )
+        )
+    head = ("field", "threshold", "dilation", *(f"converge, {updates[number]} [%]" for number in ends))
+    head += ("neither converged nor cycle", "iterations: median, most", "longest period")
+    head += tuple(f"bias, {update} [%]" for update in updates) + ("complete",)
+    return f"""## How the loop ends
+
+Fields of 200 x 200 pixels, one count per pixel, disk 5 pixels, ring 25 to 40, dilations of 0 and 15 pixels; empty, or
+crowded with ten Gaussian sources of 2 to 5 pixels and 50 to 2000 counts. Updates: `replace` with the union of a
+cycle's masks (the default) or its last mask, `replace` with hysteresis down to one σ below the threshold, and `grow`.
+Bias is that of the mean background of used pixels, complete the fraction of sources expected above the threshold
+whose centres are excluded, for the updates in the order of the biases.
+
+{_table(head, rows)}
+![Converging loops, bias, and pixels near the threshold](images/validation/convergence.png)
+
+{CONVERGENCE}
+"""
+
+
+CONVERGENCE = """Why loops at low thresholds cycle: a pixel that is excluded or released takes all pixels under the
+dilation kernel with it, which changes the background in the rings around them by a small fraction, and with it the
+significances there. That flips another pixel only if one is close enough to the threshold, and a normal distribution
+has e^8, 3000 times, more pixels per σ at 3 than at 5. Without dilation a flip is that of one pixel, and loops converge
+at 3 too; with 15 pixels it is that of 709. Hysteresis flips whole regions at once, and makes cycles more frequent.
+
+What to use: the default, `replace` with `on_cycle: union`, and a threshold of 4 or more. Where a loop must end in a
+fixed point, `mask_update: grow` does, always, because its mask cannot shrink; its bias and completeness are here those
+of the default, within their errors, and it excludes hardly more. The union of a cycle and its last mask differ as
+little. What biases the background at a threshold of 3 is the cut itself, as above, and no update mends that."""
+
+
+def _steps(results):
+    values = results["random"]
+    rows = [
+        (what, f"{np.median(values[what]):.1e}", f"{values[what].max():.1e}") for what in ("background", "significance")
+    ]
+    return f"""## One step beside gammapy
+
+{steps.SIMULATIONS} random fields of 40 to 99 pixels a side with up to three sources, masked in part, random radii,
+pixel sizes, and acceptances with a Gaussian and a gradient: `RingBackgroundMaker` and `ExcessMapEstimator` of gammapy
+2.1 and one step of skymask, {values["pixels"].sum():.0f} pixels in all. gammapy convolves in single precision.
+{values["left_out"].sum():.0f} pixels are left out: without off counts, or with an empty ring under the source kernel,
+whose pixels gammapy leaves out of the on acceptance though their counts are in the on counts.
+
+{_table(("", "median of the largest differences", "largest of all"), rows)}
+Background is relative to the largest of the field, significance in σ.
+"""
+
+
+def _size():
+    rows = [(name, len(study(name).CASES), study(name).SIMULATIONS, len(jobs(name))) for name in STUDIES]
+    table = _table(("study", "cases", "simulations per case", "jobs"), rows)
+    return f"""## What runs
+
+{table} Not here: published numbers of the four public fields, for which see the tests on real data that README names,
+and several runs or energy bins, for which see `tests/test_stacking.py`.
+"""
+
+
+SECTIONS = {
+    "null": _null,
+    "clip": _clip,
+    "injection": _injection,
+    "coverage": _coverage,
+    "convergence": _convergence,
+    "steps": _steps,
+}
