@@ -159,6 +159,11 @@ def _injection(results):
     text = f"bias of the background outside the mask, source of 50 σ within it (extent {extent}°)"
     number = sum(len(figures["found"]) for figures in contained.values())
     yield Claim(text, value, error, "± 0.005", bool(abs(value) < 0.005), number // len(contained), "injection", 5)
+    for extent, figures in results.items():
+        if 0.1 < injection.CASES[extent]["extent"] <= 0.4:
+            value, error = mean_and_error(figures["outside"][:, -1, method])
+            text = f"the same, source larger than the dilation ({extent}°)".replace("extent-", "extent ")
+            yield Claim(text, value, error, "± 0.005", bool(abs(value) < 0.005), len(figures["found"]), "injection", 5)
     bright = np.array(injection.SIGNIFICANCES) >= 8
     found = np.concatenate([figures["found"][:, bright, method].ravel() for figures in contained.values()])
     text = "sources of 8 σ and more, extent up to 0.1°, found"

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from validation import clip, convergence, coverage, injection, null
 from validation.claims import mean_and_error, width_and_error
@@ -118,6 +119,7 @@ def of_injection(results):
         points(axes[2], injection.SIGNIFICANCES, *share, number, f"{extent}°", linestyle="-")
     axes[2].set_xscale("log")
     axes[2].set_xticks([2, 3, 5, 10, 20, 50], labels=["2", "3", "5", "10", "20", "50"])
+    axes[2].xaxis.set_minor_formatter(NullFormatter())
     axes[2].axvline(injection.THRESHOLD, color="#999999", linestyle=":", linewidth=1)
     label(axes[2], "Expected significance of the centre [σ]", "Fraction of sources found", loc="lower right")
     return figure
