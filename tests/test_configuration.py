@@ -637,7 +637,7 @@ def stated(config, schema):
 
 def test_repositorys_configuration_states_the_schemas_defaults():
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    found = list(stated({key: value for key, value in config.items() if key != "datasets"}, SCHEMA))
+    found = list(stated({key: value for key, value in config.items() if key not in ("datasets", "figures")}, SCHEMA))
     assert {key for key, *_ in found} >= {"threshold", "statistic", "max_iterations", "on_cycle", "dpi"}
     for key, value, default in found:
         assert value == default, key
@@ -781,8 +781,9 @@ def test_length_is_split_into_value_and_unit(text, expected):
 def test_digest_of_the_library_is_that_of_its_sources():
     folder = ROOT / "skymask"
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.suffix in {".py", ".html"}):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    endings = {".py", ".html", ".css", ".js"}
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in endings):
+        digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode() + path.read_bytes())
     assert configuration.library_digest() == digest.hexdigest()
 
 
