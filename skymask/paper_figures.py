@@ -5,6 +5,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import MaxNLocator
 
 from skymask import plots
 from skymask.errors import MapError
@@ -23,6 +24,14 @@ BARS = {
     **{n / 3600: f"{n}''" for n in (1, 2, 5, 10, 20, 30)},
     **{n / 60: f"{n}'" for n in (1, 2, 5, 10, 20, 30)},
     **{n: f"{n}°" for n in (1, 2, 5, 10, 20)},
+}
+
+#: Labels of colour bars, which stand beside small panels; the caption says the rest.
+LABELS = {
+    "counts": "Counts",
+    "background": "Background [ct]",
+    "significance": "Significance [σ]",
+    "excess": "Excess [ct]",
 }
 
 #: Bins of a significance distribution, in standard deviations.
@@ -87,6 +96,7 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits):
             significance_limits=significance_limits,
             stretch=settings["stretch"],
         )
+        axes.images[0].colorbar.set_label(LABELS[name])
         if settings["contours"]:
             axes.contour(images["significance"], levels=settings["contours"], colors=plots.GREEN, linewidths=0.8)
         if number == 0:
@@ -101,7 +111,7 @@ def mask_evolution(masks, final_mask, header, settings):
     aspect = np.clip(final_mask.shape[0] / final_mask.shape[1], 0.3, 2.0)
     width = WIDTHS[settings["width"]]
     figure.set_size_inches(width, 0.9 + 0.75 * width * aspect)
-    figure.axes[0].set_title("")
+    figure.axes[0].set_title("", loc="left")
     return figure
 
 
@@ -174,7 +184,7 @@ def convergence_curves(columns, settings):
         axes.plot(columns["iteration"], columns[name], "o-", color=colour, markersize=3.5, linewidth=1.2)
         axes.set_xlabel("Iteration")
         axes.set_ylabel(f"{name.capitalize()} pixels")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.ticklabel_format(axis="y", useOffset=False)
     right.set_yscale("symlog", linthresh=1)
     right.set_ylim(bottom=-0.2)

@@ -361,6 +361,24 @@ def test_readme_shows_the_rule_graph(run):
     assert in_readme((REPOSITORY / "README.md").read_text(encoding="utf-8")) == canonical(graph.stdout)
 
 
+def test_figures_for_a_paper_are_drawn_with_the_data_behind_them(run):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["figures"] = {"maps": {"dataset": "plain"}, "loop": {"dataset": "plain", "kind": "convergence"}}
+    (run / "figures.yaml").write_text(yaml.safe_dump(config))
+    process = snakemake("--configfile", "figures.yaml", "--", "figures", folder=run)
+    assert process.returncode == 0, process.stdout
+    for name in ("maps.pdf", "maps.png", "loop.pdf", "loop.png"):
+        assert (run / "results/figures" / name).is_file()
+    with fits.open(run / "results/figures/maps.fits") as hdus:
+        np.testing.assert_array_equal(hdus["EXCESS"].data, fits.getdata(run / "results/plain/excess.fits"))
+        assert hdus["EXCESS"].header["SHAMASK"] == status(run, "plain")["mask_sha256"]
+    table = QTable.read(run / "results/figures/loop.ecsv")
+    assert list(table["changed"])[-1] == 0
+    assert table.meta["dataset"] == "plain"
+    # Other tests look at what a run without figures leaves behind.
+    shutil.rmtree(run / "results/figures")
+
+
 def jobs_to_rerun(folder, **changes):
     """Return the rules that would run again after a change of the configuration, and what their jobs say."""
     config = yaml.safe_load((folder / "config.yaml").read_text())

@@ -1,0 +1,128 @@
+"""Figures for a paper: the same bytes each time, in the width asked for, with the numbers behind them."""
+
+import numpy as np
+import pytest
+from conftest import sky_header
+from test_configuration import SCHEMA
+
+from skymask import configuration, maps, paper_figures
+from skymask.errors import ConfigurationError, MapError
+from skymask.geometry import box_of, sky_positions
+
+SHAPE = (40, 60)
+HEADER = sky_header(SHAPE, ctype=("GLON-CAR", "GLAT-CAR"), center=(10, 0))
+HEADER["DATASET"] = "field"
+KERNEL = {"shape": "disk", "radius": "0.1 deg"}
+MASK = np.ones(SHAPE, dtype=bool)
+MASK[15:25, 20:35] = False
+QUALITY = {"off_source_mean": 0.0, "off_source_width": 1.0, "effective_threshold": 5.0}
+
+
+def settings(**entry):
+    config = {"figures": {"one": {"dataset": "field", **entry}}}
+    return configuration.figure_settings(config, SCHEMA, ["field"])["one"]
+
+
+def images():
+    rng = np.random.default_rng(0)
+    names = ("counts", "background", "significance", "excess")
+    return {name: rng.normal(5, 2, SHAPE) for name in names} | {"exclusion_mask": MASK}
+
+
+def draw(kind):
+    entry = settings(kind=kind, width="column", contours=[6], layers=["counts", "significance"])
+    if kind == "maps":
+        return paper_figures.map_panels(images(), HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
+    if kind == "mask_evolution":
+        return paper_figures.mask_evolution([np.ones_like(MASK), MASK], MASK, HEADER, entry)
+    if kind == "significance":
+        columns = paper_figures.distribution(images()["significance"], MASK)
+        return paper_figures.significance_distribution(columns, QUALITY, entry)
+    return paper_figures.convergence_curves({"iteration": [1, 2], "excluded": [5, 5], "changed": [5, 0]}, entry)
+
+
+@pytest.mark.parametrize("kind", ["maps", "mask_evolution", "significance", "convergence"])
+def test_a_figure_made_twice_has_the_same_bytes(kind, tmp_path):
+    made = []
+    for name in ("once", "twice"):
+        paths = {ending: tmp_path / f"{name}.{ending}" for ending in ("pdf", "png")}
+        paper_figures.save(draw(kind), paths, 60)
+        made.append({ending: path.read_bytes() for ending, path in paths.items()})
+    assert made[0] == made[1]
+    assert b"CreationDate" not in made[0]["pdf"]
+
+
+@pytest.mark.parametrize("kind", ["maps", "mask_evolution", "significance", "convergence"])
+def test_a_figure_is_as_wide_as_a_column(kind):
+    assert draw(kind).get_size_inches()[0] == 3.5
+
+
+def test_panels_are_lettered_in_the_order_of_layers():
+    entry = settings(layers=["significance", "counts"])
+    figure = paper_figures.map_panels(images(), HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title] == ["(a) significance", "(b) counts"]
+
+
+@pytest.mark.parametrize("stretch", ["linear", "sqrt", "log"])
+def test_counts_of_nothing_can_be_drawn_in_any_stretch(stretch, tmp_path):
+    nothing = images() | {"counts": np.zeros(SHAPE)}
+    entry = settings(layers=["counts"], stretch=stretch)
+    figure = paper_figures.map_panels(nothing, HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
+    paper_figures.save(figure, {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png"}, 60)
+    assert (tmp_path / "a.png").stat().st_size > 0
+
+
+def test_distribution_counts_every_defined_pixel_once():
+    significance = np.array([[-0.3, 0.0, 0.1, 0.25], [7.0, np.nan, 0.2, 0.2]])
+    used = np.array([[True, True, True, True], [False, True, False, True]])
+    columns = paper_figures.distribution(significance, used)
+    assert columns["low"][0] == -0.5
+    np.testing.assert_array_equal(columns["pixels"][:4], [1, 0, 4, 1])
+    np.testing.assert_array_equal(columns["used_pixels"][:4], [1, 0, 3, 1])
+    assert (columns["pixels"].sum(), columns["used_pixels"].sum()) == (7, 5)
+
+
+def test_a_box_holds_the_pixels_whose_centres_lie_in_it():
+    # The reference point, at 10 deg, lies between two pixels of 0.05 deg: 0.12 deg to each side are two pixels.
+    assert box_of(HEADER, SHAPE, (10, 0), (0.24, 0.14)) == (slice(19, 21), slice(28, 32))
+
+
+def test_a_cut_keeps_every_pixel_where_it_was_on_the_sky():
+    box = {"center": ["10.4 deg", "-0.2 deg"], "width": ["1 deg", "0.6 deg"]}
+    y, x = np.indices(SHAPE).astype(float)
+    part, header = paper_figures.cut({"x": x, "y": y}, HEADER, box)
+    rows, columns = np.indices(part["x"].shape)
+    np.testing.assert_allclose(
+        sky_positions(header, columns.ravel(), rows.ravel()),
+        sky_positions(HEADER, part["x"].ravel(), part["y"].ravel()),
+        atol=1e-9,
+    )
+
+
+def test_a_cut_off_the_map_is_refused():
+    with pytest.raises(MapError, match="no pixel of the map lies within 1 x 1 deg of 50, 0"):
+        box_of(HEADER, SHAPE, (50, 0), (1, 1))
+
+
+def test_a_cut_map_can_be_written_with_its_own_sky(tmp_path):
+    part, header = paper_figures.cut(images(), HEADER, {"center": ["10 deg", "0 deg"], "width": ["1 deg", "1 deg"]})
+    maps.write(tmp_path / "part.fits", part, sky=header)
+    assert maps.read_product(tmp_path / "part.fits")["counts"].data.shape == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"one": {"dataset": "fiel"}}, "figures.one.dataset: there is no dataset fiel"),
+        ({"a/b": {"dataset": "field"}}, "figures.a/b: unsafe name"),
+    ],
+)
+def test_a_figure_of_nothing_is_refused(figures, words):
+    with pytest.raises(ConfigurationError, match=words):
+        configuration.figure_settings({"figures": figures}, SCHEMA, ["field"])
+
+
+def test_a_figure_of_a_failed_dataset_is_refused():
+    with pytest.raises(MapError, match=r"figures.one: the dataset field failed \(no counts\): name another one"):
+        paper_figures.refuse_failed("one", {"dataset": "field", "state": "failed", "reason": "no counts"})
