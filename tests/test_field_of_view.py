@@ -73,6 +73,7 @@ def run(tmp_path_factory):
     write_config(
         folder / "config.yaml",
         datasets={"field": {"counts": "counts.fits", "background_kernel": {"shape": "field_of_view"}}},
+        null_simulations={"number": 2},
     )
     targets = [f"results/field/{name}" for name in ("significance.fits", "regions.ecsv", "null.json")]
     process = snakemake(*targets, folder=folder)

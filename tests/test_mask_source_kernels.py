@@ -181,7 +181,9 @@ def run(tmp_path_factory):
     write_map(folder / "counts.fits", counts)
     write_map(folder / "kernel.fits", gaussian(3))
     datasets = {"field": {"counts": "counts.fits", **SHAPING}}
-    write_config(folder / "config.yaml", datasets=datasets, mask_source_kernels=MASK_KERNELS)
+    write_config(
+        folder / "config.yaml", datasets=datasets, mask_source_kernels=MASK_KERNELS, null_simulations={"number": 2}
+    )
     targets = ("significance", "exclusion_mask", "background", "alpha")
     process = snakemake(*(f"results/field/{name}.fits" for name in targets), "results/field/null.json", folder=folder)
     assert process.returncode == 0, process.stdout

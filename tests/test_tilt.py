@@ -175,7 +175,7 @@ def run(tmp_path_factory):
     write_map(folder / "mask.fits", (np.arange(60) + np.zeros((60, 60)) == 30).astype(np.uint8))
     kernel = {"shape": "field_of_view", "tilt": True}
     datasets = {"field": {"counts": "counts.fits"}, "column": {"counts": "counts.fits", "exclusion_mask": "mask.fits"}}
-    write_config(folder / "config.yaml", datasets=datasets, background_kernel=kernel)
+    write_config(folder / "config.yaml", datasets=datasets, background_kernel=kernel, null_simulations={"number": 2})
     targets = [f"results/field/{name}" for name in ("significance.fits", "regions.ecsv", "null.json")]
     process = snakemake(*targets, "results/column/status.json", folder=folder)
     assert process.returncode == 0, process.stdout
