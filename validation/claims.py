@@ -162,7 +162,7 @@ def _injection(results):
     for extent, figures in results.items():
         if 0.1 < injection.CASES[extent]["extent"] <= 0.4:
             value, error = mean_and_error(figures["outside"][:, -1, method])
-            text = f"the same, source larger than the dilation ({extent}°)".replace("extent-", "extent ")
+            text = f"the same, wider source ({extent}°)".replace("extent-", "extent ")
             yield Claim(text, value, error, "± 0.005", bool(abs(value) < 0.005), len(figures["found"]), "injection", 5)
     bright = np.array(injection.SIGNIFICANCES) >= 8
     found = np.concatenate([figures["found"][:, bright, method].ravel() for figures in contained.values()])

@@ -101,8 +101,9 @@ threshold of 5 that costs nothing; at 3, with few counts, the background left is
 
 ![Off-source mean, width and background bias over counts](images/validation/null.png)
 
-Taken as known (`cash`), a ring's background widens the distribution. From 10 counts on the width stays below √(1 + α),
-dotted, because the background under the source kernel is the sum of that of its pixels, each with a ring of its own.
+Taken as known (`cash`), a ring's background widens the distribution. From 10 counts on the width stays below
+√(1 + α), dotted, because the background under the source kernel is the sum of that of its pixels, each with a ring of
+its own.
 """
 
 
