@@ -48,5 +48,5 @@
   outcome.addEventListener("change", filter);
   quality.addEventListener("change", filter);
   // What a browser has kept in the fields from an earlier visit.
-  filter();
+  if (words.value || outcome.value || quality.value) filter();
 })();
