@@ -29,7 +29,7 @@ from conftest import (
     write_two_fields,
 )
 
-from skymask import configuration
+from skymask import configuration, dataset_files
 from skymask.datasets import inspect
 from skymask.errors import MapError
 
@@ -202,7 +202,7 @@ def test_bad_content_is_a_reason_of_one_line(maps_folder, monkeypatch, name):
         )
     )
     with pytest.raises(MapError, match=reason) as error:
-        inspect(configuration.data_names(settings[name]), {}, selection, kernels)
+        inspect(dataset_files.data_names(settings[name]), {}, selection, kernels)
     assert "\n" not in str(error.value)
 
 
