@@ -14,7 +14,7 @@ from skymask.errors import MapError
 from skymask.inputs import prepare
 from skymask.pixel_kernels import dilation_kernel, to_pixels
 from skymask.quality import fit_off_source
-from skymask.region_catalogue import catalogue_regions
+from skymask.region_catalogue import Part, catalogue_regions
 
 #: Exact algebra, and the end of a fit at 1e-8 standard errors.
 EXACT, FITTED = 1e-10, 1e-8
@@ -125,7 +125,15 @@ def test_counts_of_a_region_have_the_error_of_their_norms():
     mask = ~region
     background = estimate(slope(), mask).background
     significance = np.zeros(SHAPE)
-    (row,), _ = catalogue_regions(slope(), ACCEPTANCE, [mask, mask], mask, background, significance, TILTED)
+    (row,), _ = catalogue_regions(
+        slope(),
+        ACCEPTANCE > 0,
+        [mask, mask],
+        mask,
+        background,
+        significance,
+        [Part(slope(), ACCEPTANCE, TILTED)],
+    )
     used = mask & (ACCEPTANCE > 0)
     fisher, vector = np.zeros((3, 3)), np.zeros(3)
     for y, x in np.ndindex(SHAPE):

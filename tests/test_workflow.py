@@ -472,7 +472,7 @@ def test_a_threshold_that_is_not_met_is_a_warning_and_no_simulations_are_no_erro
     assert "are far from 0 and 1" in figures["warnings"][0]
     assert figures["off_source_mean_error"] is None
     assert figures["post_trial_significance_min"] < figures["post_trial_significance_max"]
-    page = (folder / "results/field/report.html").read_text()
+    page = (folder / "results/plain/report.html").read_text()
     assert '<span class="badge warn">warn</span>' in page
     assert "Trials not simulated" in page
 
