@@ -61,8 +61,10 @@ onstart:
 
 
 onsuccess:
+    settle()
     show_outcomes()
 
 
 onerror:
+    settle()
     show_outcomes()

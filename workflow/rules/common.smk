@@ -7,12 +7,15 @@ the functions that the rules name.
 import os
 import re
 import sys
+import time
+from collections import defaultdict
 from functools import cache
 from itertools import count
+from pathlib import Path
 
 from snakemake.logging import logger
 
-from skymask import configuration, dataset_files, jobs, remote
+from skymask import configuration, dataset_files, jobs, remote, settled
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
 from skymask.map_sizes import number_of_energies
@@ -147,16 +150,25 @@ STACKED = [name for name, entry in SETTINGS.items() if "runs" in entry or name i
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 SKIES = configuration.skies(SETTINGS)
 
+#: How the loops of settled datasets ended; their files are made by no rule.
+STARTED = time.time()
+PLAIN = workflow.is_main_process and settled.is_plain(sys.argv[1:])
+RULES = [path.read_text() for path in sorted(Path(workflow.source_path("common.smk")).parent.glob("*.smk"))]
+VERSION = settled.digest(LIBRARY, RULES)
+DIGESTS = {dataset: settled.digest(entry, PLOTS, VERSION) for dataset, entry in SETTINGS.items()}
+SETTLED = {dataset: settled.unchanged(dataset, DIGESTS[dataset]) for dataset in SETTINGS} if PLAIN else {}
+SETTLED = {dataset: outcome for dataset, outcome in SETTLED.items() if outcome}
+
+
+def one_of(datasets):
+    """Return a pattern that matches these datasets and no other, but for the settled ones."""
+    return "|".join(map(re.escape, sorted(set(datasets) - set(SETTLED)))) or "-"
+
 
 # The folder of a HEALPix map has products of the same names, and none of the rules of datasets makes them.
 wildcard_constraints:
     sky="|".join(map(re.escape, SKIES)) or "-",
-    dataset=rf"(?!(?:{'|'.join(map(re.escape, SKIES)) or '-'})(?:/|$))[A-Za-z0-9][A-Za-z0-9._+-]*",
-
-
-def one_of(datasets):
-    """Return a pattern that matches these datasets and no other."""
-    return "|".join(map(re.escape, sorted(datasets))) or "-"
+    dataset=rf"(?!(?:{'|'.join(map(re.escape, [*SKIES, *SETTLED])) or '-'})(?:/|$))[A-Za-z0-9][A-Za-z0-9._+-]*",
 
 
 def setting(key):
@@ -466,6 +478,8 @@ def convergence_settings(wildcards):
 
 def outcome(dataset):
     """Return the checkpoint's last word on a dataset."""
+    if dataset in SETTLED:
+        return SETTLED[dataset]
     for iteration in count():
         decision = decisions(GROUPS[dataset], iteration)[dataset]
         if decision["state"] != "running":
@@ -599,6 +613,8 @@ def results_of(dataset):
     """Return an input function for everything that a dataset's analysis is to leave behind."""
 
     def results(wildcards):
+        if dataset in SETTLED:
+            return []
         return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json", "report.html")]
 
     return results
@@ -631,6 +647,22 @@ def show_outcomes():
         if job.rule.name != "report_failures"
     ]
     print(outcome_table(STATUSES, crashed), file=sys.stderr)
+
+
+def settle():
+    """Note which datasets have ended, as far as this run is concerned with everything that they are to leave behind."""
+    if not PLAIN or not any(job.rule.name == "all" for job in workflow.dag.jobs):
+        return
+    unfinished = {job.wildcards.get("dataset") for job in workflow.dag.needrun_jobs()}
+    read, written = defaultdict(set), defaultdict(set)
+    for job in workflow.dag.jobs:
+        dataset = job.wildcards.get("dataset")
+        if dataset in SETTINGS and dataset not in unfinished:
+            read[dataset].update(file for file in job.input if not file.startswith(f"{RESULTS}/.decisions/"))
+            written[dataset].update(job.output)
+    for dataset in written:
+        if succeeded(dataset) and not dataset_files.remote_names(SETTINGS[dataset]):
+            settled.note(dataset, DIGESTS[dataset], outcome(dataset), read[dataset], written[dataset], STARTED)
 
 
 def unfinished_steps(job):

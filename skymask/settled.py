@@ -1,0 +1,84 @@
+"""Datasets that have ended and of which nothing has changed since: the workflow leaves their jobs out of its graph.
+
+Snakemake looks at every file of every job, again after every iteration; of thousands of finished datasets that is most
+of what a run costs. So a run notes for each of them its settings, and the files that its jobs read and wrote. Where the
+next run finds all that as it was, these are files like any other, made by no rule; at any difference Snakemake decides.
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+from skymask.files import written_whole
+
+#: Where a dataset's note stands, below the folder in which Snakemake keeps its own.
+FOLDER = Path(".snakemake", "settled")
+
+#: Options of `snakemake` under which every job does what it would do if the graph were whole.
+HARMLESS = re.compile(
+    r"-n|-p|-k|-q|-[cj]\d*|-[sde]|--(dry-?run|printshellcmds|keep-going|quiet|verbose|cores|jobs|snakefile|directory|"
+    r"config|configfiles?|nolock|profile|workflow-profile|resources|set-resources|set-resource-scopes|default-resources|"
+    r"executor|rerun-incomplete|ri|latency-wait|retries|show-failed-logs|nocolor|groups|slurm-[a-z-]+)"
+)
+
+
+def is_plain(arguments):
+    """Whether a command line asks for files, and not for a report, a plan, or jobs that need not run.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Of the command `snakemake`, without its name.
+    """
+    options = (word.split("=", 1)[0] for word in arguments if re.match(r"--?[a-zA-Z]", word))
+    return all(HARMLESS.fullmatch(option) for option in options)
+
+
+def digest(*settings):
+    """Return a text that differs if any of the settings does."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def note(dataset, settings, outcome, read, written, started, folder=FOLDER):
+    """Note that a dataset has ended, unless a file that its jobs read was replaced meanwhile.
+
+    Parameters
+    ----------
+    dataset : str
+    settings : str
+        The `digest` of its settings.
+    outcome : dict
+        The last word on its loop.
+    read, written : set of str
+        The files that its jobs read and wrote.
+    started : float
+        When the run began, in seconds.
+    folder : str or Path
+        Where notes stand.
+    """
+    if any(os.stat(name).st_ctime >= started for name in read - written):
+        return
+    path = Path(folder, f"{dataset}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = {name: _identity(name) for name in sorted(read | written)}
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps({"settings": settings, "outcome": outcome, "files": files}), encoding="utf-8")
+
+
+def unchanged(dataset, settings, folder=FOLDER):
+    """Return the outcome of a dataset that has ended and of which nothing has changed since, else None."""
+    try:
+        content = json.loads(Path(folder, f"{dataset}.json").read_text(encoding="utf-8"))
+        same = content["settings"] == settings and all(
+            _identity(name) == identity for name, identity in content["files"].items()
+        )
+        return content["outcome"] if same else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _identity(name):
+    stat = os.stat(name)
+    return [stat.st_size, stat.st_mtime_ns]
