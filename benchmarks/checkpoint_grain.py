@@ -73,34 +73,42 @@ def measure(folder, number, groups):
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def write_workflow(folder, number, groups):
-    """Write the repository's workflow with toy bodies into a folder."""
-    for name in ("workflow", "skymask", "profiles"):
+def write_workflow(folder, number, groups, *, real=False):
+    """Write the repository's workflow into a folder, with toy bodies unless its scripts are to be the real ones."""
+    for name in ("workflow", "skymask", "profiles", "scripts"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(REPOSITORY / name, folder / name)
     (folder / "toy.py").write_text(TOY)
-    for rules in (folder / "workflow" / "rules").glob("*.smk"):
+    for rules in (folder / "workflow" / "rules").glob("*.smk") if not real else ():
         toy = rf'shell:\n        "{sys.executable} -I -S toy.py \1 \'{{output}}\' \'{{input}}\'"'
         rules.write_text(re.sub(r'script:\n\s+"../../scripts/(\w+)\.py"', toy, rules.read_text()))
+    write_config(folder, number, groups)
+
+
+def write_config(folder, number, groups):
+    """Write a configuration of simulated fields of 40 x 40 pixels."""
     config = {
-        "source_kernel": "{shape: disk, radius: 1 px}",
-        "background_kernel": "{shape: ring, inner_radius: 3 px, width: 2 px}",
-        "dilation_radius": "1 px",
+        "source_kernel": "{shape: disk, radius: 2 px}",
+        "background_kernel": "{shape: ring, inner_radius: 8 px, width: 4 px}",
+        "dilation_radius": "3 px",
         "checkpoint_groups": groups,
     }
     lines = [f"{key}: {value}" for key, value in config.items()] + ["datasets:"]
-    simulation = "{simulate: {seed: 1, width: [1 deg, 1 deg], pixel_size: 0.1 deg, background: 1}}"
-    lines += [f"  field-{index:05}: {simulation}" for index in range(number)]
+    for seed in range(number):
+        simulation = f"{{seed: {seed}, width: [2 deg, 2 deg], pixel_size: 0.05 deg, background: 1}}"
+        lines.append(f"  field-{seed:05}: {{simulate: {simulation}}}")
     (folder / "config.yaml").write_text("\n".join(lines) + "\n")
 
 
-def run_engine(folder):
+def run_engine(folder, *arguments):
     """Run Snakemake and return CPU seconds and peak memory of its own process, and wall seconds."""
-    command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count())]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count()), *arguments]
     start = time.monotonic()
     with open(folder / "log.txt", "w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        # The library is the folder's own, also where another one is installed.
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         usage = {}
         while process.poll() is None:
             try:

@@ -282,8 +282,10 @@ def test_a_job_beyond_its_memory_is_killed_and_tried_again_with_more(ready, undi
     code, output = run.finish()
     assert code == 0, output
     assert products(tmp_path, EVERYTHING) == undisturbed
-    ends = ends_of(ready, tmp_path, run.submitted())
-    assert [end for end in ends if end != "COMPLETED"] == ["OUT_OF_MEMORY"]
+    jobs = run.submitted()
+    (killed,) = [job for job, end in zip(jobs, ends_of(ready, tmp_path, jobs), strict=True) if end == "FAILED"]
+    (log,) = (tmp_path / ".snakemake/slurm_logs").rglob(f"{killed}.log")
+    assert "exceeded memory limit" in log.read_text()
 
 
 @pytest.mark.slow

@@ -620,6 +620,18 @@ def results_of(dataset):
     return results
 
 
+def of_every_dataset(name):
+    """Return an input function for a file of every dataset, once all loops have ended.
+
+    Asked for earlier, the jobs that make it would be made anew after every iteration.
+    """
+
+    def paths(wildcards):
+        return [f"<results>/{dataset}/{name}" for dataset in SETTINGS if outcome(dataset)]
+
+    return paths
+
+
 def joined_of(sky):
     """Return what is put together of the fields of a HEALPix map; a run of a part of all datasets may lack some."""
     if SHARD is not None:

@@ -341,7 +341,7 @@ rule join_fields:
 
 rule summarize_datasets:
     input:
-        statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
+        statuses=of_every_dataset("status.json"),
     output:
         summary=report(
             "<results>/summary.csv",

@@ -1,0 +1,111 @@
+"""Measure what the number of datasets costs: first run, no-change run, ten datasets more, a status query.
+
+    python benchmarks/scale.py 1 10 30 100 300 1000            # the engine: the workflow's rules with toy bodies
+    python benchmarks/scale.py --real 1 10 100                 # small simulated fields, everything computed
+
+Above 50 datasets they are run in shards of 50, one after the other, and then all together, as by `profiles/survey.sh`.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from math import ceil, log
+from pathlib import Path
+
+import checkpoint_grain
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+#: Datasets of a shard, on the average, and into how many groups they are divided.
+SHARD, GROUPS = 50, 1
+
+#: Datasets that are added to the finished ones.
+MORE = 10
+
+COLUMNS = (
+    "datasets",
+    "jobs",
+    "wall [s]",
+    "engine CPU [s]",
+    "per job [ms]",
+    "CPU of all [s]",
+    "memory [MB]",
+    "no-change run [s]",
+    f"{MORE} more [s]",
+    "status [s]",
+)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("numbers", type=int, nargs="+")
+    parser.add_argument("--real", action="store_true", help="with the workflow's own scripts")
+    arguments = parser.parse_args()
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
+    engine = {}
+    for number in arguments.numbers:
+        with tempfile.TemporaryDirectory() as folder:
+            row = measure(Path(folder), number, real=arguments.real)
+        engine[number] = row[3]
+        print(
+            f"| {' | '.join(f'{value:.3g}' if isinstance(value, float) else str(value) for value in row)} |", flush=True
+        )
+    if len(large := [number for number in engine if number >= 30]) > 1:
+        exponent, _ = np.polyfit([log(number) for number in large], [log(engine[number]) for number in large], 1)
+        print(f"\nFrom {large[0]} to {large[-1]} datasets the engine's CPU grows with the power {exponent:.2f}.")
+
+
+def measure(folder, number, *, real):
+    """Return a row of the table."""
+    shards = ceil(number / SHARD)
+    groups = min(GROUPS * shards, 1000) if shards > 1 else 10
+    checkpoint_grain.write_workflow(folder, number, groups, real=real)
+    before = children_seconds()
+    first = survey(folder, shards)
+    everything = children_seconds() - before
+    jobs = len(list((folder / "benchmarks").rglob("*.tsv")))
+    unchanged = checkpoint_grain.run_engine(folder)
+    status = seconds_of_status(folder)
+    checkpoint_grain.write_config(folder, number + MORE, groups)
+    more = checkpoint_grain.run_engine(folder)
+    per_job = 1000 * first["cpu"] / jobs
+    memory = max(run["memory"] for run in (first, unchanged, more))
+    return (
+        number,
+        jobs,
+        round(first["wall"]),
+        first["cpu"],
+        per_job,
+        everything,
+        round(memory),
+        unchanged["wall"],
+        more["wall"],
+        status,
+    )
+
+
+def survey(folder, shards):
+    """Run all datasets, in shards if there are several, and return the sums of seconds and the largest memory."""
+    runs = [("--config", f"shard={k}/{shards}") for k in range(1, shards + 1)] if shards > 1 else []
+    done = [checkpoint_grain.run_engine(folder, *arguments) for arguments in [*runs, ()]]
+    return {key: (max if key == "memory" else sum)(run[key] for run in done) for key in done[0]}
+
+
+def seconds_of_status(folder):
+    start = time.monotonic()
+    command = [sys.executable, "-m", "skymask", "status"]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+def children_seconds():
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+if __name__ == "__main__":
+    main()
