@@ -105,7 +105,7 @@ def run_engine(folder, *arguments):
     """Run Snakemake and return CPU seconds and peak memory of its own process, and wall seconds."""
     command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count()), *arguments]
     start = time.monotonic()
-    with open(folder / "log.txt", "w") as log:
+    with tempfile.NamedTemporaryFile("w+", dir=folder, suffix=".log") as log:
         # The library is the folder's own, also where another one is installed.
         environment = os.environ | {"PYTHONPATH": str(folder)}
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -119,8 +119,9 @@ def run_engine(folder, *arguments):
             except (FileNotFoundError, TypeError, ProcessLookupError):
                 pass
             time.sleep(0.05)
-    if process.returncode:
-        sys.exit((folder / "log.txt").read_text()[-3000:])
+        if process.returncode:
+            log.seek(0)
+            sys.exit(log.read()[-3000:])
     return {**usage, "wall": time.monotonic() - start}
 
 

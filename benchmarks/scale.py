@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil, log
 from pathlib import Path
 
@@ -35,6 +36,7 @@ COLUMNS = (
     "CPU of all [s]",
     "memory [MB]",
     "no-change run [s]",
+    "of it CPU [s]",
     f"{MORE} more [s]",
     "status [s]",
 )
@@ -44,12 +46,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("numbers", type=int, nargs="+")
     parser.add_argument("--real", action="store_true", help="with the workflow's own scripts")
+    parser.add_argument("--at-once", type=int, default=1, help="so many shards, each with one core")
     arguments = parser.parse_args()
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     engine = {}
     for number in arguments.numbers:
         with tempfile.TemporaryDirectory() as folder:
-            row = measure(Path(folder), number, real=arguments.real)
+            row = measure(Path(folder), number, real=arguments.real, at_once=arguments.at_once)
         engine[number] = row[3]
         print(
             f"| {' | '.join(f'{value:.3g}' if isinstance(value, float) else str(value) for value in row)} |", flush=True
@@ -59,13 +62,13 @@ def main():
         print(f"\nFrom {large[0]} to {large[-1]} datasets the engine's CPU grows with the power {exponent:.2f}.")
 
 
-def measure(folder, number, *, real):
+def measure(folder, number, *, real, at_once):
     """Return a row of the table."""
     shards = ceil(number / SHARD)
     groups = min(GROUPS * shards, 1000) if shards > 1 else 10
     checkpoint_grain.write_workflow(folder, number, groups, real=real)
     before = children_seconds()
-    first = survey(folder, shards)
+    first = survey(folder, shards, at_once)
     everything = children_seconds() - before
     jobs = len(list((folder / "benchmarks").rglob("*.tsv")))
     unchanged = checkpoint_grain.run_engine(folder)
@@ -83,16 +86,25 @@ def measure(folder, number, *, real):
         everything,
         round(memory),
         unchanged["wall"],
+        unchanged["cpu"],
         more["wall"],
         status,
     )
 
 
-def survey(folder, shards):
+def survey(folder, shards, at_once):
     """Run all datasets, in shards if there are several, and return the sums of seconds and the largest memory."""
-    runs = [("--config", f"shard={k}/{shards}") for k in range(1, shards + 1)] if shards > 1 else []
-    done = [checkpoint_grain.run_engine(folder, *arguments) for arguments in [*runs, ()]]
-    return {key: (max if key == "memory" else sum)(run[key] for run in done) for key in done[0]}
+    start = time.monotonic()
+    alone = ("--nolock", "--cores", "1") if at_once > 1 else ()
+    parts = [("--config", f"shard={k}/{shards}", *alone) for k in range(1, shards + 1)] if shards > 1 else []
+    with ThreadPoolExecutor(at_once) as pool:
+        runs = list(pool.map(lambda arguments: checkpoint_grain.run_engine(folder, *arguments), parts))
+    runs.append(checkpoint_grain.run_engine(folder))
+    return {
+        "cpu": sum(run["cpu"] for run in runs),
+        "memory": max(run["memory"] for run in runs),
+        "wall": time.monotonic() - start,
+    }
 
 
 def seconds_of_status(folder):
