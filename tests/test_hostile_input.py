@@ -111,15 +111,18 @@ SCALARS = (
     | st.text(max_size=9)
 )
 
-#: Words of the configuration, so that mutations meet it where it is.
-WORDS = st.sampled_from(
-    """
-    datasets counts acceptance events runs observations healpix simulate geometry cuts source_kernel
-    background_kernel mask_source_kernels further_source_kernels shape radius sigma width pixel_size center seed
-    exclusion_regions file table threshold convergence figures plots statistic energy_kernels energy_masks
-    null_simulations shard checkpoint_groups pathvars
-    """.split()
-)
+
+def keys_of(value):
+    """Return all keys that a schema speaks of."""
+    if isinstance(value, list):
+        return {key for item in value for key in keys_of(item)}
+    if not isinstance(value, dict):
+        return set()
+    return set(value.get("properties", ())) | {key for item in value.values() for key in keys_of(item)}
+
+
+#: Keys of the configuration, so that mutations meet it where it is.
+WORDS = st.sampled_from(sorted(keys_of(configuration.load_schema())))
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | STRINGS, inner, max_size=3),
@@ -240,13 +243,13 @@ def good_map():
 
 
 #: Cards that decide how a file is read and where its pixels are.
-CARDS = st.sampled_from(
-    """
-    NAXIS NAXIS1 NAXIS2 BITPIX SIMPLE EXTEND BSCALE BZERO BLANK PCOUNT GCOUNT CRPIX1 CRVAL1 CRVAL2 CDELT1 CDELT2
-    CTYPE1 CTYPE2 CUNIT1 RADESYS LONPOLE LATPOLE EQUINOX WCSAXES CD1_1 PC1_1 PC1_2 PV2_1 XTENSION ZIMAGE
-    ZCMPTYPE EXTNAME END BUNIT
-    """.split()
-)
+# fmt: off
+CARDS = st.sampled_from([
+    "SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "END", "EXTNAME",
+    "BSCALE", "BZERO", "BLANK", "ZIMAGE", "ZCMPTYPE", "EQUINOX", "CD1_1", "PC1_1", "PC1_2", "PV2_1", "BUNIT",
+    *sky_header(),
+])
+# fmt: on
 NUMBERS = st.sampled_from(
     ["0", "-1", "1", "20", "1000000", "1000000000000", "1E300", "-1E-300", "NaN", "T", "F", "32", "64"]
 )
