@@ -1,14 +1,14 @@
 # make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
-# make validation: docs/validation.md.
+# make validation: docs/validation.md. make docs: the site, in docs/_build/html; a warning is an error.
 # make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
-# All build .venv first if it is missing or out of date.
+# All build .venv first if it is missing or out of date; its Python finds skymask from every folder.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run figures test test-slurm lint bench validation data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm lint docs bench validation data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -31,6 +31,9 @@ lint: .venv/dev.stamp
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m snakemake --snakefile validation/Snakefile --lint
 
+docs: .venv/dev.stamp
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/compare_loops.py $(ARGS)
 
@@ -52,7 +55,7 @@ wheelhouse: .venv/run.stamp requirements-slurm.lock
 # Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
 lock:
 	uv pip compile pyproject.toml $(LOCK) --output-file requirements.lock
-	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --extra storage --constraint requirements.lock --output-file requirements-dev.lock
+	uv pip compile pyproject.toml $(LOCK) --extra dev --extra docs --extra gammapy --extra storage --constraint requirements.lock --output-file requirements-dev.lock
 	uv pip compile pyproject.toml $(LOCK) --extra slurm --constraint requirements.lock --constraint requirements-dev.lock --output-file requirements-slurm.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url
 
@@ -83,5 +86,6 @@ command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11 or later is needed, and
   || { echo "Making .venv"; rm -rf .venv; "$(PYTHON)" -m venv .venv; } || exit 1; \
 echo "Installing $(1) into .venv (this takes a minute)"; \
 PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1) \
-  || { echo "$(1) could not be installed: is there a network?" >&2; exit 1; }
+  || { echo "$(1) could not be installed: is there a network?" >&2; exit 1; }; \
+$(BIN)/python -c 'import os, sysconfig; open(sysconfig.get_path("purelib") + "/skymask.pth", "w").write(os.getcwd())'
 endef
