@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run figures test test-slurm lint docs bench validation data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint docs bench validation data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -27,6 +27,7 @@ test-slurm: .venv/dev.stamp .venv/slurm.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/snakefmt --check Snakefile workflow validation
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m snakemake --snakefile validation/Snakefile --lint
@@ -47,6 +48,24 @@ data: .venv/run.stamp
 	$(BIN)/python -m skymask.example_data
 
 install-slurm: .venv/slurm.stamp
+
+# The tests with the oldest and the newest versions that pyproject.toml allows; require uv. The newest leave gammapy out, which
+# needs an older regions.
+test-oldest test-newest: test-%:
+	uv venv --quiet --clear --python "$(PYTHON)" .venv-$*
+	uv pip install --quiet --python .venv-$*/bin/python --requirement pyproject.toml --resolution $(RESOLUTION_$*)
+	.venv-$*/bin/python -m pytest $(ARGS)
+# The wheel, alone in an empty environment: the command, and the loop without the workflow.
+test-wheel:
+	uv build --quiet --wheel --out-dir dist
+	uv venv --quiet --clear --python "$(PYTHON)" .venv-wheel
+	uv pip install --quiet --python .venv-wheel/bin/python dist/*.whl
+	cd dist && ../.venv-wheel/bin/skymask check --configfile ../config.yaml
+	cd dist && ../.venv-wheel/bin/python -c "import numpy, skymask; print(skymask.iterate(numpy.random.default_rng(0).poisson(1.0, (99, 99)), \
+	  source_kernel=skymask.disk(3), background_kernel=skymask.ring(9, 5), dilation_kernel=skymask.disk(3)).state)"
+
+RESOLUTION_oldest := lowest-direct --extra dev --extra storage --extra gammapy
+RESOLUTION_newest := highest --extra dev --extra storage
 
 # For machines without network: pip install --no-index --no-deps wheelhouse/*.whl
 wheelhouse: .venv/run.stamp requirements-slurm.lock
