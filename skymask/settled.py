@@ -24,16 +24,18 @@ HARMLESS = re.compile(
 )
 
 
-def is_plain(arguments):
-    """Whether a command line asks for files, and not for a report, a plan, or jobs that need not run.
+def is_plain(command):
+    """Whether a command asks Snakemake for files, and not for a report, a plan, or jobs that need not run.
 
     Parameters
     ----------
-    arguments : list of str
-        Of the command `snakemake`, without its name.
+    command : list of str
+        Program and arguments, as in `sys.argv`.
     """
+    program, *arguments = command
     options = (word.split("=", 1)[0] for word in arguments if re.match(r"--?[a-zA-Z]", word))
-    return all(HARMLESS.fullmatch(option) for option in options)
+    is_snakemake = program.endswith(("snakemake", os.path.join("snakemake", "__main__.py")))
+    return is_snakemake and all(HARMLESS.fullmatch(option) for option in options)
 
 
 def digest(*settings):

@@ -74,7 +74,7 @@ def test_nothing_is_noted_if_what_was_read_was_replaced_meanwhile(noted):
     ],
 )
 def test_plain_runs(line):
-    assert settled.is_plain(line.split())
+    assert settled.is_plain(["/usr/bin/snakemake", *line.split()])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,11 @@ def test_plain_runs(line):
     ["-F", "-R", "--forceall", "--report", "--dag", "--summary", "--touch", "--until", "--rerun-triggers", "-nF"],
 )
 def test_what_needs_the_whole_graph_is_not_plain(option):
-    assert not settled.is_plain([option])
+    assert not settled.is_plain(["snakemake", option])
+
+
+def test_another_program_that_runs_the_workflow_is_not_plain():
+    assert not settled.is_plain(["pytest", "--cores", "2"])
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 from skymask import dataset_files, settled
 
 STARTED = time.time()
-PLAIN = workflow.is_main_process and settled.is_plain(sys.argv[1:])
+PLAIN = workflow.is_main_process and settled.is_plain(sys.argv)
 WORKFLOW = Path(workflow.source_path("settled.smk")).parent.parent
 RULES = [path.read_text(encoding="utf-8") for path in sorted(WORKFLOW.glob("*/*.smk"))] if PLAIN else []
 VERSION = settled.digest(LIBRARY, RULES)
