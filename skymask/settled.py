@@ -16,6 +16,9 @@ from skymask.files import written_whole
 #: Where a dataset's note stands, below the folder in which Snakemake keeps its own.
 FOLDER = Path(".snakemake", "settled")
 
+#: Keys of the configuration that say nothing of how a dataset is analysed.
+OF_NO_DATASET = ("datasets", "figures", "shard", "checkpoint_groups", "pathvars")
+
 #: Options of `snakemake` under which every job does what it would do if the graph were whole.
 HARMLESS = re.compile(
     r"-n|-p|-k|-q|-[cj]\d*|-[sde]|--(dry-?run|printshellcmds|keep-going|quiet|verbose|cores|jobs|snakefile|directory|"
@@ -43,14 +46,29 @@ def digest(*settings):
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def note(dataset, settings, outcome, read, written, started, folder=FOLDER):
+def as_configured(config, entry):
+    """Return the `digest` of all that a configuration says of a dataset, as it stands there.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML.
+    entry : dict or None
+        What it says of this dataset alone.
+    """
+    return digest({key: value for key, value in config.items() if key not in OF_NO_DATASET}, entry)
+
+
+def note(dataset, settings, configured, outcome, read, written, started, folder=FOLDER):
     """Note that a dataset has ended, unless a file that its jobs read was replaced meanwhile.
 
     Parameters
     ----------
     dataset : str
     settings : str
-        The `digest` of its settings.
+        The `digest` of its settings, with everything else on which its files depend.
+    configured : str
+        As from `as_configured`.
     outcome : dict
         The last word on its loop.
     read, written : set of str
@@ -66,19 +84,32 @@ def note(dataset, settings, outcome, read, written, started, folder=FOLDER):
     path.parent.mkdir(parents=True, exist_ok=True)
     files = {name: _identity(name) for name in sorted(read | written)}
     with written_whole(path) as temporary:
-        temporary.write_text(json.dumps({"settings": settings, "outcome": outcome, "files": files}), encoding="utf-8")
+        content = {"settings": settings, "configured": configured, "outcome": outcome, "files": files}
+        temporary.write_text(json.dumps(content), encoding="utf-8")
 
 
 def unchanged(dataset, settings, folder=FOLDER):
     """Return the outcome of a dataset that has ended and of which nothing has changed since, else None."""
     try:
-        content = json.loads(Path(folder, f"{dataset}.json").read_text(encoding="utf-8"))
+        content = _read(dataset, folder)
         same = content["settings"] == settings and all(
             _identity(name) == identity for name, identity in content["files"].items()
         )
         return content["outcome"] if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def is_outdated(dataset, configured, folder=FOLDER):
+    """Whether a dataset was noted under another configuration; that of one without a note is not known."""
+    try:
+        return _read(dataset, folder)["configured"] != configured
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _read(dataset, folder):
+    return json.loads(Path(folder, f"{dataset}.json").read_text(encoding="utf-8"))
 
 
 def _identity(name):

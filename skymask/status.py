@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from skymask import configuration, configuration_tables
+from skymask import configuration
 from skymask.errors import SkymaskError
 from skymask.files import is_locked
+from skymask.settled import as_configured, is_outdated
 from skymask.summary import state_text
 
 #: What to do about datasets in a state; about those in others, nothing.
@@ -21,6 +22,9 @@ ADVICE = {
     "crashed": "read the log, mend what it says, and run snakemake again",
     "failed": "mend the data or the setting that the line names, and run snakemake again",
 }
+
+#: Of a dataset that has ended.
+OUTDATED = "the configuration has changed since: run snakemake"
 
 #: States that make the command fail.
 WRONG = ("crashed", "failed")
@@ -55,13 +59,18 @@ def status(path):
         If the configuration cannot be read.
     """
     config = configuration.read_configuration(path)
-    datasets = config.get("datasets")
-    entries = configuration_tables.read_table(datasets) if isinstance(datasets, str) else datasets or {}
+    entries = configuration.entries(config)
     pathvars = config.get("pathvars") or {}
     results, logs = (Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs"))
     locked = is_locked()
-    names = [part for name, entry in entries.items() for part in _parts(str(name), entry, config, results)]
+    names = {part: name for name, entry in entries.items() for part in _parts(name, entry, config, results)}
     standings = [standing(name, results, logs, locked=locked) for name in names]
+    standings = [
+        one._replace(reason=OUTDATED)
+        if not one.reason and is_outdated(one.dataset, as_configured(config, entries[names[one.dataset]]))
+        else one
+        for one in standings
+    ]
     return lines_of(standings), any(one.state in WRONG for one in standings)
 
 

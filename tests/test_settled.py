@@ -6,9 +6,11 @@ import shutil
 import time
 
 import pytest
+import yaml
 from conftest import field_with_source, products, snakemake, write_config, write_map
 
 from skymask import settled
+from skymask.status import status
 
 OUTCOME = {"state": "converged", "iteration": 2}
 SETTINGS = settled.digest({"threshold": 5})
@@ -20,7 +22,7 @@ def noted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "counts.fits").write_text("counts")
     (tmp_path / "mask.fits").write_text("mask")
-    settled.note("a", SETTINGS, OUTCOME, {"counts.fits"}, {"mask.fits"}, time.time() + 1)
+    settled.note("a", SETTINGS, "configured", OUTCOME, {"counts.fits"}, {"mask.fits"}, time.time() + 1)
     return tmp_path
 
 
@@ -59,7 +61,7 @@ def test_a_damaged_note_unsettles(noted, text):
 
 
 def test_nothing_is_noted_if_what_was_read_was_replaced_meanwhile(noted):
-    settled.note("b", SETTINGS, OUTCOME, {"counts.fits"}, {"mask.fits"}, started=time.time() - 60)
+    settled.note("b", SETTINGS, "configured", OUTCOME, {"counts.fits"}, {"mask.fits"}, started=time.time() - 60)
     assert settled.unchanged("b", SETTINGS) is None
 
 
@@ -137,6 +139,22 @@ def test_a_new_setting_of_a_settled_dataset_reruns_it(finished):
     config = (finished / "config.yaml").read_text()
     (finished / "other.yaml").write_text(config + "threshold: 4\n")
     assert "update_exclusion_mask" in planned(finished, "--configfile", "other.yaml")
+
+
+def test_status_tells_which_datasets_the_configuration_has_left_behind(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    config["datasets"]["a"]["threshold"] = 4
+    write_config("third.yaml", **config)
+    first, second = status("third.yaml")[0][1:3]
+    assert first.endswith("the configuration has changed since: run snakemake")
+    assert second.startswith("b")
+    assert "changed" not in second
+
+
+def test_status_is_silent_where_nothing_has_changed(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    assert "changed" not in "\n".join(status("config.yaml")[0][1:])
 
 
 def test_force_runs_the_jobs_of_settled_datasets(finished):

@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from skymask import dataset_files, settled
+from skymask import configuration, dataset_files, settled
 
 STARTED = time.time()
 PLAIN = workflow.is_main_process and settled.is_plain(sys.argv)
@@ -43,6 +43,9 @@ def settle():
         if dataset in SETTINGS and dataset not in unfinished:
             read[dataset].update(file for file in job.input if not file.startswith(f"{RESULTS}/.decisions/"))
             written[dataset].update(job.output)
+    entries = configuration.entries(config)
     for dataset in written:
         if succeeded(dataset) and not dataset_files.remote_names(SETTINGS[dataset]):
-            settled.note(dataset, DIGESTS[dataset], outcome(dataset), read[dataset], written[dataset], STARTED)
+            configured = settled.as_configured(config, entries.get(dataset))
+            files = read[dataset], written[dataset]
+            settled.note(dataset, DIGESTS[dataset], configured, outcome(dataset), *files, STARTED)
