@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from skymask.files import written_whole
+from skymask.files import identity, written_whole
 
 #: Where a dataset's note stands, below the folder in which Snakemake keeps its own.
 FOLDER = Path(".snakemake", "settled")
@@ -82,7 +82,7 @@ def note(dataset, settings, configured, outcome, read, written, started, folder=
         return
     path = Path(folder, f"{dataset}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    files = {name: _identity(name) for name in sorted(read | written)}
+    files = {name: identity(name) for name in sorted(read | written)}
     with written_whole(path) as temporary:
         content = {"settings": settings, "configured": configured, "outcome": outcome, "files": files}
         temporary.write_text(json.dumps(content), encoding="utf-8")
@@ -92,9 +92,7 @@ def unchanged(dataset, settings, folder=FOLDER):
     """Return the outcome of a dataset that has ended and of which nothing has changed since, else None."""
     try:
         content = _read(dataset, folder)
-        same = content["settings"] == settings and all(
-            _identity(name) == identity for name, identity in content["files"].items()
-        )
+        same = content["settings"] == settings and all(identity(name) == was for name, was in content["files"].items())
         return content["outcome"] if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -110,8 +108,3 @@ def is_outdated(dataset, configured, folder=FOLDER):
 
 def _read(dataset, folder):
     return json.loads(Path(folder, f"{dataset}.json").read_text(encoding="utf-8"))
-
-
-def _identity(name):
-    stat = os.stat(name)
-    return [stat.st_size, stat.st_mtime_ns]
