@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
+from itertools import count, islice
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -73,7 +75,7 @@ def measure(folder, number, groups):
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def write_workflow(folder, number, groups, *, real=False):
+def write_workflow(folder, number, groups, *, real=False, alike=False):
     """Write the repository's workflow into a folder, with toy bodies unless its scripts are to be the real ones."""
     for name in ("workflow", "skymask", "profiles", "scripts"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -83,11 +85,22 @@ def write_workflow(folder, number, groups, *, real=False):
     for rules in (folder / "workflow" / "rules").glob("*.smk") if not real else ():
         toy = rf'shell:\n        "{sys.executable} -I -S toy.py \1 \'{{output}}\' \'{{input}}\'"'
         rules.write_text(re.sub(r'script:\n\s+"../../scripts/(\w+)\.py"', toy, rules.read_text()))
-    write_config(folder, number, groups)
+    write_config(folder, number, groups, alike=alike)
 
 
-def write_config(folder, number, groups):
-    """Write a configuration of simulated fields of 40 x 40 pixels."""
+def names_of(number, *, alike=False):
+    """Return names of datasets, of which the toy's loops differ in length unless all are to be alike."""
+    names = (f"field-{index:05}" for index in count())
+    return list(islice((name for name in names if not alike or loop_length(name) == 2), number))
+
+
+def loop_length(name):
+    """Return after how many iterations the toy ends the loop of a dataset."""
+    return 2 + zlib.crc32(name.encode()) % 5
+
+
+def write_config(folder, number, groups, *, alike=False):
+    """Write a configuration of simulated fields of 40 x 40 pixels, each with counts of its own unless all are alike."""
     config = {
         "source_kernel": "{shape: disk, radius: 2 px}",
         "background_kernel": "{shape: ring, inner_radius: 8 px, width: 4 px}",
@@ -95,9 +108,10 @@ def write_config(folder, number, groups):
         "checkpoint_groups": groups,
     }
     lines = [f"{key}: {value}" for key, value in config.items()] + ["datasets:"]
-    for seed in range(number):
+    for index, name in enumerate(names_of(number, alike=alike)):
+        seed = 0 if alike else index
         simulation = f"{{seed: {seed}, width: [2 deg, 2 deg], pixel_size: 0.05 deg, background: 1}}"
-        lines.append(f"  field-{seed:05}: {{simulate: {simulation}}}")
+        lines.append(f"  {name}: {{simulate: {simulation}}}")
     (folder / "config.yaml").write_text("\n".join(lines) + "\n")
 
 

@@ -47,12 +47,12 @@ def campaign(base, wanted, reference, *, seed, longest):
     longest : float
         A run is killed after this time at the latest, in seconds.
 
-    Returns
-    -------
+    Yields
+    ------
     kills : Counter
         How many blows of every kind met a run that had not ended.
     finished : int
-        Number of runs that got through and were compared.
+        Number of runs that got through and were compared, so far.
     """
     chance = random.Random(seed)
     kills, finished = Counter(), 0
@@ -69,7 +69,7 @@ def campaign(base, wanted, reference, *, seed, longest):
         assert last.returncode == 0, f"seed {seed}, {kills}: {last.stdout}"
         assert products(folder, "results/**/*") == reference, f"seed {seed}, {kills}, {folder}"
         finished += 1
-    return kills, finished
+        yield kills, finished
 
 
 def struck(folder, blow, jobs_too, seconds):
@@ -96,13 +96,13 @@ def main():
         undisturbed.mkdir()
         start = time.monotonic()
         process = snakemake(*STATUSES, folder=write_two_fields(undisturbed))
-        longest = time.monotonic() - start
+        # Far enough to meet every kind of job, as each run goes on where the last one was killed.
+        longest = (time.monotonic() - start) / 3
         assert process.returncode == 0, process.stdout
         reference = products(undisturbed, "results/**/*")
-        kills, finished = campaign(Path(name), arguments.kills, reference, seed=arguments.seed, longest=longest)
-    print(f"{kills.total()} kills of {finished} runs, all of which ended with the same bytes:")
-    for blow, number in kills.items():
-        print(f"  {blow}: {number}")
+        for kills, finished in campaign(Path(name), arguments.kills, reference, seed=arguments.seed, longest=longest):
+            met = ", ".join(f"{blow}: {number}" for blow, number in sorted(kills.items()))
+            print(f"{kills.total()} kills, {finished} runs ended with the same bytes ({met})", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from skymask.errors import SkymaskError
 from skymask.exclusion_regions import region_mask
 from skymask.map_sizes import image_axes
 
-CASES = int(os.environ.get("HOSTILE_CASES", 100))
+CASES = int(os.environ.get("HOSTILE_CASES", 50))
 SEED = int(os.environ.get("HOSTILE_SEED", 0))
 
 #: Address space that a case may take beyond what there is, in bytes.
