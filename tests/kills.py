@@ -90,17 +90,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kills", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=float, default=6, help="seconds after which a run is killed at the latest")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         undisturbed = Path(name, "undisturbed")
         undisturbed.mkdir()
-        start = time.monotonic()
         process = snakemake(*STATUSES, folder=write_two_fields(undisturbed))
-        # Far enough to meet every kind of job, as each run goes on where the last one was killed.
-        longest = (time.monotonic() - start) / 3
         assert process.returncode == 0, process.stdout
         reference = products(undisturbed, "results/**/*")
-        for kills, finished in campaign(Path(name), arguments.kills, reference, seed=arguments.seed, longest=longest):
+        for kills, finished in campaign(
+            Path(name), arguments.kills, reference, seed=arguments.seed, longest=arguments.longest
+        ):
             met = ", ".join(f"{blow}: {number}" for blow, number in sorted(kills.items()))
             print(f"{kills.total()} kills, {finished} runs ended with the same bytes ({met})", flush=True)
 
