@@ -396,7 +396,9 @@ def _image(hdu, path, dimensions):
         raise MapError(
             f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"
         )
-    data = hdu.data.reshape(shape)
+    # What a header scales beyond all numbers becomes infinite, and is told as such.
+    with np.errstate(all="ignore"):
+        data = hdu.data.reshape(shape)
     return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
 
 
