@@ -32,17 +32,21 @@ OPTION_KEYS = ("convergence", "further_source_kernels", "limits", "null_simulati
 SCHEMA = "config.schema.yaml"
 
 
+def schema_path():
+    """Return where the schema is: in this package, or in the repository around it."""
+    package = Path(__file__).parent
+    places = (package / SCHEMA, package.parent / "workflow" / "schemas" / SCHEMA)
+    for place in places:
+        if place.is_file():
+            return place
+    raise ConfigurationError(f"the schema {SCHEMA} is in neither {places[0].parent} nor {places[1].parent}")
+
+
 def load_schema(path=None):
     """Return the schema at `path`; without one, that of this package or of the repository around it."""
     import yaml
 
-    if path is None:
-        package = Path(__file__).parent
-        places = (package / SCHEMA, package.parent / "workflow" / "schemas" / SCHEMA)
-        path = next((place for place in places if place.is_file()), None)
-        if path is None:
-            raise ConfigurationError(f"the schema {SCHEMA} is in neither {places[0].parent} nor {places[1].parent}")
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return yaml.safe_load(Path(path or schema_path()).read_text(encoding="utf-8"))
 
 
 def read_configuration(path):

@@ -44,7 +44,7 @@ def test_a_good_configuration_is_foretold(folder):
     assert "source_kernel      disk radius=0.12 deg: 21 pixels in 5 x 5" in text
     size = int((kernels.ring(8, 5) > 0).sum())
     assert f"background_kernel  ring inner_radius=0.4 deg width=0.25 deg: {size} pixels in 27 x 27" in text
-    assert f"alpha              {21 / size:.3g} with flat acceptance and nothing excluded" in text
+    assert f"alpha              {21 / size:.3g} where the acceptance is flat and nothing excluded" in text
     assert not (folder / "results").exists()
 
 
