@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skymask.datasets import check_kernels, named_files, origin_cards, read_dataset
+from skymask.datasets import check_kernels, named_files, origin_cards, read_dataset, short_name
 from skymask.errors import MapError
 from skymask.inputs import prepare
 
@@ -337,3 +337,8 @@ def test_mask_that_starves_every_pixel_is_refused():
     counts[:3, :3] = 1
     with pytest.raises(MapError, match="every pixel is starved"):
         check(prepare(counts, exclusion_mask=mask), background_kernel=ring("0.2 deg", "0.1 deg"))
+
+
+def test_a_name_with_a_line_end_goes_into_a_header():
+    fits.Header()["ORIGIN"] = short_name("a\nb \u00e9.fits")
+    assert short_name("a\nb \u00e9.fits") == r"a\nb \xe9.fits"
