@@ -298,8 +298,8 @@ def iterate_runs(
 
     Parameters
     ----------
-    runs : sequence of skymask.stacking.Run
-        Gone through once in every iteration.
+    runs : iterable of skymask.stacking.Run
+        Gone through once in every iteration, and before the first.
     shape : (int, int)
         Of the common grid, (ny, nx).
     source_kernel, background_kernel : ndarray, or list of them
@@ -320,7 +320,7 @@ def iterate_runs(
         As by `iterate`.
     """
     _check_options(statistic=statistic, stacking=stacking)
-    planes = len(runs[0].counts)
+    planes = len(next(iter(runs)).counts)
     source_kernels, background_kernels = (
         kernel if isinstance(kernel, list) else [kernel] * planes for kernel in (source_kernel, background_kernel)
     )

@@ -356,6 +356,73 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     return figure
 
 
+def scan(dataset, along, keys, rows):
+    """Return the figure of excluded fraction, off-source width and overlap of masks over the values of a scan.
+
+    Parameters
+    ----------
+    dataset : str
+    along : str
+        Key whose values stand on the axis.
+    keys : list of str
+        All keys of the scan.
+    rows : list of dict
+        Of `skymask.scan.compare`; that with the settings of the dataset itself is marked.
+    """
+    lines = {}
+    for row in rows:
+        lines.setdefault(tuple((key, row[key]) for key in keys if key != along), []).append(row)
+    ticks = list(dict.fromkeys(row[along] for row in rows))
+    quantities = (
+        ("excluded_fraction", "Excluded fraction"),
+        ("off_source_width", "Off-source width [σ]"),
+        (f"overlap_{along}", f"Overlap of the mask with those\nof the values beside ({along})"),
+    )
+    figure = Figure(figsize=(7.2, 7.6 + 0.22 * len(lines)), layout="constrained")
+    panels = figure.subplots(3, 1, sharex=True)
+    colours = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "black", GREY)
+    styles = ("-", "--", ":", "-.")
+    for number, (others, line) in enumerate(lines.items()):
+        colour, style = colours[number % len(colours)], styles[number // len(colours) % len(styles)]
+        label = ", ".join(f"{key} {text}" for key, text in others) or "all"
+        # Several lines may lie on each other: they stand a little apart.
+        x = [ticks.index(row[along]) + 0.04 * (number - (len(lines) - 1) / 2) / max(1, len(lines) / 4) for row in line]
+        for axes, (key, _) in zip(panels, quantities, strict=True):
+            y = [np.nan if row[key] is None else float(row[key]) for row in line]
+            axes.plot(x, y, style, marker="o", markersize=4, linewidth=1.2, color=colour, label=label)
+            for state, marker, size in (("cycle", "x", 9), ("runaway", "^", 9), ("max_iterations", "s", 9)):
+                place = [k for k, row in enumerate(line) if row["state"] == state]
+                points = [x[k] for k in place], [y[k] for k in place]
+                axes.plot(*points, marker, markersize=size, markerfacecolor="none", markeredgecolor="black")
+            place = [k for k, row in enumerate(line) if row["own"]]
+            axes.plot([x[k] for k in place], [y[k] for k in place], "o", markersize=13, mfc="none", mec="black")
+    for axes, (key, label) in zip(panels, quantities, strict=True):
+        axes.set_ylabel(label, **_STYLE)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+        if key == "off_source_width":
+            axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+    panels[-1].set_xticks(range(len(ticks)), ticks)
+    panels[-1].set_xlabel(along, **_STYLE)
+    panels[-1].set_ylim(top=1.03)
+    figure.suptitle(f"{dataset}: what the mask depends on", fontsize=10)
+    handles = panels[0].get_legend_handles_labels()[0] if len(lines) > 1 else []
+    figure.legend(
+        handles=[*handles, *_scan_marks(rows)], fontsize=7.5, loc="outside lower center", ncols=2, frameon=False
+    )
+    return figure
+
+
+def _scan_marks(rows):
+    """What the marks of a scan mean, in a legend."""
+    black = {"color": "none", "markerfacecolor": "none", "markeredgecolor": "black"}
+    handles = [Line2D([], [], marker="o", markersize=10, label="settings of the dataset", **black)]
+    for state, marker in (("cycle", "x"), ("runaway", "^"), ("max_iterations", "s")):
+        if any(row["state"] == state for row in rows):
+            handles.append(Line2D([], [], marker=marker, label=f"ended as {state.replace('_', ' ')}", **black))
+    return handles
+
+
 def save(figure, path, settings):
     """Write a figure as PNG, in one piece and without a date."""
     with written_whole(path) as temporary:

@@ -64,6 +64,22 @@ def render_page(status, figures, path, *, viewer=None, regions=(), convergence=(
     )
 
 
+def render_scan(dataset, scan, rows, figure, path):
+    """Write the page that compares the settings of a scan.
+
+    Parameters
+    ----------
+    dataset : str
+    scan : dict of str to list
+        Values by key.
+    rows : list of dict
+        Of `skymask.scan.compare`.
+    figure, path : str
+        The figure, and where the page is to be; it links the figure relative to itself.
+    """
+    _write("scan.html", path, dataset=dataset, keys=list(scan), rows=rows, figure=_figure(figure, path))
+
+
 def _write(template, path, **content):
     """Fill a template and write the page in one piece."""
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_source))

@@ -34,6 +34,7 @@ ALLOWED = {
     "catalogue_regions": SKY,
     "check_convergence": set(),
     "check_dataset": SKY,
+    "compare_settings": SKY | {"matplotlib", "jinja2"},
     "compute_energy_bins": SKY,
     "compute_further_significance": FITS,
     "compute_limits": FITS,
@@ -59,6 +60,7 @@ ALLOWED = {
     "simulate_counts": SKY,
     "simulate_null": FITS,
     "summarize_datasets": set(),
+    "try_settings": SKY,
     "update_exclusion_mask": FITS,
 }
 

@@ -1,7 +1,7 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, SHARD, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, SKIES, LIBRARY and
-the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, SHARD, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, SKIES, SCANNED,
+LIBRARY and the functions that the rules name.
 """
 
 import os
@@ -12,7 +12,7 @@ from itertools import count
 
 from snakemake.logging import logger
 
-from skymask import configuration, dataset_files, jobs, remote
+from skymask import configuration, dataset_files, jobs, remote, scan
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
 from skymask.map_sizes import number_of_energies
@@ -74,6 +74,9 @@ JOINED = (
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
 OF_ADAPTIVE_RINGS = ("ring_radius.fits", "plots/ring_radius.png")
+
+#: What compares the settings of a scan.
+OF_SCANS = ("scan.html", "scan.ecsv", "plots/scan.png")
 
 #: Files of datasets that are stacks of runs or energy bins, and maps of every energy bin.
 OF_STACKS = ("counts_on.fits", "runs.fits")
@@ -144,6 +147,7 @@ ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel
 CUBES = [name for name, entry in SETTINGS.items() if number_of_energies(entry) > 1]
 CUBES_OF_BINS = configuration.cubes_of_bins(SETTINGS)
 STACKED = [name for name, entry in SETTINGS.items() if "runs" in entry or name in CUBES]
+SCANNED = {name: scan.points(entry["scan"]) for name, entry in SETTINGS.items() if entry["scan"]}
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 SKIES = configuration.skies(SETTINGS)
 
@@ -180,6 +184,46 @@ def settings(*keys):
 def whole_entry(wildcards):
     """Return all settings of the job's dataset."""
     return SETTINGS[wildcards.dataset]
+
+
+def settings_of_point(*keys):
+    """Return an input function that looks several keys up in the settings of a combination of a scan."""
+
+    def of_point(wildcards):
+        values = SCANNED[wildcards.dataset][wildcards.point]
+        entry = scan.with_values(SETTINGS[wildcards.dataset], values)
+        return {key: entry[key] for key in keys}
+
+    return of_point
+
+
+def options_of_point(wildcards):
+    """Return what else the loop of a combination of a scan is to know."""
+    entry = scan.with_values(SETTINGS[wildcards.dataset], SCANNED[wildcards.dataset][wildcards.point])
+    limits = {key: entry["convergence"][key] for key in ("max_iterations", "changed_pixels", "max_excluded_fraction")}
+    return {**limits, "background_systematic": entry["background_systematic"]}
+
+
+def of_points(kind):
+    """Return an input function for a file of every combination of a scan."""
+
+    def paths(wildcards):
+        folder = f"<results>/{wildcards.dataset}/scan"
+        return [f"{folder}/{point}.{kind}" for point in SCANNED[wildcards.dataset]]
+
+    return paths
+
+
+def own_values(wildcards):
+    """Return the values that a dataset itself has for the keys of its scan."""
+    entry = SETTINGS[wildcards.dataset]
+    return scan.values_of(entry, entry["scan"])
+
+
+def users_background(wildcards):
+    """Return the initial background, if it is the user's; others belong to the settings."""
+    given = "background" in SETTINGS[wildcards.dataset]
+    return {"background": f"<results>/{wildcards.dataset}/iteration-0/background.fits"} if given else {}
 
 
 def data_files(wildcards):
@@ -539,11 +583,18 @@ def products_of(dataset):
     return names
 
 
+def comparison_of(dataset):
+    """Return the names of the files that compare the settings of a scan, if the dataset can be used at all."""
+    ended = outcome(dataset)
+    usable = ended["state"] != "failed" or ended["iteration"] > 0
+    return OF_SCANS if dataset in SCANNED and usable else ()
+
+
 def stale_products(wildcards):
     """Return the products that a dataset may have from an earlier run, and must not have now."""
     everything = [*PRODUCTS, *(f"plots/{name}.png" for name in FIGURES), *OF_SIMULATIONS, *OF_ADAPTIVE_RINGS]
-    everything += [*OF_STACKS, *(f"energy/{name}.fits" for name in OF_ENERGIES)]
-    wanted = products_of(wildcards.dataset)
+    everything += [*OF_STACKS, *(f"energy/{name}.fits" for name in OF_ENERGIES), *OF_SCANS]
+    wanted = [*products_of(wildcards.dataset), *comparison_of(wildcards.dataset)]
     return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in everything if name not in wanted]
 
 
@@ -599,7 +650,8 @@ def results_of(dataset):
     """Return an input function for everything that a dataset's analysis is to leave behind."""
 
     def results(wildcards):
-        return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json", "report.html")]
+        names = (*products_of(dataset), *comparison_of(dataset), "status.json", "report.html")
+        return [f"<results>/{dataset}/{name}" for name in names]
 
     return results
 

@@ -53,6 +53,8 @@ NEEDS = {
     "catalogue_regions": Need(170, mask_bytes=3, seconds=10),
     # Per simulation.
     "simulate_null": Need(300, seconds=3),
+    "try_settings": Need(300, kernel_bytes=30, seconds=60),
+    "compare_settings": Need(60, mask_bytes=3, seconds=10),
     "plot_maps": Need(350, seconds=15),
     "plot_convergence": Need(240, mask_bytes=3, seconds=10),
     "draw_maps": Need(450, mask_bytes=3, seconds=30),
