@@ -1,21 +1,27 @@
 """Figures of maps on the sky and of the loop, in colours that colour-blind people can tell apart."""
 
 import numpy as np
+from astropy import units
 from astropy.visualization.wcsaxes import WCSAxes  # noqa: F401 - registers the projection of sky maps
+from astropy.visualization.wcsaxes.frame import EllipticalFrame, RectangularFrame
 from matplotlib import colormaps
 from matplotlib.colors import AsinhNorm, BoundaryNorm, LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
 from skymask import sums
 from skymask.files import written_whole
-from skymask.geometry import sky_projection
+from skymask.geometry import frame_name, sky_projection
 from skymask.summary import state_text
 
 #: Colours that remain apart for colour-blind readers (Okabe & Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+
+#: What has no data on a map of the sky.
+NO_DATA = "#D0D0D0"
 
 #: Colour map and colour-bar label of every map.
 _MAPS = {
@@ -75,27 +81,77 @@ def thumbnail(significance, exclusion_mask, *, significance_limits=(-5, 15)):
 
 
 def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
-    """Return the figure of maps of the whole sky, one above the other.
+    """Return the figure of maps of the whole sky or of a large part of it, one above the other, with a graticule.
 
     Parameters
     ----------
     images : dict of str to ndarray, shape (ny, nx)
-        By their names, as for `sky_map`.
-    header, exclusion_mask, significance_limits
+        By their names, as for `sky_map`; NaN, where there is no data, is grey.
+    header : Header
+        Of `skymask.healpix.picture_grid`: projections AIT (the whole sky) or ZEA (a part of it).
+    exclusion_mask, significance_limits
         As for `sky_map`.
     """
-    figure = Figure(figsize=(9, 4.2 * len(images)), layout="constrained")
+    aspect = exclusion_mask.shape[0] / exclusion_mask.shape[1]
+    whole = header["CTYPE1"].endswith("AIT")
+    width = 9 if whole else 7.2
+    figure = Figure(figsize=(width, len(images) * (0.9 + 0.8 * width * aspect)), layout="constrained")
     for number, (name, image) in enumerate(images.items(), start=1):
-        title = f"{header['DATASET']}: {name}"
+        coordinates = f", {frame_name(header)} coordinates" if whole else ""
+        title = f"{header['DATASET']}: {name}{coordinates}"
         place = (len(images), 1, number)
-        map_panel(
-            figure, place, name, image, header, exclusion_mask, title=title, significance_limits=significance_limits
+        axes = map_panel(
+            figure,
+            place,
+            name,
+            image,
+            header,
+            exclusion_mask,
+            title=title,
+            significance_limits=significance_limits,
+            frame_class=EllipticalFrame if whole else RectangularFrame,
         )
+        axes.set_facecolor(NO_DATA)
+        _graticule(axes, whole)
+        no_data = Patch(facecolor=NO_DATA, edgecolor="#808080", linewidth=0.5, label="no data")
+        _legend(axes, [_mask_line(), no_data])
     return figure
 
 
+def _graticule(axes, whole):
+    """Lines of longitude and latitude; on the whole sky every 60 and 30 degrees, longitudes told along the equator."""
+    axes.coords.grid(color="black", alpha=0.35, linewidth=0.6, linestyle=":")
+    if not whole:
+        return
+    longitude, latitude = axes.coords
+    longitude.set_ticks(np.arange(-120, 180, 60) * units.deg)
+    latitude.set_ticks(np.arange(-60, 90, 30) * units.deg)
+    longitude.set_ticklabel_position("h")
+    longitude.set_major_formatter("d")
+    longitude.set_ticklabel(size=8, path_effects=[Stroke(linewidth=2.5, foreground="white"), Normal()])
+    for coordinate in axes.coords:
+        coordinate.set_axislabel("")
+        coordinate.set_ticks_visible(False)
+    latitude.set_ticklabel_visible(False)
+    # Along the rim astropy finds no place for them.
+    for degrees in range(-60, 90, 30):
+        axes.text(
+            179.9, degrees, f"{degrees}°  ", size=8, ha="right", va="center", transform=axes.get_transform("world")
+        )
+
+
 def map_panel(
-    figure, place, name, data, header, exclusion_mask, *, title, significance_limits=(-5, 15), stretch="sqrt"
+    figure,
+    place,
+    name,
+    data,
+    header,
+    exclusion_mask,
+    *,
+    title,
+    significance_limits=(-5, 15),
+    stretch="sqrt",
+    frame_class=RectangularFrame,
 ):
     """Draw a map with the contour of the exclusion mask into a figure, and return its axes.
 
@@ -109,6 +165,8 @@ def map_panel(
     title : str
     stretch : {"linear", "sqrt", "log"}
         Of the colour scale of counts.
+    frame_class : type
+        Outline of the panel, of `astropy.visualization.wcsaxes`.
     """
     colours, label = _MAPS[name]
     norm = _norm(name, data, significance_limits, stretch)
@@ -117,16 +175,37 @@ def map_panel(
     if colours == "RdBu_r":
         colours = _white_at_zero(norm)
     return image_panel(
-        figure, place, data, header, exclusion_mask, title=title, label=label, colours=colours, norm=norm
+        figure,
+        place,
+        data,
+        header,
+        exclusion_mask,
+        title=title,
+        label=label,
+        colours=colours,
+        norm=norm,
+        frame_class=frame_class,
     )
 
 
-def image_panel(figure, place, data, header, exclusion_mask, *, title, label, colours, norm):
+def image_panel(
+    figure,
+    place,
+    data,
+    header,
+    exclusion_mask,
+    *,
+    title,
+    label,
+    colours,
+    norm,
+    frame_class=RectangularFrame,
+):
     """Draw any image with the contour of the exclusion mask into a figure, and return its axes.
 
     Parameters
     ----------
-    figure, place, header, exclusion_mask, title
+    figure, place, header, exclusion_mask, title, frame_class
         As for `map_panel`.
     data : ndarray, shape (ny, nx)
         NaN is left blank.
@@ -136,7 +215,7 @@ def image_panel(figure, place, data, header, exclusion_mask, *, title, label, co
     norm : matplotlib.colors.Normalize
         The colour scale.
     """
-    axes = _sky_axes(figure, place, header)
+    axes = _sky_axes(figure, place, header, frame_class)
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
     _mask_contour(axes, exclusion_mask)
     _colour_bar(figure, axes, image, label, extend=_extend(data, norm))
@@ -435,14 +514,22 @@ def _sky_figure(shape):
     return Figure(figsize=(7.2, 1.2 + 5.0 * aspect), layout="constrained")
 
 
-def _sky_axes(figure, place, header):
+def _sky_axes(figure, place, header, frame_class=RectangularFrame):
     """A panel in sky coordinates, its axes labelled."""
     where = place if isinstance(place, tuple) else (place,)
-    axes = figure.add_subplot(*where, projection=sky_projection(header))
-    for coordinate, ctype in zip(axes.coords, axes.wcs.wcs.ctype, strict=True):
+    axes = figure.add_subplot(*where, projection=sky_projection(header), frame_class=frame_class)
+    longitude = axes.wcs.wcs.lng
+    along_x = np.argmax(abs(axes.wcs.pixel_scale_matrix[longitude])) == 0
+    for number, (coordinate, ctype) in enumerate(zip(axes.coords, axes.wcs.wcs.ctype, strict=True)):
         name = ctype.split("-")[0]
         coordinate.set_axislabel(_AXES.get(name, name), **_STYLE)
         coordinate.set_ticklabel(size=8, exclude_overlapping=True)
+        if frame_class is EllipticalFrame:
+            continue
+        # Left to itself, astropy labels the upper edge of curved planes, where the title and the legend are.
+        side = "b" if (number == longitude) == along_x else "l"
+        coordinate.set_ticklabel_position(side)
+        coordinate.set_axislabel_position(side)
         if name in ("GLON", "GLAT"):
             coordinate.set_major_formatter("d.d")
     axes.set_facecolor("#F2F2F2")

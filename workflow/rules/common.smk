@@ -46,7 +46,7 @@ PRODUCTS = (
 )
 
 #: Kinds of figures for a paper that show maps.
-OF_MAPS = ("maps", "mask_evolution")
+OF_MAPS = ("maps", "strips", "mask_evolution")
 
 #: Maps that the page of a dataset shows.
 SHOWN = ("counts", "background", "significance", "excess", "coverage")
@@ -623,11 +623,13 @@ def paper_figure_files(wildcards):
         return {}
     if entry["kind"] == "convergence":
         return {"convergence": f"<results>/{dataset}/convergence.csv"}
-    layers = entry["layers"] if entry["kind"] == "maps" else []
+    layers = entry["layers"] if entry["kind"] in ("maps", "strips") else []
     files = {name: f"<results>/{dataset}/{name}.fits" for name in (*layers, "significance", "exclusion_mask")}
     if entry["kind"] == "mask_evolution":
         iterations = range(outcome(dataset)["iteration"] + 1)
         files["masks"] = [f"<results>/{dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
+    if entry["labels"]:
+        files["labels"] = dataset_files.split_name(entry["labels"]["table"])[0]
     return files
 
 
