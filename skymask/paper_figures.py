@@ -188,14 +188,14 @@ def distribution(significance, exclusion_mask):
 
 
 def significance_distribution(columns, quality, settings):
-    """Return the figure of a significance distribution with N(0, 1) and the fit of the off-source part.
+    """Return the figure of a significance distribution with the expected one and the fit of the off-source part.
 
     Parameters
     ----------
     columns : dict
         Of `distribution`.
     quality : dict
-        Of the dataset: the off-source mean and width, and the threshold in force.
+        Of the dataset: the off-source mean and width, those of null simulations, and the threshold in force.
     settings : dict
         Of the figure.
     """
@@ -207,7 +207,9 @@ def significance_distribution(columns, quality, settings):
     axes.stairs(columns["used_pixels"], edges, color=plots.BLUE, linewidth=1.4, label="used for the background")
     grid = np.linspace(-5, 5, 400)
     scale = columns["used_pixels"].sum() * BIN_WIDTH / np.sqrt(2 * np.pi)
-    axes.plot(grid, scale * np.exp(-0.5 * grid**2), "--", color="black", linewidth=1, label="N(0, 1)")
+    mean, sigma, label = plots.expected(quality)
+    curve = scale / sigma * np.exp(-0.5 * ((grid - mean) / sigma) ** 2)
+    axes.plot(grid, curve, "--", color="black", linewidth=1, label=label)
     mean, sigma = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None:
         label = f"fit: mean {mean:.3f}, width {sigma:.3f}"

@@ -365,7 +365,9 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     axes.hist(used, edges, histtype="step", color=BLUE, linewidth=1.6, label="used for the background")
     scale = used.size * 0.25 / np.sqrt(2 * np.pi)
     if used.size:
-        axes.plot(grid, scale * np.exp(-0.5 * grid**2), "--", color="black", linewidth=1.2, label="expected N(0, 1)")
+        expected_mean, expected_width, label = expected(quality)
+        curve = scale / expected_width * np.exp(-0.5 * ((grid - expected_mean) / expected_width) ** 2)
+        axes.plot(grid, curve, "--", color="black", linewidth=1.2, label=label)
     mean, width = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None:
         below = grid[grid <= threshold]
@@ -383,6 +385,17 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     axes.set_title(f"{dataset}: off-source significance", fontsize=10)
     figure.legend(fontsize=7.5, loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def expected(quality):
+    """Return mean and width that the off-source distribution has without sources, and a label for the curve.
+
+    They are those of null simulations where there are any, and 0 and 1 else.
+    """
+    mean, width = quality.get("null_off_source_mean"), quality.get("null_off_source_width")
+    if width is None:
+        return 0.0, 1.0, "expected N(0, 1)"
+    return mean, width, f"expected (simulations):\nmean {mean:.3f}, width {width:.3f}"
 
 
 def _with_error(quality, key):

@@ -77,6 +77,21 @@ def test_an_off_source_distribution_says_its_errors_if_they_are_known(errors, te
     assert any(text in line.get_label() for line in figure.axes[0].lines)
 
 
+@pytest.mark.parametrize(
+    ("null", "peak"),
+    [
+        ({}, 0.0),
+        ({"null_off_source_mean": 0.5, "null_off_source_width": 0.9}, 0.5),
+        ({"null_off_source_width": None}, 0.0),
+    ],
+)
+def test_the_expected_distribution_is_that_of_the_simulations_if_there_are_any(null, peak):
+    figure = plots.off_source("field", np.zeros(SHAPE), HALF, QUALITY | null, 5.0)
+    (curve,) = [line for line in figure.axes[0].lines if line.get_label().startswith("expected")]
+    # The grid of the curve has steps of 0.05.
+    assert abs(curve.get_xdata()[np.argmax(curve.get_ydata())] - peak) < 0.05
+
+
 @pytest.mark.parametrize("radius", [np.full(SHAPE, np.nan), np.full(SHAPE, 0.8), np.where(HALF, 0.8, 0.9)])
 @pytest.mark.parametrize("coverage", [EVERYTHING, HALF])
 def test_radii_of_rings_can_be_drawn(radius, coverage, tmp_path):

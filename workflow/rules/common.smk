@@ -615,6 +615,11 @@ def page_files(wildcards):
     }
 
 
+def linked_products(wildcards):
+    """Return the products that the page of a dataset links, but for its figures."""
+    return [name for name in products_of(wildcards.dataset) if not name.endswith((".png", ".json"))]
+
+
 def paper_figure_files(wildcards):
     """Return what a figure for a paper is drawn from, besides the dataset's status; nothing if the dataset failed."""
     entry = PAPER_FIGURES[wildcards.figure]

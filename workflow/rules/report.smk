@@ -168,6 +168,7 @@ rule render_page:
         runtime=runtime("render_page"),
     params:
         plots=PLOTS,
+        files=linked_products,
         library=LIBRARY,
     message:
         "Render the page of {wildcards.dataset}"
