@@ -316,8 +316,8 @@ def test_check_says_the_fields_and_counts_the_jobs(folder):
     number = len(settings_of())
     assert mistakes == []
     assert f"  fields             {number}, overlap 16.49 deg" in lines
-    # Before, in and after a loop of one iteration there are 14 jobs and two decisions for each field.
-    assert number_of_jobs(settings_of(), 100)[0] == number * 16 + 2 + 2
+    # Before, in and after a loop of one iteration there are 13 jobs and two decisions for each field.
+    assert number_of_jobs(settings_of(), 100)[0] == number * 15 + 2 + 2
 
 
 def test_image_of_the_sky_has_the_values_of_the_pixels_in_it():

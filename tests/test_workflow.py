@@ -354,7 +354,8 @@ def test_logs_and_benchmarks_mirror_the_results(run):
 
 def test_readme_shows_the_rule_graph(run):
     config = yaml.safe_load((run / "config.yaml").read_text())
-    del config["datasets"]["plain"]["further_source_kernels"]
+    # That of the repository's configuration, whose datasets are all simulated.
+    config["datasets"] = {"simulated": config["datasets"]["simulated"]}
     (run / "graph.yaml").write_text(yaml.safe_dump(config))
     graph = snakemake("--rulegraph", "mermaid-js", "--configfile", "graph.yaml", folder=run)
     assert graph.returncode == 0, graph.stdout
@@ -403,7 +404,7 @@ def test_a_new_dilation_radius_does_not_rerun_the_initial_background(run):
 
 def test_a_plot_setting_reruns_plots_only(run):
     rules, _ = jobs_to_rerun(run, plots={"dpi": 90})
-    assert rules == {"plot_maps", "plot_convergence", "plot_truth", "render_page", "render_report", "all"}
+    assert rules == {"plot_dataset", "plot_dataset_of_simulation", "render_page", "render_report", "all"}
 
 
 #: One change for each dataset, so that one dry run shows what all of them rerun.
@@ -446,7 +447,7 @@ def test_a_new_quality_threshold_reruns_the_verdict_only(run):
 def test_new_simulations_rerun_what_shows_them_only(jobs):
     assert jobs_of(jobs, "simulated") == {
         "Simulate the background of simulated without sources",
-        "Plot the convergence of simulated",
+        "Plot simulated",
         "Record the status of simulated",
         "Render the page of simulated",
     }

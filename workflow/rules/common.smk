@@ -1,7 +1,7 @@
 """Settings of every dataset, and the input functions that follow the checkpoint.
 
-Needs: the configuration. Makes: SETTINGS, SHARD, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, SKIES, SCANNED,
-LIBRARY and the functions that the rules name.
+Needs: the configuration. Makes: SETTINGS, SHARD, OBSERVED, GROUPS, ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, SKIES, SIMULATED,
+SCANNED, LIBRARY and the functions that the rules name.
 """
 
 import os
@@ -147,6 +147,7 @@ ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel
 CUBES = [name for name, entry in SETTINGS.items() if number_of_energies(entry) > 1]
 CUBES_OF_BINS = configuration.cubes_of_bins(SETTINGS)
 STACKED = [name for name, entry in SETTINGS.items() if "runs" in entry or name in CUBES]
+SIMULATED = [name for name, entry in SETTINGS.items() if "simulate" in entry]
 SCANNED = {name: scan.points(entry["scan"]) for name, entry in SETTINGS.items() if entry["scan"]}
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 SKIES = configuration.skies(SETTINGS)
@@ -571,7 +572,7 @@ def products_of(dataset):
     if not succeeded(dataset):
         return []
     names = [*PRODUCTS, *(f"plots/{name}.png" for name in FIGURES)]
-    if "simulate" in SETTINGS[dataset]:
+    if dataset in SIMULATED:
         names += OF_SIMULATIONS
     if dataset in ADAPTIVE:
         names += OF_ADAPTIVE_RINGS
@@ -596,6 +597,17 @@ def stale_products(wildcards):
     everything += [*OF_STACKS, *(f"energy/{name}.fits" for name in OF_ENERGIES), *OF_SCANS]
     wanted = [*products_of(wildcards.dataset), *comparison_of(wildcards.dataset)]
     return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in everything if name not in wanted]
+
+
+def files_of_more_figures(wildcards):
+    """Return what the figures of adaptive rings and of simulations are drawn from."""
+    dataset, folder = wildcards.dataset, f"<results>/{wildcards.dataset}"
+    files = {}
+    if dataset in ADAPTIVE:
+        files |= {name: f"{folder}/{name}.fits" for name in ("ring_radius", "coverage")}
+    if dataset in SIMULATED:
+        files |= {name: f"{folder}/{name}.fits" for name in ("simulation", "background_error")}
+    return files
 
 
 def page_files(wildcards):
