@@ -8,6 +8,9 @@ import sys
 from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
+#: Colours of a figure.
+COLOURS = 160
+
 NOTEBOOK = Path(__file__).parent / "going-on.ipynb"
 
 
@@ -50,12 +53,12 @@ def run(cells, folder):
 
 
 def _png(figure):
-    """A figure in few bytes: small, and of 64 colours."""
+    """A figure in few bytes: small, and of few colours."""
     from PIL import Image
 
     drawn, content = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=60)
-    Image.open(drawn).convert("RGB").quantize(64).save(content, format="png", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(COLOURS).save(content, format="png", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
 
 
