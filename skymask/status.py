@@ -54,15 +54,28 @@ def status(path):
     ConfigurationError
         If the configuration cannot be read.
     """
+    standings, _ = standings_of(path)
+    return lines_of(standings), any(one.state in WRONG for one in standings)
+
+
+def standings_of(path):
+    """Return how the datasets of a configuration stand, and the folders of the workflow by name; see `status`.
+
+    Returns
+    -------
+    standings : list of Standing
+    folders : dict of str to Path
+        Of results, logs and benchmarks.
+    """
     config = configuration.read_configuration(path)
     datasets = config.get("datasets")
     entries = configuration_tables.read_table(datasets) if isinstance(datasets, str) else datasets or {}
     pathvars = config.get("pathvars") or {}
-    results, logs = (Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs"))
+    folders = {folder: Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs", "benchmarks")}
     locked = is_locked()
+    results = folders["results"]
     names = [part for name, entry in entries.items() for part in _parts(str(name), entry, config, results)]
-    standings = [standing(name, results, logs, locked=locked) for name in names]
-    return lines_of(standings), any(one.state in WRONG for one in standings)
+    return [standing(name, results, folders["logs"], locked=locked) for name in names], folders
 
 
 def standing(dataset, results="results", logs="logs", *, locked=False):
