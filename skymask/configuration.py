@@ -71,6 +71,19 @@ def read_configuration(path):
     return config
 
 
+def entries(config):
+    """Return what a configuration says of each dataset alone, by its name as text, from a table if they are in one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the table cannot be read.
+    """
+    datasets = config.get("datasets")
+    datasets = read_table(datasets) if isinstance(datasets, str) else datasets or {}
+    return {str(name): entry for name, entry in datasets.items()}
+
+
 def dataset_settings(config, schema):
     """Return the complete settings of every dataset.
 

@@ -307,7 +307,8 @@ def _scan_errors(entry):
         where = f"scan, {name}"
         yield from (f"{where}: {mistake}" for mistake in _mask_errors(point))
         for key in ("source_kernel", "background_kernel"):
-            yield from _ring_errors(where, key, point.get(key, {}))
+            if key in point:
+                yield from _kernel_errors(where, key, point[key])
 
 
 def _simulation_errors(where, simulation):

@@ -132,11 +132,11 @@ rule render_page:
 
 rule render_report:
     input:
-        pages=expand("<results>/{dataset}/report.html", dataset=SETTINGS),
+        pages=of_every_dataset("report.html"),
         sky_figures=expand("<results>/{sky}/plots/sky.png", sky=SKIES),
         skies=expand("<results>/{sky}/status.json", sky=SKIES),
         summary="<results>/summary.csv",
-        statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
+        statuses=of_every_dataset("status.json"),
     output:
         report="<results>/report.html",
     log:
