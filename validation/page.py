@@ -52,7 +52,8 @@ def _number(value, digits):
     return f"{value:.1e}" if value and abs(value) < 10**-digits else f"{value:.{digits}f}"
 
 
-def _table(head, rows):
+def table(head, rows):
+    """Return a table of Markdown: its head, and rows of values."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)]) + "\n"
 
@@ -95,7 +96,7 @@ and linear gradients of 30 and 15 % to the edges, given to the analysis. Mean an
 step without a mask; exact is the sum over all pairs of Poisson numbers, with every pixel's own α. N(0, 1) is reached
 from about 10 counts on, to 0.05 in the mean.
 
-{_table(head, rows)}
+{table(head, rows)}
 Regions and excluded pixels are what the loop excludes in a field of {168**2} pixels that has nothing in it. At a
 threshold of 5 that costs nothing; at 3, with few counts, the background left is biased low by per cents (right panel).
 
@@ -143,7 +144,7 @@ lies above the threshold by chance is excluded, and with it the rest is biased l
 the first mask is made, under that mask) and background. Without dilation mean and width are those of the exact cut
 distribution (line); dilation takes out the neighbours too, which are high themselves.
 
-{_table(head, rows)}
+{table(head, rows)}
 ![Mean and width of used pixels and bias of the background over the threshold](images/validation/clip.png)
 """
 
@@ -172,13 +173,13 @@ gammapy 0.16's class ended with; converged, the loop.
 
 Bias of the mean background of used pixels, for sources of 50 σ [%]:
 
-{_table(methods, rows)}
+{table(methods, rows)}
 Bias of the excess at the source [%]; "none" where the background at the source is undefined in every simulation:
 
-{_table(methods, excess)}
+{table(methods, excess)}
 Fraction of sources whose centre the loop excludes, by expected significance:
 
-{_table(("extent [deg]", *(f"{s} σ" for s in injection.SIGNIFICANCES)), found)}
+{table(("extent [deg]", *(f"{s} σ" for s in injection.SIGNIFICANCES)), found)}
 ![Bias of background and excess over the extent, completeness over the significance](images/validation/injection.png)
 
 Where the source is no larger than the dilation, the loop's background is as good as that of a mask made by somebody
@@ -232,7 +233,7 @@ cycle's masks (the default) or its last mask, `replace` with hysteresis down to 
 Bias is that of the mean background of used pixels, complete the fraction of sources expected above the threshold
 whose centres are excluded, for the updates in the order of the biases.
 
-{_table(head, rows)}
+{table(head, rows)}
 ![Converging loops, bias, and pixels near the threshold](images/validation/convergence.png)
 
 {CONVERGENCE}
@@ -265,7 +266,7 @@ pixel sizes, and acceptances with a Gaussian and a gradient: `RingBackgroundMake
 {values["left_out"].sum():.0f} pixels are left out: without off counts, or with an empty ring under the source kernel,
 whose pixels gammapy leaves out of the on acceptance though their counts are in the on counts.
 
-{_table(("", "median of the largest differences", "largest of all"), rows)}
+{table(("", "median of the largest differences", "largest of all"), rows)}
 Background is relative to the largest of the field, significance in σ.
 
 """
@@ -273,10 +274,9 @@ Background is relative to the largest of the field, significance in σ.
 
 def _size():
     rows = [(name, len(study(name).CASES), study(name).SIMULATIONS, len(jobs(name))) for name in STUDIES]
-    table = _table(("study", "cases", "simulations per case", "jobs"), rows)
     return f"""## What runs
 
-{table}
+{table(("study", "cases", "simulations per case", "jobs"), rows)}
 Not here: published numbers of the four public fields, for which see the tests on real data that README names,
 and several runs or energy bins, for which see `tests/test_stacking.py`.
 """
