@@ -13,7 +13,7 @@ from zlib import crc32
 SEED = 8
 
 #: The studies, in the order of the page.
-STUDIES = ("null", "clip", "injection", "coverage", "convergence", "steps")
+STUDIES = ("null", "stacks", "clip", "injection", "coverage", "convergence", "steps")
 
 #: Public fields, of `public_data` and `public_loops`.
 PUBLIC_FIELDS = ("gauss", "fermi", "msh1552", "crab")
