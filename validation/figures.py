@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from validation import clip, convergence, coverage, injection, null, stacks
 from validation.claims import mean_and_error, width_and_error
@@ -19,16 +19,17 @@ def draw(results, folder):
         figure(results[study]).savefig(folder / f"{study}.png", dpi=150, metadata={"Software": None})
 
 
-def panels(columns, *, height=3.6):
-    """Return a figure and its axes, side by side."""
+def panels(columns, *, height=3.6, zero="horizontal"):
+    """Return a figure and its axes, side by side, each with a line at zero."""
     figure = Figure(figsize=(3.8 * columns, height), layout="constrained")
-    return figure, [style(axes) for axes in figure.subplots(1, columns, squeeze=False)[0]]
+    return figure, [style(axes, zero) for axes in figure.subplots(1, columns, squeeze=False)[0]]
 
 
-def style(axes):
+def style(axes, zero):
     """Return axes with ticks inside and small type."""
     axes.tick_params(direction="in", which="both", top=True, right=True, labelsize=8)
-    axes.axhline(0, color="#999999", linewidth=0.7, zorder=0)
+    line = {"horizontal": axes.axhline, "vertical": axes.axvline}[zero]
+    line(0, color="#999999", linewidth=0.7, zorder=0)
     return axes
 
 
@@ -77,7 +78,7 @@ def of_null(results):
 
 def of_stacks(results):
     """Return measured less expected mean and width of every stack."""
-    figure, axes = panels(2)
+    figure, axes = panels(2, zero="vertical")
     names = [f"{case['stack']},\n{case['counts_on']} counts" for case in stacks.CASES.values()]
     for number, method in enumerate(stacks.METHODS):
         exact = np.array([stacks.expected(**case)[number] for case in stacks.CASES.values()])
@@ -92,13 +93,12 @@ def of_stacks(results):
             label_of = {"variance": "run by run, variance", "counts_off": "run by run, counts_off"}.get(method, method)
             points(axis, values[0] - expected, y, None, number, label_of, xerr=values[1])
     for axis, what in zip(axes, ("mean", "width"), strict=True):
-        axis.lines[0].remove()
-        axis.axvline(0, color="#999999", linewidth=0.7, zorder=0)
         axis.axvspan(-0.01, 0.01, color="#eeeeee", zorder=0)
         axis.set_yticks(range(len(names)), labels=names, fontsize=7)
         axis.set_ylim(-0.6, len(names) - 0.4)
         axis.set_xlabel(f"Measured - expected {what} [σ]", fontsize=9)
-    axes[0].legend(fontsize=7, frameon=False, loc="upper right")
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside upper center", ncols=3)
     return figure
 
 

@@ -36,7 +36,7 @@ def write(results, page, images):
     images.mkdir(parents=True, exist_ok=True)
     figures.draw(results, images)
     rows = [_row(claim) for claim in claims.of(results)]
-    sections = [f"\n{text(results[name])}" for name, text in SECTIONS.items()]
+    sections = [f"\n{text(results[name])}" for name, text in SECTIONS.items()] + [CROSS_CHECKS]
     with written_whole(page) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(INTRODUCTION + "\n".join(rows) + "\n" + "".join(sections) + _size())
 
@@ -342,6 +342,28 @@ what is masked from the counts and from the acceptance under the source kernel (
 
 {table(("", "median of the largest differences", "largest of all"), rows)}
 Background is relative to the largest of the field, significance in σ.
+
+"""
+
+
+CROSS_CHECKS = """## Every function beside plain loops
+
+In the tests, on random small maps (hypothesis), with no limit but rounding:
+
+| function | beside | test |
+|---|---|---|
+| sums under a kernel | double loops, summed exactly | `test_sums.py` |
+| background of rings, weights and the field of view; its error | plain sums | `test_brute_force.py` |
+| adaptive ring | walking through every ring's pixels | `test_adaptive_ring.py` |
+| tilt | its gradient and Fisher's matrix by plain sums; a general minimiser | `test_brute_force.py`, `test_tilt.py` |
+| significance, on/off and over a known background | the printed formulae of plain sums | `test_brute_force.py` |
+| errors and limits | the fit statistic, which rises by 1 | `test_brute_force.py`, `test_limits.py` |
+| threshold, hysteresis, smallest size, holes, growth | walking from pixel to pixel | `test_exclusion.py` |
+| dilation, at once and after changes | double loops | `test_brute_force.py` |
+| off sums of one mask after another | plain sums of the last mask | `test_brute_force.py` |
+| stacks of runs and energy bins | plain sums over runs and bins | `test_brute_force.py` |
+| off-source fit | the likelihood around it | `test_brute_force.py` |
+| errors of regions | the response to every single count | `test_region_catalogue.py` |
 
 """
 
