@@ -161,7 +161,7 @@ def _injection(results):
     for case, figures in results.items():
         value, error = mean_and_error(figures["outside"][:, -1, method])
         escaped = figures["escaped"][:, -1, method].mean()
-        extent = f"extent {injection.CASES[case]['extent']}°, {100 * escaped:.2g} % more counts outside from it"
+        extent = f"extent {injection.CASES[case]['extent']}°, {100 * escaped:.2f} % left outside"
         if escaped <= injection.CONTAINED:
             text = f"bias of the background outside the mask, source of 50 σ within it ({extent})"
             limit, reached = "± 0.005", bool(abs(value) < 0.005)
