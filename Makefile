@@ -1,14 +1,15 @@
 # make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
 # make validation: docs/validation.md, and docs/public-data.md where the data are.
+# make docs: the site, in docs/_build/html; a warning is an error.
 # make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
-# All build .venv first if it is missing or out of date.
+# All build .venv first if it is missing or out of date; its Python finds skymask from every folder.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run figures test test-slurm lint bench validation data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint docs bench validation data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -27,9 +28,13 @@ test-slurm: .venv/dev.stamp .venv/slurm.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/snakefmt --check Snakefile workflow validation
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m snakemake --snakefile validation/Snakefile --lint
+
+docs: .venv/dev.stamp
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/compare_loops.py $(ARGS)
@@ -45,6 +50,24 @@ data: .venv/run.stamp
 
 install-slurm: .venv/slurm.stamp
 
+# The tests with the oldest and the newest versions that pyproject.toml allows; require uv. The newest leave gammapy out, which
+# needs an older regions.
+test-oldest test-newest: test-%:
+	uv venv --quiet --clear --python "$(PYTHON)" .venv-$*
+	uv pip install --quiet --python .venv-$*/bin/python --requirement pyproject.toml --resolution $(RESOLUTION_$*)
+	.venv-$*/bin/python -m pytest $(ARGS)
+# The wheel, alone in an empty environment: the command, and the loop without the workflow.
+test-wheel:
+	uv build --quiet --wheel --out-dir dist
+	uv venv --quiet --clear --python "$(PYTHON)" .venv-wheel
+	uv pip install --quiet --python .venv-wheel/bin/python dist/*.whl
+	cd dist && ../.venv-wheel/bin/skymask check --configfile ../config.yaml
+	cd dist && ../.venv-wheel/bin/python -c "import numpy, skymask; print(skymask.iterate(numpy.random.default_rng(0).poisson(1.0, (99, 99)), \
+	  source_kernel=skymask.disk(3), background_kernel=skymask.ring(9, 5), dilation_kernel=skymask.disk(3)).state)"
+
+RESOLUTION_oldest := lowest-direct --extra dev --extra storage --extra gammapy
+RESOLUTION_newest := highest --extra dev --extra storage
+
 # For machines without network: pip install --no-index --no-deps wheelhouse/*.whl
 wheelhouse: .venv/run.stamp requirements-slurm.lock
 	PIP_USE_PEP517=1 $(BIN)/python -m pip wheel --quiet --require-hashes --wheel-dir $@ --requirement requirements-slurm.lock
@@ -52,7 +75,7 @@ wheelhouse: .venv/run.stamp requirements-slurm.lock
 # Requires uv. The lock holds exact versions and hashes for every platform, and no index address.
 lock:
 	uv pip compile pyproject.toml $(LOCK) --output-file requirements.lock
-	uv pip compile pyproject.toml $(LOCK) --extra dev --extra gammapy --extra storage --constraint requirements.lock --output-file requirements-dev.lock
+	uv pip compile pyproject.toml $(LOCK) --extra dev --extra docs --extra gammapy --extra storage --constraint requirements.lock --output-file requirements-dev.lock
 	uv pip compile pyproject.toml $(LOCK) --extra slurm --constraint requirements.lock --constraint requirements-dev.lock --output-file requirements-slurm.lock
 LOCK := --quiet --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url
 
@@ -83,5 +106,6 @@ command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11 or later is needed, and
   || { echo "Making .venv"; rm -rf .venv; "$(PYTHON)" -m venv .venv; } || exit 1; \
 echo "Installing $(1) into .venv (this takes a minute)"; \
 PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1) \
-  || { echo "$(1) could not be installed: is there a network?" >&2; exit 1; }
+  || { echo "$(1) could not be installed: is there a network?" >&2; exit 1; }; \
+$(BIN)/python -c 'import os, sysconfig; open(sysconfig.get_path("purelib") + "/skymask.pth", "w").write(os.getcwd())'
 endef

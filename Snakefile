@@ -31,7 +31,13 @@ wildcard_constraints:
     run=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/functions/settings.smk"
+include: "workflow/functions/sources.smk"
+include: "workflow/functions/stacks.smk"
+include: "workflow/functions/skies.smk"
+include: "workflow/functions/loop.smk"
+include: "workflow/functions/products.smk"
+include: "workflow/functions/outcomes.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/iteration.smk"

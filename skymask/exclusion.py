@@ -316,13 +316,7 @@ def king_radius(peak, *, edge, sigma, gamma, level):
 
 
 def check_shaping(*, threshold, threshold_low, threshold_in_widths, min_pixels, max_hole_pixels, region_growth):
-    """Return the options that shape a mask by name, once they are known to make sense.
-
-    Raises
-    ------
-    ValueError
-        If one does not; its message names the option, the rule and the value.
-    """
+    """Raise a ValueError that names option, rule and value if one that shapes a mask makes no sense."""
     if threshold_low is not None and not 0 < threshold_low <= threshold:
         raise ValueError(
             f"threshold_low must be more than 0, and at most the threshold {threshold}, got {threshold_low}"
@@ -334,14 +328,6 @@ def check_shaping(*, threshold, threshold_low, threshold_in_widths, min_pixels, 
         raise ValueError(f"threshold_in_widths must be True or False, got {threshold_in_widths}")
     if region_growth is not None:
         _check_growth(threshold if threshold_low is None else threshold_low, **region_growth)
-    return {
-        "threshold": threshold,
-        "threshold_low": threshold_low,
-        "threshold_in_widths": threshold_in_widths,
-        "min_pixels": min_pixels,
-        "max_hole_pixels": max_hole_pixels,
-        "region_growth": region_growth,
-    }
 
 
 def _check_growth(edge, *, law, max_radius, pixel_size=1.0, **parameters):

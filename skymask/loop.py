@@ -8,21 +8,12 @@ import numpy as np
 from skymask import convergence, kernels
 from skymask.background import background_error, estimate_background
 from skymask.errors import ConvergenceError
-from skymask.exclusion import Dilation, check_shaping, exclude, needs_significance
+from skymask.exclusion import Dilation, exclude, needs_significance
 from skymask.inputs import prepare
+from skymask.options import Options, check_word
 from skymask.running import running_estimate, stacked_estimate
 from skymask.significance import compute_significance
 from skymask.stacking import estimate_stack, stack_inputs
-
-#: Values of the options that are words.
-OPTIONS = {
-    "statistic": ("wstat", "cash"),
-    "stacking": ("variance", "counts_off"),
-    "mask_update": ("replace", "grow"),
-    "starved_pixels": ("keep", "use"),
-    "on_cycle": ("union", "last", "fail"),
-    "on_max_iterations": ("last", "fail"),
-}
 
 
 class Products:
@@ -166,21 +157,7 @@ def iterate(
     exclusion_mask=None,
     background=None,
     additive_background=None,
-    statistic="wstat",
-    background_systematic=0,
-    threshold=5.0,
-    threshold_low=None,
-    threshold_in_widths=False,
-    min_pixels=1,
-    max_hole_pixels=0,
-    region_growth=None,
-    mask_update="replace",
-    starved_pixels="keep",
-    max_iterations=50,
-    changed_pixels=0,
-    on_cycle="union",
-    on_max_iterations="last",
-    max_excluded_fraction=0.9,
+    **options,
 ):
     """Return background, exclusion mask and significance of a counts map, iterated until the mask stops changing.
 
@@ -203,31 +180,8 @@ def iterate(
     additive_background : array_like, shape (ny, nx), optional
         Known counts per pixel of a component that does not follow the acceptance, zero or more; what is estimated comes
         on top of it.
-    statistic : {"wstat", "cash"}
-        Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
-    background_systematic : float
-        Relative systematic error of the background, folded into the significance; see
-        `skymask.significance.with_systematic`.
-    threshold : float
-        Significance at and above which a pixel is excluded.
-    threshold_in_widths : bool
-        Whether the significance counts from the off-source mean, in units of the off-source width, as each mask leaves
-        them; see `skymask.quality.in_widths`.
-    threshold_low, min_pixels, max_hole_pixels : float or None, int, int
-        Hysteresis, smallest region, and largest hole that is filled; see `skymask.exclusion`.
-    region_growth : dict, optional
-        By how much a region grows, depending on its peak or its size: `law` and parameters of
-        `skymask.exclusion.grow_regions`, as in {"law": "size", "factor": 0.5, "max_radius": 20}.
-    mask_update : {"replace", "grow"}
-        Whether a pixel once excluded may be used again.
-    starved_pixels : {"keep", "use"}
-        What becomes of pixels whose background is undefined: the last decision, or use.
-    max_iterations, changed_pixels, max_excluded_fraction : int, int, float
-        See `skymask.convergence.assess`.
-    on_cycle : {"union", "last", "fail"}
-        Final mask of a limit cycle: exclude what any of its masks excludes, or the last mask, or an error.
-    on_max_iterations : {"last", "fail"}
-        The last mask, or an error.
+    **options
+        How the loop behaves: those of `skymask.options.Options`, by name.
 
     Returns
     -------
@@ -242,10 +196,10 @@ def iterate(
     ConvergenceError
         If the loop ended in a way that is to fail.
     """
-    _check_options(statistic=statistic)
+    options = Options(**options)
     source_kernel = kernels.from_array(source_kernel)
     mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
-    background_kernel = _background_kernel(background_kernel, [source_kernel, *mask_source_kernels], statistic)
+    background_kernel = _background_kernel(background_kernel, [source_kernel, *mask_source_kernels], options.statistic)
     inputs = prepare(
         counts,
         acceptance=acceptance,
@@ -253,28 +207,8 @@ def iterate(
         background=background,
         additive_background=additive_background,
     )
-    return _iterate(
-        inputs,
-        partial(running_estimate, background_kernel=background_kernel),
-        source_kernel,
-        dilation_kernel,
-        mask_source_kernels=mask_source_kernels,
-        statistic=statistic,
-        background_systematic=background_systematic,
-        threshold=threshold,
-        threshold_low=threshold_low,
-        threshold_in_widths=threshold_in_widths,
-        min_pixels=min_pixels,
-        max_hole_pixels=max_hole_pixels,
-        region_growth=region_growth,
-        mask_update=mask_update,
-        starved_pixels=starved_pixels,
-        max_iterations=max_iterations,
-        changed_pixels=changed_pixels,
-        on_cycle=on_cycle,
-        on_max_iterations=on_max_iterations,
-        max_excluded_fraction=max_excluded_fraction,
-    )
+    estimate_with = partial(running_estimate, background_kernel=background_kernel)
+    return _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_kernels, options)
 
 
 def iterate_runs(
@@ -288,7 +222,6 @@ def iterate_runs(
     background=None,
     mask_source_kernels=(),
     stacking="variance",
-    statistic="wstat",
     **options,
 ):
     """Return background, common exclusion mask and significance of a stack of runs, iterated as by `iterate`.
@@ -304,7 +237,7 @@ def iterate_runs(
         Of the common grid, (ny, nx).
     source_kernel, background_kernel : ndarray, or list of them
         As for `iterate`; a list has one for every energy bin.
-    dilation_kernel, exclusion_mask, background, mask_source_kernels, statistic, **options
+    dilation_kernel, exclusion_mask, background, mask_source_kernels, **options
         As for `iterate`; mask and background are on the common grid.
     stacking : {"variance", "counts_off"}
         What the stack conserves beside the background; see `skymask.stacking.Sums.estimate`.
@@ -319,7 +252,8 @@ def iterate_runs(
     MapError, ValueError, ConvergenceError
         As by `iterate`.
     """
-    _check_options(statistic=statistic, stacking=stacking)
+    options = Options(**options)
+    check_word("stacking", stacking)
     planes = len(runs[0].counts)
     source_kernels, background_kernels = (
         kernel if isinstance(kernel, list) else [kernel] * planes for kernel in (source_kernel, background_kernel)
@@ -327,7 +261,7 @@ def iterate_runs(
     source_kernels = [kernels.from_array(kernel) for kernel in source_kernels]
     mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
     background_kernels = [
-        _background_kernel(kernel, [source, *mask_source_kernels], statistic)
+        _background_kernel(kernel, [source, *mask_source_kernels], options.statistic)
         for kernel, source in zip(background_kernels, source_kernels, strict=True)
     ]
     inputs = stack_inputs(runs, shape, exclusion_mask=exclusion_mask, background=background)
@@ -339,78 +273,47 @@ def iterate_runs(
             source_kernels,
             background_kernels,
             mask_source_kernels=mask_source_kernels,
-            statistic=statistic,
+            statistic=options.statistic,
             stacking=stacking,
         )
 
-    return _iterate(
-        inputs,
-        partial(stacked_estimate, estimate_of=estimate_of),
-        source_kernels[0],
-        dilation_kernel,
-        mask_source_kernels=mask_source_kernels,
-        statistic=statistic,
-        **options,
-    )
+    estimate_with = partial(stacked_estimate, estimate_of=estimate_of)
+    return _iterate(inputs, estimate_with, source_kernels[0], dilation_kernel, mask_source_kernels, options)
 
 
-def _iterate(
-    inputs,
-    estimate_with,
-    source_kernel,
-    dilation_kernel,
-    *,
-    mask_source_kernels=(),
-    statistic,
-    background_systematic=0,
-    threshold=5.0,
-    threshold_low=None,
-    threshold_in_widths=False,
-    min_pixels=1,
-    max_hole_pixels=0,
-    region_growth=None,
-    mask_update="replace",
-    starved_pixels="keep",
-    max_iterations=50,
-    changed_pixels=0,
-    on_cycle="union",
-    on_max_iterations="last",
-    max_excluded_fraction=0.9,
-):
-    """The loop itself; `estimate_with` makes the estimate with which it starts, see `skymask.running`."""
-    _check_options(
-        statistic=statistic,
-        mask_update=mask_update,
-        starved_pixels=starved_pixels,
-        on_cycle=on_cycle,
-        on_max_iterations=on_max_iterations,
-    )
-    if not threshold > 0:
-        raise ValueError(f"threshold must be positive, got {threshold}")
-    if not 0 <= background_systematic <= 1:
-        raise ValueError(f"background_systematic must be zero to one, got {background_systematic}")
-    shaping = check_shaping(
-        threshold=threshold,
-        threshold_low=threshold_low,
-        threshold_in_widths=threshold_in_widths,
-        min_pixels=min_pixels,
-        max_hole_pixels=max_hole_pixels,
-        region_growth=region_growth,
-    )
+def _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_kernels, options):
+    """The loop, and what belongs to its end; `estimate_with` makes what it starts with, see `skymask.running`."""
     dilation_kernel = kernels.from_array(dilation_kernel) > 0
-    user_mask, coverage = inputs.exclusion_mask, inputs.coverage
-    mask, decision = user_mask, np.ones_like(user_mask)
-    whole = needs_significance(**shaping)
     estimate = estimate_with(
         inputs,
         source_kernel,
-        statistic=statistic,
-        threshold=threshold,
-        background_systematic=background_systematic,
+        statistic=options.statistic,
+        threshold=options.threshold,
+        background_systematic=options.background_systematic,
         mask_source_kernels=mask_source_kernels,
-        whole=whole,
+        whole=needs_significance(**options.shaping),
     )
-    dilate = Dilation(dilation_kernel)
+    state, masks, records = _until_it_ends(inputs, estimate, Dilation(dilation_kernel), options)
+    mask = _final_mask(state, masks, inputs.counts.shape, estimate, options)
+    estimate.forget()
+    products = Products(
+        inputs.counts,
+        inputs.acceptance,
+        estimate.estimate(),
+        source_kernel,
+        statistic=options.statistic,
+        background_systematic=options.background_systematic,
+        additive_background=inputs.additive_background,
+        on=estimate.on,
+        significance=estimate.significance(),
+    )
+    return Result(state.name, state.period, len(records) - 1, mask, products, records)
+
+
+def _until_it_ends(inputs, estimate, dilate, options):
+    """Return how the loop ended, all masks (packed, that of iteration 0 first) and records; updates the estimate."""
+    user_mask, coverage, shaping = inputs.exclusion_mask, inputs.coverage, options.shaping
+    mask, decision = user_mask, np.ones_like(user_mask)
     masks = [np.packbits(mask)]
     records = [convergence.first_record(mask, coverage, user_mask)]
     state = convergence.RUNNING
@@ -419,7 +322,7 @@ def _iterate(
         mask, decision = exclude(
             estimate.reached,
             estimate.starved,
-            estimate.significance() if whole else None,
+            estimate.significance() if needs_significance(**shaping) else None,
             further=estimate.further,
             coverage=coverage,
             **shaping,
@@ -427,8 +330,8 @@ def _iterate(
             user_mask=user_mask,
             previous_mask=previous_mask,
             previous_decision=decision,
-            mask_update=mask_update,
-            starved_pixels=starved_pixels,
+            mask_update=options.mask_update,
+            starved_pixels=options.starved_pixels,
         )
         records.append(
             convergence.record(
@@ -448,35 +351,27 @@ def _iterate(
         records[-1]["mean_background"] = estimate.mean_background()
         state = convergence.assess(
             records,
-            max_iterations=max_iterations,
-            changed_pixels=changed_pixels,
-            max_excluded_fraction=max_excluded_fraction,
-            starved_pixels=starved_pixels,
+            max_iterations=options.max_iterations,
+            changed_pixels=options.changed_pixels,
+            max_excluded_fraction=options.max_excluded_fraction,
+            starved_pixels=options.starved_pixels,
             background_given=inputs.background is not None,
         )
-    iterations = len(records) - 1
-    reason = convergence.failure(state, iterations, on_cycle=on_cycle, on_max_iterations=on_max_iterations)
-    if reason:
+    return state, masks, records
+
+
+def _final_mask(state, masks, shape, estimate, options):
+    """Return the mask that belongs to the end of a loop; brings the estimate to it."""
+    iterations = len(masks) - 1
+    policy = {"on_cycle": options.on_cycle, "on_max_iterations": options.on_max_iterations}
+    if reason := convergence.failure(state, iterations, **policy):
         raise ConvergenceError(reason)
-    final = convergence.iterations_of_final_mask(state, iterations, on_cycle=on_cycle)
+    final = convergence.iterations_of_final_mask(state, iterations, on_cycle=options.on_cycle)
+    packed = np.bitwise_and.reduce([masks[i] for i in final])
+    mask = np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
     if len(final) > 1:
-        union = np.bitwise_and.reduce([masks[i] for i in final])
-        mask = np.unpackbits(union, count=mask.size).view(bool).reshape(mask.shape)
         estimate.update(mask)
-    estimate.forget()
-    del dilate, decision, previous_mask, coverage
-    products = Products(
-        inputs.counts,
-        inputs.acceptance,
-        estimate.estimate(),
-        source_kernel,
-        statistic=statistic,
-        background_systematic=background_systematic,
-        additive_background=inputs.additive_background,
-        on=estimate.on,
-        significance=estimate.significance(),
-    )
-    return Result(state.name, state.period, iterations, mask, products, records)
+    return mask
 
 
 def compute_products(
@@ -520,9 +415,3 @@ def _background_kernel(background_kernel, source_kernels, statistic):
     if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
         background_kernel = kernels.from_array(background_kernel)
     return kernels.off_kernel(background_kernel, kernels.under_any(source_kernels), statistic)
-
-
-def _check_options(**options):
-    for name, value in options.items():
-        if value not in OPTIONS[name]:
-            raise ValueError(f"{name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")

@@ -1,0 +1,86 @@
+"""How the loop behaves: its options, their defaults and what they may be."""
+
+from dataclasses import dataclass
+
+from skymask.exclusion import check_shaping
+
+#: Values of the options that are words.
+WORDS = {
+    "statistic": ("wstat", "cash"),
+    "stacking": ("variance", "counts_off"),
+    "mask_update": ("replace", "grow"),
+    "starved_pixels": ("keep", "use"),
+    "on_cycle": ("union", "last", "fail"),
+    "on_max_iterations": ("last", "fail"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the loop, apart from maps and kernels; a ValueError names one that makes no sense.
+
+    Parameters
+    ----------
+    statistic : {"wstat", "cash"}
+        Background measured from the same map (Li & Ma 1983, eq. 17), or taken as known.
+    background_systematic : float
+        Relative systematic error of the background, folded into the significance; see
+        `skymask.significance.with_systematic`.
+    threshold : float
+        Significance at and above which a pixel is excluded.
+    threshold_in_widths : bool
+        Whether the significance counts from the off-source mean, in units of the off-source width, as each mask leaves
+        them; see `skymask.quality.in_widths`.
+    threshold_low, min_pixels, max_hole_pixels : float or None, int, int
+        Hysteresis, smallest region, and largest hole that is filled; see `skymask.exclusion`.
+    region_growth : dict, optional
+        By how much a region grows, depending on its peak or its size: `law` and parameters of
+        `skymask.exclusion.grow_regions`, as in {"law": "size", "factor": 0.5, "max_radius": 20}.
+    mask_update : {"replace", "grow"}
+        Whether a pixel once excluded may be used again.
+    starved_pixels : {"keep", "use"}
+        What becomes of pixels whose background is undefined: the last decision, or use.
+    max_iterations, changed_pixels, max_excluded_fraction : int, int, float
+        See `skymask.convergence.assess`.
+    on_cycle : {"union", "last", "fail"}
+        Final mask of a limit cycle: exclude what any of its masks excludes, or the last mask, or an error.
+    on_max_iterations : {"last", "fail"}
+        The last mask, or an error.
+    """
+
+    statistic: str = "wstat"
+    background_systematic: float = 0
+    threshold: float = 5.0
+    threshold_low: float | None = None
+    threshold_in_widths: bool = False
+    min_pixels: int = 1
+    max_hole_pixels: int = 0
+    region_growth: dict | None = None
+    mask_update: str = "replace"
+    starved_pixels: str = "keep"
+    max_iterations: int = 50
+    changed_pixels: int = 0
+    on_cycle: str = "union"
+    on_max_iterations: str = "last"
+    max_excluded_fraction: float = 0.9
+
+    def __post_init__(self):
+        for name in WORDS.keys() & self.__dataclass_fields__.keys():
+            check_word(name, getattr(self, name))
+        if not self.threshold > 0:
+            raise ValueError(f"threshold must be positive, got {self.threshold}")
+        if not 0 <= self.background_systematic <= 1:
+            raise ValueError(f"background_systematic must be zero to one, got {self.background_systematic}")
+        check_shaping(**self.shaping)
+
+    @property
+    def shaping(self):
+        """Those that shape a mask, by name."""
+        names = ("threshold", "threshold_low", "threshold_in_widths", "min_pixels", "max_hole_pixels", "region_growth")
+        return {name: getattr(self, name) for name in names}
+
+
+def check_word(name, value):
+    """Raise a ValueError if an option that is a word has none of its values."""
+    if value not in WORDS[name]:
+        raise ValueError(f"{name} must be one of {', '.join(WORDS[name])}, got {value!r}")

@@ -1,0 +1,75 @@
+"""The documentation's pages: what they quote is what the code says, and what they show runs."""
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import REPOSITORY, code_blocks, snakemake
+
+from skymask import configuration
+from skymask.configuration_mistakes import schema_mistakes
+
+
+def texts_of_the_code():
+    """All strings in the library and the workflow, with `...` where a value is put in."""
+    texts = []
+    for path in sorted((REPOSITORY / "skymask").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "..." for part in node.values]
+                texts.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_every_message_that_troubleshooting_explains_is_one_of_the_code():
+    page = (REPOSITORY / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^\*\*(.+?)\*\*", page.split("## Warnings")[1].split("## Snakemake")[0], flags=re.MULTILINE)
+    assert len(quoted) > 20
+    texts = texts_of_the_code()
+    assert [message for message in quoted if message not in texts] == []
+
+
+def test_tutorial_does_what_it_says(tmp_path):
+    (script,) = code_blocks("docs/tutorial.md", "python")
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    init, check, run = (shlex.split(block) for block in code_blocks("docs/tutorial.md", "sh"))
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([sys.executable, *init[1:]], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    written = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
+    shown = code_blocks("docs/tutorial.md", "yaml")[0]
+    assert [line for line in written.splitlines() if line and line[0] != "#"] == shown.splitlines()
+    # Fewer null simulations than a user would have: they are most of the time, and are in no line shown.
+    few = "null_simulations: {number: 5}\n"
+    (tmp_path / "mine.yaml").write_text(written.replace("# acceptance", "acceptance") + few, encoding="utf-8")
+    subprocess.run([sys.executable, *check[1:]], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    # The report is the README's to show.
+    process = snakemake(*run[3:], "--", "results/counts/status.json", folder=tmp_path)
+    assert process.returncode == 0, process.stdout
+    printed = code_blocks("docs/tutorial.md", "text")[0]
+    assert printed in process.stdout
+
+
+@pytest.mark.parametrize("page", ["tutorial", "surveys"])
+def test_configurations_of_the_pages_are_valid(page):
+    schema = configuration.load_schema()
+    for block in code_blocks(f"docs/{page}.md", "yaml"):
+        assert list(schema_mistakes(yaml.safe_load(block), schema)) == []
+
+
+def test_every_key_of_the_schema_has_its_place_on_the_page_of_the_configuration(monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "docs")
+    from configuration_page import configuration_page
+
+    schema = configuration.load_schema()
+    page = configuration_page()
+    for key in {**schema["properties"], **schema["$defs"]["dataset"]["properties"]}:
+        if key != "datasets":
+            assert f"\n### {key}\n" in page
+    assert "| `background_kernel.alpha_max` | number | `0.25` |" in page
