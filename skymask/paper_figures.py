@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
@@ -88,7 +89,10 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
     rows = -(-len(layers) // columns)
     width = WIDTHS[settings["width"]]
     aspect = np.clip(mask.shape[0] / mask.shape[1], 0.3, 2.0)
-    figure = Figure(figsize=(width, rows * (0.7 + 0.75 * width / columns * aspect)), layout="constrained")
+    # Beside a panel, axis and colour bar with their labels take 1.3 inches; below and above it 0.65.
+    height = 0.25 + rows * (0.65 + (width / columns - 1.3) * aspect)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.06)
     for number, name in enumerate(layers):
         axes = plots.map_panel(
             figure,
@@ -102,14 +106,15 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
             stretch=settings["stretch"],
         )
         axes.images[0].colorbar.set_label(LABELS[name])
-        if settings["contours"]:
-            axes.contour(images["significance"], levels=settings["contours"], colors=plots.GREEN, linewidths=0.8)
+        axes.get_legend().remove()
+        drawn = _significance_contours(axes, images["significance"], settings["contours"])
         if labels:
             # Names in one panel, as those of the others stand at the same places.
             _source_labels(axes, header, mask.shape, labels, names=number == 0)
         if number == 0:
             _scale_bar(axes, header, mask.shape)
             _kernel(axes, header, mask.shape, source_kernel)
+    _legend(figure, drawn)
     return figure
 
 
@@ -139,16 +144,14 @@ def strips(images, header, settings, *, source_kernel, significance_limits, labe
         )
         extend = axes.images[0].colorbar.extend
         axes.images[0].colorbar.remove()
-        if settings["contours"]:
-            axes.contour(images["significance"], levels=settings["contours"], colors=plots.GREEN, linewidths=0.8)
+        drawn = _significance_contours(axes, images["significance"], settings["contours"])
+        axes.get_legend().remove()
         if labels:
             _source_labels(axes, header, mask.shape, labels)
         if number == 0:
             part = (mask.shape[0], round(columns))
             _scale_bar(axes, header, part)
             _kernel(axes, header, part, source_kernel)
-        else:
-            axes.get_legend().remove()
         axes.set_xlim(number * columns - 0.5, (number + 1) * columns - 0.5)
         for coordinate in axes.coords:
             if number < rows - 1 and coordinate.coord_type == "longitude":
@@ -156,7 +159,25 @@ def strips(images, header, settings, *, source_kernel, significance_limits, labe
         panels.append(axes)
     bar = figure.colorbar(panels[0].images[0], ax=panels, pad=0.01, aspect=30, extend=extend)
     bar.set_label(LABELS[name])
+    _legend(figure, drawn)
     return figure
+
+
+def _significance_contours(axes, significance, levels):
+    """Draw contours of the significance, and return the levels that the map reaches."""
+    reached = [level for level in levels or () if np.nanmin(significance) < level <= np.nanmax(significance)]
+    if reached:
+        axes.contour(significance, levels=reached, colors=plots.GREEN, linewidths=0.8)
+    return reached
+
+
+def _legend(figure, levels):
+    """What the lines on the maps are, below all of them."""
+    handles = [plots.mask_line()]
+    if levels:
+        text = f"significance of {', '.join(f'{level:g}' for level in levels)} σ"
+        handles.append(Line2D([], [], color=plots.GREEN, linewidth=0.8, label=text))
+    figure.legend(handles=handles, fontsize=7.5, loc="outside lower center", ncols=len(handles), frameon=False)
 
 
 def mask_evolution(masks, final_mask, header, settings, labels=None):

@@ -5,12 +5,14 @@ from astropy import units
 from astropy.visualization.wcsaxes import WCSAxes  # noqa: F401 - registers the projection of sky maps
 from astropy.visualization.wcsaxes.frame import EllipticalFrame, RectangularFrame
 from matplotlib import colormaps
+from matplotlib.colorbar import make_axes
 from matplotlib.colors import AsinhNorm, BoundaryNorm, LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from skymask import sums
 from skymask.files import written_whole
@@ -114,7 +116,7 @@ def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
         axes.set_facecolor(NO_DATA)
         _graticule(axes, whole)
         no_data = Patch(facecolor=NO_DATA, edgecolor="#808080", linewidth=0.5, label="no data")
-        _legend(axes, [_mask_line(), no_data])
+        _legend(axes, [mask_line(), no_data])
     return figure
 
 
@@ -220,7 +222,7 @@ def image_panel(
     _mask_contour(axes, exclusion_mask)
     _colour_bar(figure, axes, image, label, extend=_extend(data, norm))
     axes.set_title(title, fontsize=10, loc="left")
-    _legend(axes, [_mask_line()])
+    _legend(axes, [mask_line()])
     return axes
 
 
@@ -258,7 +260,7 @@ def mask_growth(masks, final_mask, header):
     bar.minorticks_off()
     _mask_contour(axes, final_mask)
     axes.set_title(f"{header['DATASET']}: growth of the mask", fontsize=10, loc="left")
-    handles = [_mask_line()]
+    handles = [mask_line()]
     if released.any():
         handles.append(Line2D([], [], marker="s", color="none", markerfacecolor="#C0C0C0", label="released again"))
     _legend(axes, handles)
@@ -279,7 +281,7 @@ def ring_radius(radius, coverage, exclusion_mask, header):
     figure = _sky_figure(radius.shape)
     axes = _sky_axes(figure, 111, header)
     radii = np.unique(radius[np.isfinite(radius)])
-    handles = [_mask_line()]
+    handles = [mask_line()]
     if radii.size:
         half_steps = np.diff(radii) / 2 if radii.size > 1 else np.full(1, 0.05 * radii[0])
         edges = [radii[0] - half_steps[0], *(radii[:-1] + half_steps[: radii.size - 1]), radii[-1] + half_steps[-1]]
@@ -426,7 +428,7 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     if (signal > noise).any():
         axes.contour(signal - noise, levels=[0], colors=GREEN, linewidths=1.4)
     figure.suptitle(f"{header['DATASET']}: background and mask against the truth", fontsize=10)
-    _legend(axes, [_mask_line(), Line2D([], [], color=GREEN, label="true excess of 1 σ")])
+    _legend(axes, [mask_line(), Line2D([], [], color=GREEN, label="true excess of 1 σ")])
 
     right = figure.add_subplot(grid[1])
     edges = np.linspace(-5, 5, 51)
@@ -550,8 +552,18 @@ def _sky_axes(figure, place, header, frame_class=RectangularFrame):
 
 
 def _colour_bar(figure, axes, image, label, extend="neither"):
-    """A colour bar beside a panel, labelled in the size of its axes."""
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02, extend=extend)
+    """A colour bar beside a panel, as high as it and labelled in the size of its axes."""
+    place, options = make_axes(axes, pad=0.02)
+    place.set_box_aspect(None)
+
+    def beside_panel(_, __):
+        # The panel keeps the shape of the map and so is smaller than the room that the layout gives it.
+        panel = axes.get_position()
+        thickness = 0.05 * min(panel.width, panel.height)
+        return Bbox.from_extents(panel.x1 + 0.01, panel.y0, panel.x1 + 0.01 + thickness, panel.y1)
+
+    place.set_axes_locator(beside_panel)
+    bar = figure.colorbar(image, cax=place, extend=extend, **options)
     bar.set_label(label, **_STYLE)
     bar.ax.tick_params(labelsize=8)
     return bar
@@ -564,8 +576,8 @@ def _mask_contour(axes, exclusion_mask):
         contour.set_path_effects([Stroke(linewidth=2.4, foreground="white"), Normal()])
 
 
-def _mask_line():
-    """The exclusion mask in a legend."""
+def mask_line():
+    """Return the exclusion mask in a legend."""
     return Line2D([], [], color="black", linewidth=1.0, label="exclusion mask")
 
 
