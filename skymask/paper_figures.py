@@ -10,11 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from skymask import plots
 from skymask.errors import MapError
 from skymask.files import written_whole
-from skymask.geometry import box_of, pixel_size
+from skymask.geometry import box_of, pixel_size, sky_projection
 from skymask.lengths import angle_in_degrees, parse_length
 
 #: Widths of a column and of a page, in inches.
 WIDTHS = {"column": 3.5, "page": 7.2}
+
+#: Largest height of a figure, in inches: a page's.
+HEIGHT = 9.5
 
 #: Text is text, in fonts that come with the file.
 STYLE = {"pdf.fonttype": 42, "font.size": 8, "svg.hashsalt": "skymask"}
@@ -64,7 +67,7 @@ def cut(images, header, settings):
     return {name: image[rows, columns] for name, image in images.items()}, header
 
 
-def map_panels(images, header, settings, *, source_kernel, significance_limits):
+def map_panels(images, header, settings, *, source_kernel, significance_limits, labels=None):
     """Return the figure of maps side by side, with contours, a scale bar and the size of the source kernel.
 
     Parameters
@@ -77,6 +80,8 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits):
     source_kernel : dict
         As in the configuration.
     significance_limits : (float, float)
+    labels : (SkyCoord, list of str), optional
+        Of `skymask.catalogues.read_labels`.
     """
     mask, layers = images["exclusion_mask"], settings["layers"]
     columns = 1 if settings["width"] == "column" or len(layers) == 1 else 2
@@ -99,15 +104,66 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits):
         axes.images[0].colorbar.set_label(LABELS[name])
         if settings["contours"]:
             axes.contour(images["significance"], levels=settings["contours"], colors=plots.GREEN, linewidths=0.8)
+        if labels:
+            # Names in one panel, as those of the others stand at the same places.
+            _source_labels(axes, header, mask.shape, labels, names=number == 0)
         if number == 0:
             _scale_bar(axes, header, mask.shape)
             _kernel(axes, header, mask.shape, source_kernel)
     return figure
 
 
-def mask_evolution(masks, final_mask, header, settings):
+def strips(images, header, settings, *, source_kernel, significance_limits, labels=None):
+    """Return the figure of one wide map, such as that of a survey, in strips one above the other, from left to right.
+
+    The parameters are those of `map_panels`; the only layer is shown in `settings["strips"]` strips.
+    """
+    mask, (name,) = images["exclusion_mask"], settings["layers"]
+    rows, width = settings["strips"], WIDTHS[settings["width"]]
+    columns = mask.shape[1] / rows
+    aspect = np.clip(mask.shape[0] / columns, 0.05, 2.0)
+    height = min(0.4 + rows * (0.5 + 0.75 * width * aspect), HEIGHT)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = []
+    for number in range(rows):
+        axes = plots.map_panel(
+            figure,
+            (rows, 1, number + 1),
+            name,
+            images[name],
+            header,
+            mask,
+            title="",
+            significance_limits=significance_limits,
+            stretch=settings["stretch"],
+        )
+        extend = axes.images[0].colorbar.extend
+        axes.images[0].colorbar.remove()
+        if settings["contours"]:
+            axes.contour(images["significance"], levels=settings["contours"], colors=plots.GREEN, linewidths=0.8)
+        if labels:
+            _source_labels(axes, header, mask.shape, labels)
+        if number == 0:
+            part = (mask.shape[0], round(columns))
+            _scale_bar(axes, header, part)
+            _kernel(axes, header, part, source_kernel)
+        else:
+            axes.get_legend().remove()
+        axes.set_xlim(number * columns - 0.5, (number + 1) * columns - 0.5)
+        for coordinate in axes.coords:
+            if number < rows - 1 and coordinate.coord_type == "longitude":
+                coordinate.set_axislabel("")
+        panels.append(axes)
+    bar = figure.colorbar(panels[0].images[0], ax=panels, pad=0.01, aspect=30, extend=extend)
+    bar.set_label(LABELS[name])
+    return figure
+
+
+def mask_evolution(masks, final_mask, header, settings, labels=None):
     """Return the figure of the iteration at which every pixel was first excluded; see `skymask.plots.mask_growth`."""
     figure = plots.mask_growth(masks, final_mask, header)
+    if labels:
+        _source_labels(figure.axes[0], header, final_mask.shape, labels)
     aspect = np.clip(final_mask.shape[0] / final_mask.shape[1], 0.3, 2.0)
     width = WIDTHS[settings["width"]]
     figure.set_size_inches(width, 0.9 + 0.75 * width * aspect)
@@ -132,14 +188,14 @@ def distribution(significance, exclusion_mask):
 
 
 def significance_distribution(columns, quality, settings):
-    """Return the figure of a significance distribution with N(0, 1) and the fit of the off-source part.
+    """Return the figure of a significance distribution with the expected one and the fit of the off-source part.
 
     Parameters
     ----------
     columns : dict
         Of `distribution`.
     quality : dict
-        Of the dataset: the off-source mean and width, and the threshold in force.
+        Of the dataset: the off-source mean and width, those of null simulations, and the threshold in force.
     settings : dict
         Of the figure.
     """
@@ -151,7 +207,9 @@ def significance_distribution(columns, quality, settings):
     axes.stairs(columns["used_pixels"], edges, color=plots.BLUE, linewidth=1.4, label="used for the background")
     grid = np.linspace(-5, 5, 400)
     scale = columns["used_pixels"].sum() * BIN_WIDTH / np.sqrt(2 * np.pi)
-    axes.plot(grid, scale * np.exp(-0.5 * grid**2), "--", color="black", linewidth=1, label="N(0, 1)")
+    mean, sigma, label = plots.expected(quality)
+    curve = scale / sigma * np.exp(-0.5 * ((grid - mean) / sigma) ** 2)
+    axes.plot(grid, curve, "--", color="black", linewidth=1, label=label)
     mean, sigma = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None:
         label = f"fit: mean {mean:.3f}, width {sigma:.3f}"
@@ -238,6 +296,22 @@ def _kernel(axes, header, shape, source_kernel):
     place = (shape[1] * 0.95 - width / 2, shape[0] * 0.05 + height / 2)
     effect = [Stroke(linewidth=3, foreground="white"), Normal()]
     axes.add_patch(Ellipse(place, width, height, fill=False, color="black", linewidth=1.2, path_effects=effect))
+
+
+def _source_labels(axes, header, shape, labels, names=True):
+    """Crosses at those positions that lie on the map, and their names beside them."""
+    positions, texts = labels
+    effect = [Stroke(linewidth=2, foreground="white"), Normal()]
+    for x, y, text in zip(*sky_projection(header).world_to_pixel(positions), texts, strict=True):
+        if -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5:
+            axes.plot([x], [y], "x", color="black", markersize=4, path_effects=effect, scalex=False, scaley=False)
+            if not names:
+                continue
+            # Towards the middle, where there is room.
+            side = {"ha": "left", "xytext": (4, 3)} if x < 0.75 * shape[1] else {"ha": "right", "xytext": (-4, 3)}
+            axes.annotate(
+                text, (x, y), textcoords="offset points", fontsize=6, path_effects=effect, annotation_clip=True, **side
+            )
 
 
 def refuse_failed(name, status):

@@ -23,7 +23,12 @@ rule draw_maps:
         status=status_of_figure,
     output:
         pdf="<results>/figures/{figure}.pdf",
-        png="<results>/figures/{figure}.png",
+        png=report(
+            "<results>/figures/{figure}.png",
+            category="Figures for a paper",
+            labels={"figure": "{figure}"},
+            caption="../report/paper_figure.rst",
+        ),
         data="<results>/figures/{figure}.fits",
     log:
         "<logs>/figures/{figure}.log",
@@ -54,7 +59,12 @@ rule draw_curves:
         status=status_of_figure,
     output:
         pdf="<results>/figures/{figure}.pdf",
-        png="<results>/figures/{figure}.png",
+        png=report(
+            "<results>/figures/{figure}.png",
+            category="Figures for a paper",
+            labels={"figure": "{figure}"},
+            caption="../report/paper_figure.rst",
+        ),
         data="<results>/figures/{figure}.ecsv",
     log:
         "<logs>/figures/{figure}.log",
