@@ -320,10 +320,11 @@ has e^8, 3000 times, more pixels per σ at 3 than at 5. Without dilation a flip 
 at 3 mostly; with 15 pixels it is that of 709. Hysteresis flips whole regions at once: at 3 it makes more cycles.
 
 What to use: the default, `replace` with `on_cycle: union`, and a threshold of 4 or more. Where a loop must end in a
-fixed point, `mask_update: grow` does, always, because its mask cannot shrink, and without a bias of its own: on the same
-counts, as the claims say, the background is that of the default to less than 0.1 %, and the same sources are found. The
-union of a cycle and its last mask differ as little. What biases the background at a threshold of 3 is the cut itself, as above, and no update mends that; without
-dilation it is the wings of sources, at every threshold."""
+fixed point, `mask_update: grow` does, always, because its mask cannot shrink, and without a bias of its own: on the
+same counts, as the claims say, the background is that of the default to less than 0.1 %, and the same sources are
+found. The union of a cycle and its last mask differ as little. What biases the background at a threshold of 3 is the
+cut itself, as above, and no update mends that; without dilation it is the wings of sources, at every threshold. Real
+maps, and why 62 % of loops on them converge at 3, are on the page of [public data](public-data.md)."""
 
 
 def _steps(results):
