@@ -114,7 +114,7 @@ def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
         axes.set_facecolor(NO_DATA)
         _graticule(axes, whole)
         no_data = Patch(facecolor=NO_DATA, edgecolor="#808080", linewidth=0.5, label="no data")
-        _legend(axes, [_mask_line(), no_data])
+        _legend(axes, [mask_line(), no_data])
     return figure
 
 
@@ -168,24 +168,22 @@ def map_panel(
     frame_class : type
         Outline of the panel, of `astropy.visualization.wcsaxes`.
     """
+    look = look_of(name, data, significance_limits=significance_limits, stretch=stretch)
+    return image_panel(figure, place, data, header, exclusion_mask, title=title, **look, frame_class=frame_class)
+
+
+def look_of(name, data, *, significance_limits=(-5, 15), stretch="sqrt"):
+    """Return colours, colour scale and label of a map, by the names that `image_panel` has for them.
+
+    The parameters are those of `map_panel`.
+    """
     colours, label = _MAPS[name]
     norm = _norm(name, data, significance_limits, stretch)
     if name == "counts":
         label += _STRETCHES[stretch]
     if colours == "RdBu_r":
         colours = _white_at_zero(norm)
-    return image_panel(
-        figure,
-        place,
-        data,
-        header,
-        exclusion_mask,
-        title=title,
-        label=label,
-        colours=colours,
-        norm=norm,
-        frame_class=frame_class,
-    )
+    return {"colours": colours, "label": label, "norm": norm}
 
 
 def image_panel(
@@ -220,7 +218,7 @@ def image_panel(
     _mask_contour(axes, exclusion_mask)
     _colour_bar(figure, axes, image, label, extend=_extend(data, norm))
     axes.set_title(title, fontsize=10, loc="left")
-    _legend(axes, [_mask_line()])
+    _legend(axes, [mask_line()])
     return axes
 
 
@@ -258,7 +256,7 @@ def mask_growth(masks, final_mask, header):
     bar.minorticks_off()
     _mask_contour(axes, final_mask)
     axes.set_title(f"{header['DATASET']}: growth of the mask", fontsize=10, loc="left")
-    handles = [_mask_line()]
+    handles = [mask_line()]
     if released.any():
         handles.append(Line2D([], [], marker="s", color="none", markerfacecolor="#C0C0C0", label="released again"))
     _legend(axes, handles)
@@ -279,7 +277,7 @@ def ring_radius(radius, coverage, exclusion_mask, header):
     figure = _sky_figure(radius.shape)
     axes = _sky_axes(figure, 111, header)
     radii = np.unique(radius[np.isfinite(radius)])
-    handles = [_mask_line()]
+    handles = [mask_line()]
     if radii.size:
         half_steps = np.diff(radii) / 2 if radii.size > 1 else np.full(1, 0.05 * radii[0])
         edges = [radii[0] - half_steps[0], *(radii[:-1] + half_steps[: radii.size - 1]), radii[-1] + half_steps[-1]]
@@ -426,7 +424,7 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     if (signal > noise).any():
         axes.contour(signal - noise, levels=[0], colors=GREEN, linewidths=1.4)
     figure.suptitle(f"{header['DATASET']}: background and mask against the truth", fontsize=10)
-    _legend(axes, [_mask_line(), Line2D([], [], color=GREEN, label="true excess of 1 σ")])
+    _legend(axes, [mask_line(), Line2D([], [], color=GREEN, label="true excess of 1 σ")])
 
     right = figure.add_subplot(grid[1])
     edges = np.linspace(-5, 5, 51)
@@ -564,8 +562,8 @@ def _mask_contour(axes, exclusion_mask):
         contour.set_path_effects([Stroke(linewidth=2.4, foreground="white"), Normal()])
 
 
-def _mask_line():
-    """The exclusion mask in a legend."""
+def mask_line():
+    """Return what stands for the exclusion mask in a legend."""
     return Line2D([], [], color="black", linewidth=1.0, label="exclusion mask")
 
 
