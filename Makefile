@@ -1,5 +1,6 @@
 # make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
-# make validation: docs/validation.md. make docs: the site, in docs/_build/html; a warning is an error.
+# make validation: docs/validation.md, and docs/public-data.md where the data are.
+# make docs: the site, in docs/_build/html; a warning is an error.
 # make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
 # All build .venv first if it is missing or out of date; its Python finds skymask from every folder.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.

@@ -33,6 +33,7 @@ wildcard_constraints:
 
 
 include: "workflow/functions/settings.smk"
+include: "workflow/functions/settled.smk"
 include: "workflow/functions/sources.smk"
 include: "workflow/functions/stacks.smk"
 include: "workflow/functions/skies.smk"
@@ -70,8 +71,10 @@ onstart:
 
 
 onsuccess:
+    settle()
     show_outcomes()
 
 
 onerror:
+    settle()
     show_outcomes()

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
+from itertools import count, islice
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -73,34 +75,54 @@ def measure(folder, number, groups):
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def write_workflow(folder, number, groups):
-    """Write the repository's workflow with toy bodies into a folder."""
-    for name in ("workflow", "skymask", "profiles"):
+def write_workflow(folder, number, groups, *, real=False, alike=False):
+    """Write the repository's workflow into a folder, with toy bodies unless its scripts are to be the real ones."""
+    for name in ("workflow", "skymask", "profiles", "scripts"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "environment.yml"):
         shutil.copy(REPOSITORY / name, folder / name)
     (folder / "toy.py").write_text(TOY)
-    for rules in (folder / "workflow" / "rules").glob("*.smk"):
+    for rules in (folder / "workflow" / "rules").glob("*.smk") if not real else ():
         toy = rf'shell:\n        "{sys.executable} -I -S toy.py \1 \'{{output}}\' \'{{input}}\'"'
         rules.write_text(re.sub(r'script:\n\s+"../../scripts/(\w+)\.py"', toy, rules.read_text()))
+    write_config(folder, number, groups, alike=alike)
+
+
+def names_of(number, *, alike=False):
+    """Return names of datasets, of which the toy's loops differ in length unless all are to be alike."""
+    names = (f"field-{index:05}" for index in count())
+    return list(islice((name for name in names if not alike or loop_length(name) == 2), number))
+
+
+def loop_length(name):
+    """Return after how many iterations the toy ends the loop of a dataset."""
+    return 2 + zlib.crc32(name.encode()) % 5
+
+
+def write_config(folder, number, groups, *, alike=False):
+    """Write a configuration of simulated fields of 40 x 40 pixels, each with counts of its own unless all are alike."""
     config = {
-        "source_kernel": "{shape: disk, radius: 1 px}",
-        "background_kernel": "{shape: ring, inner_radius: 3 px, width: 2 px}",
-        "dilation_radius": "1 px",
+        "source_kernel": "{shape: disk, radius: 2 px}",
+        "background_kernel": "{shape: ring, inner_radius: 8 px, width: 4 px}",
+        "dilation_radius": "3 px",
         "checkpoint_groups": groups,
     }
     lines = [f"{key}: {value}" for key, value in config.items()] + ["datasets:"]
-    simulation = "{simulate: {seed: 1, width: [1 deg, 1 deg], pixel_size: 0.1 deg, background: 1}}"
-    lines += [f"  field-{index:05}: {simulation}" for index in range(number)]
+    for index, name in enumerate(names_of(number, alike=alike)):
+        seed = 0 if alike else index
+        simulation = f"{{seed: {seed}, width: [2 deg, 2 deg], pixel_size: 0.05 deg, background: 1}}"
+        lines.append(f"  {name}: {{simulate: {simulation}}}")
     (folder / "config.yaml").write_text("\n".join(lines) + "\n")
 
 
-def run_engine(folder):
+def run_engine(folder, *arguments):
     """Run Snakemake and return CPU seconds and peak memory of its own process, and wall seconds."""
-    command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count())]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count()), *arguments]
     start = time.monotonic()
-    with open(folder / "log.txt", "w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    with tempfile.NamedTemporaryFile("w+", dir=folder, suffix=".log") as log:
+        # The library is the folder's own, also where another one is installed.
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         usage = {}
         while process.poll() is None:
             try:
@@ -111,8 +133,9 @@ def run_engine(folder):
             except (FileNotFoundError, TypeError, ProcessLookupError):
                 pass
             time.sleep(0.05)
-    if process.returncode:
-        sys.exit((folder / "log.txt").read_text()[-3000:])
+        if process.returncode:
+            log.seek(0)
+            sys.exit(log.read()[-3000:])
     return {**usage, "wall": time.monotonic() - start}
 
 

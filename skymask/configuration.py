@@ -32,17 +32,21 @@ OPTION_KEYS = ("convergence", "further_source_kernels", "limits", "null_simulati
 SCHEMA = "config.schema.yaml"
 
 
+def schema_path():
+    """Return where the schema is: in this package, or in the repository around it."""
+    package = Path(__file__).parent
+    places = (package / SCHEMA, package.parent / "workflow" / "schemas" / SCHEMA)
+    for place in places:
+        if place.is_file():
+            return place
+    raise ConfigurationError(f"the schema {SCHEMA} is in neither {places[0].parent} nor {places[1].parent}")
+
+
 def load_schema(path=None):
     """Return the schema at `path`; without one, that of this package or of the repository around it."""
     import yaml
 
-    if path is None:
-        package = Path(__file__).parent
-        places = (package / SCHEMA, package.parent / "workflow" / "schemas" / SCHEMA)
-        path = next((place for place in places if place.is_file()), None)
-        if path is None:
-            raise ConfigurationError(f"the schema {SCHEMA} is in neither {places[0].parent} nor {places[1].parent}")
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return yaml.safe_load(Path(path or schema_path()).read_text(encoding="utf-8"))
 
 
 def read_configuration(path):
@@ -65,6 +69,19 @@ def read_configuration(path):
     if not isinstance(config, dict):
         raise ConfigurationError(f"{path} holds no keys")
     return config
+
+
+def entries(config):
+    """Return what a configuration says of each dataset alone, by its name as text, from a table if they are in one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the table cannot be read.
+    """
+    datasets = config.get("datasets")
+    datasets = read_table(datasets) if isinstance(datasets, str) else datasets or {}
+    return {str(name): entry for name, entry in datasets.items()}
 
 
 def dataset_settings(config, schema):

@@ -19,7 +19,16 @@ from skymask.dataset_files import (
     loop_kernels,
     split_name,
 )
-from skymask.lengths import ANGLES, ENERGIES, GAUSSIAN_TRUNCATION, LENGTH, angle_in_degrees, is_angle, parse_length
+from skymask.lengths import (
+    ANGLES,
+    ENERGIES,
+    LENGTH,
+    angle_in_degrees,
+    is_angle,
+    kernel_lengths,
+    outer_radius,
+    parse_length,
+)
 
 #: Data keys of which a dataset has one: they say where its counts come from.
 SOURCES = ("counts", "simulate", "events", "runs", "observations", "healpix")
@@ -31,8 +40,6 @@ ON_GEOMETRY, WITH_GEOMETRY = ("events", "observations"), ("events", "runs", "obs
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 
 #: Keys of a ring that are lengths.
-RING_LENGTHS = ("inner_radius", "width", "step", "max_outer_radius")
-
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html", "figures")
 
@@ -85,8 +92,7 @@ def _explain(error):
         case "pattern" | "type" if "pattern" in error.schema and "title" in error.schema:
             yield f"{where} must be {error.schema['title']}, got {value!r}"
         case "pattern" | "type" if "pattern" in error.schema:
-            hint = _length_hint(str(value))
-            yield f"{where} must be a length with its unit, such as '0.3 deg' or '5 px', got {value!r}{hint}"
+            yield _length_mistake(where, error.schema["pattern"], value)
         case "type":
             kinds = {
                 "object": "a mapping",
@@ -120,15 +126,21 @@ def _explain(error):
             yield f"{where}: {error.message}"
 
 
-def _length_hint(value):
-    match = LENGTH.fullmatch(value)
+def _length_mistake(where, pattern, value):
+    """What a key wants whose pattern is one of the schema's for lengths, and what is wrong with the value."""
+    units = [unit for unit in (*ANGLES, "px") if unit in pattern]
+    signed = pattern.startswith(r"^\s*[+-]?")
+    example = "an angle with its unit, such as '-5.3 deg'" if signed else "a length with its unit, such as '0.3 deg'"
+    example += " or '5 px'" if "px" in units else ""
+    wanted = f"{where} must be {example}, got {value!r}"
+    match = LENGTH.fullmatch(str(value))
     if match is None:
-        return ""
+        return wanted + (": hours and sexagesimal numbers are not taken" if signed else "")
     if not match["unit"]:
-        return ": no unit"
-    if match["value"].startswith("-"):
-        return ": it must not be negative"
-    return f": {match['unit']!r} is none of deg, arcmin, arcsec, rad, px"
+        return f"{wanted}: no unit"
+    if match["unit"] not in units:
+        return f"{wanted}: {match['unit']!r} is none of {', '.join(units)}"
+    return f"{wanted}: it must not be negative"
 
 
 def name_mistakes(names):
@@ -180,7 +192,7 @@ def content_mistakes(settings):
             elif not os.access(file, os.R_OK):
                 errors.append(f"{where}.{key}: {file} cannot be read, permission denied")
         for key, kernel in loop_kernels(entry).items():
-            errors += _ring_errors(where, key, kernel)
+            errors += _kernel_errors(where, key, kernel)
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
         errors += [f"{where}.{mistake}" for mistake in _scan_errors(entry)]
@@ -217,14 +229,14 @@ def _remote_errors(key, address):
         yield f"{address} needs a plugin that is not installed: pip install {plugin}"
 
 
-def _ring_errors(where, name, kernel):
-    """What a schema cannot say of a ring: lengths that cannot be compared, or do not go together."""
-    lengths = {key: kernel[key] for key in RING_LENGTHS if key in kernel}
+def _kernel_errors(where, name, kernel):
+    """What a schema cannot say of a kernel: lengths that cannot be compared, or do not go together."""
+    lengths = kernel_lengths(kernel)
     if len({parse_length(length)[1] == "px" for length in lengths.values()}) > 1:
         *others, last = lengths
         some = "all" if others[1:] else "both"
         keys = f"{', '.join(others)} and {last}"
-        yield f"{where}: {keys} of a ring must {some} be angles or {some} px"
+        yield f"{where}: {keys} of a {kernel['shape'].split('_')[-1]} must {some} be angles or {some} px"
     elif kernel.get("shape") == "adaptive_ring":
         parsed = {key: parse_length(length) for key, length in lengths.items()}
         sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
@@ -248,7 +260,7 @@ def _further_errors(entry):
             )
         elif (other := seen.setdefault(name.casefold(), name)) != name:
             yield f"{name}: the name differs from {other} in case only; some file systems cannot tell"
-        mistakes = list(_ring_errors(name, "", kernel))
+        mistakes = list(_kernel_errors(name, "", kernel))
         yield from mistakes
         if not mistakes and entry["statistic"] == "wstat":
             yield from _reach_errors(name, kernel, entry.get("background_kernel", {}))
@@ -256,7 +268,7 @@ def _further_errors(entry):
 
 def _reach_errors(name, kernel, ring):
     """A kernel of on counts that reaches into the ring of off counts, where the lengths can be compared."""
-    reach = {key: kernel[key] for key in ("radius", "inner_radius", "width", "sigma") if key in kernel}
+    reach = kernel_lengths(kernel)
     if ring.get("shape") not in ("ring", "adaptive_ring") or not reach:
         return
     parsed = {key: parse_length(length) for key, length in {**reach, "ring": ring["inner_radius"]}.items()}
@@ -264,8 +276,7 @@ def _reach_errors(name, kernel, ring):
         return
     sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
     inner_radius = sizes.pop("ring")
-    outer_radius = sizes["sigma"] * GAUSSIAN_TRUNCATION if "sigma" in sizes else sum(sizes.values())
-    if outer_radius >= inner_radius * (1 - 1e-9):
+    if outer_radius(kernel["shape"], sizes) >= inner_radius * (1 - 1e-9):
         yield (
             f"{name} reaches into background_kernel, whose inner_radius is {ring['inner_radius']}: with the statistic "
             "wstat, counts must be on or off, not both"
@@ -296,7 +307,8 @@ def _scan_errors(entry):
         where = f"scan, {name}"
         yield from (f"{where}: {mistake}" for mistake in _mask_errors(point))
         for key in ("source_kernel", "background_kernel"):
-            yield from _ring_errors(where, key, point.get(key, {}))
+            if key in point:
+                yield from _kernel_errors(where, key, point[key])
 
 
 def _simulation_errors(where, simulation):

@@ -12,6 +12,7 @@ from skymask import kernels, maps, pixel_kernels, reprojection, sums
 from skymask.background import estimate_background
 from skymask.errors import MapError
 from skymask.inputs import Inputs, check_coverage, prepare
+from skymask.lengths import kernel_lengths
 from skymask.runs import RUN_KEYS, RunFiles, common_grid
 from skymask.stacking import stack_inputs
 
@@ -285,9 +286,8 @@ def check_kernels(
     of_mask = {f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(mask_source_kernels)}
     named = {"source_kernel": source_kernel, "background_kernel": background_kernel, **of_mask}
     for key, kernel in named.items():
-        for name in ("radius", "sigma", "inner_radius", "width", "step", "max_outer_radius"):
-            if name in kernel:
-                _check_length(f"{key}.{name}", kernel[name], pixel_size, shape)
+        for name, length in kernel_lengths(kernel).items():
+            _check_length(f"{key}.{name}", length, pixel_size, shape)
     _check_length("dilation_radius", dilation_radius, pixel_size, shape)
     is_ring = background_kernel["shape"] in ("ring", "adaptive_ring")
     if is_ring:

@@ -3,9 +3,10 @@
 import os
 import socket
 from base64 import urlsafe_b64decode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from skymask.dataset_files import split_name
 from skymask.errors import SkymaskError
 
 
@@ -25,9 +26,37 @@ def written_whole(path):
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise SkymaskError(f"{path} cannot be written: {error.strerror or error}") from error
+        reason = error.strerror or str(error).splitlines()[0]
+        raise SkymaskError(f"{path} cannot be written: {reason}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def identity(path):
+    """Return size and time of a file, which a change of it changes as well."""
+    stat = os.stat(path)
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def check_identities(identities):
+    """Raise a SkymaskError if a file is not the one that it was when the run began.
+
+    Parameters
+    ----------
+    identities : iterable of list
+        Name of a file, followed by its `identity`; of remote files the name alone.
+    """
+    for name, *was in identities:
+        path = split_name(name)[0]
+        try:
+            same = not was or identity(path) == list(was)
+        except OSError as error:
+            raise SkymaskError(
+                f"{path} was there when the run began, and is not any more: put it back, run again"
+            ) from error
+        if not same:
+            raise SkymaskError(f"{path} was replaced while the run was going on: run again")
 
 
 def check_writable(folder):

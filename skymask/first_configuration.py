@@ -130,7 +130,7 @@ def first_configuration(data, output="mine.yaml"):
     found = instrument(header)
     if found is None:
         radii = tuple(pixel_size * radius for radius in IN_PIXELS)
-        reason = "the header names no instrument that is known here: radii are 5, 25, 15 and 15 pixels at most"
+        reason = "the header names no instrument that is known here: radii are 5, 25 and 15 pixels, in small maps less"
     else:
         radii, reason = found.radii, found.reason
     source, inner, width, dilation = (
@@ -140,8 +140,8 @@ def first_configuration(data, output="mine.yaml"):
     rows = [
         (f"# skymask: first configuration for {Path(data).name}", ""),
         (f"# To see what it will do, and whether anything is wrong: python -m skymask check --configfile {output}", ""),
-        (f"# To do it: snakemake --configfile {output}", ""),
-        ("# Every key: workflow/schemas/config.schema.yaml", ""),
+        (f"# To do it: snakemake {_snakefile()}--configfile {output}", ""),
+        (f"# Every key: {configuration.schema_path()}", ""),
         ("", ""),
         ("datasets:", ""),
         (f"  {name}:", ""),
@@ -190,6 +190,12 @@ def fitting_radii(radii, pixel_size, side):
     inner = max(inner, source + pixel_size)
     width = max(width, MIN_WIDTH * pixel_size)
     return source, inner, width, max(min(dilation, 3 * source), pixel_size)
+
+
+def _snakefile():
+    """How to say where the workflow is, in another folder than its own."""
+    snakefile = Path(__file__).parent.parent / "Snakefile"
+    return "" if snakefile.parent == Path.cwd() or not snakefile.is_file() else f"--snakefile {snakefile} "
 
 
 def dataset_name(data):

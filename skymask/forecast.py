@@ -183,6 +183,8 @@ def _dataset(entry):
         excluded = np.count_nonzero(~dataset.inputs.exclusion_mask)
         of_pixels = "not known yet" if "observations" in entry else f"{covered} of {np.prod(shape)} pixels"
         lines.append(f"coverage           {of_pixels}, {excluded} excluded by the user")
+        if "counts" in entry:
+            lines.append(f"acceptance         {_acceptance(entry, dataset.inputs.acceptance)}")
     except MapError as error:
         mistakes += _more_mistakes(str(error), files, header, shape, selection, kernels)
     try:
@@ -251,6 +253,14 @@ def _counts(entry, mistakes):
     return counts, header, shape, [_grid_line(header, shape), f"counts             {about}", *doubts]
 
 
+def _acceptance(entry, acceptance):
+    """What is to be said of the acceptance of a counts map."""
+    if "acceptance" not in entry:
+        return "none given: flat"
+    covered = acceptance[acceptance > 0]
+    return f"{covered.min():.3g} to {covered.max():.3g} in {entry['acceptance']}"
+
+
 def _observations(observations, mistakes):
     """What is to be said of the runs of a dataset; mistakes in their files are added."""
     runs = observation_store.select_runs(observations)
@@ -306,7 +316,7 @@ def _kernels(kernels, size):
         lines.append(f"{key:<18} {what}: {np.count_nonzero(pixels)} pixels in {box}")
     if background.any():
         alpha = expected_alpha(source, background)
-        lines.append(f"alpha              {alpha:.3g} with flat acceptance and nothing excluded")
+        lines.append(f"alpha              {alpha:.3g} where the acceptance is flat and nothing excluded")
     return lines
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from skymask.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
-from skymask.files import written_whole
+from skymask.files import check_identities, written_whole
 
 #: So many runs have their warnings told one by one.
 MAX_TOLD = 5
@@ -23,7 +23,7 @@ def job(snakemake):
     ----------
     snakemake : object
         What Snakemake hands to a script; its rule has a log and `params.library`, the digest of the library that the
-        workflow was read with.
+        workflow was read with, and may have `params.identity`, the user's files as they were when the run began.
 
     Yields
     ------
@@ -45,7 +45,10 @@ def job(snakemake):
                 f"the library in {Path(__file__).parent} is not the one the workflow was read with: "
                 "another skymask is installed, or its source was edited meanwhile; run again"
             )
+        identities = list(getattr(snakemake.params, "identity", {}).values())
+        check_identities(identities)
         yield tell
+        check_identities(identities)
     except SkymaskError as error:
         print(error, file=sys.stderr)
         tell(f"{snakemake.rule} {wildcards}: {error}")

@@ -15,6 +15,31 @@ LENGTH = re.compile(r"\s*(?P<value>[-+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)\s*(?P<
 GAUSSIAN_TRUNCATION = 4.0
 
 
+#: The lengths that each shape of a kernel has; its other keys are none.
+KERNEL_LENGTHS = {
+    "disk": ("radius",),
+    "ring": ("inner_radius", "width"),
+    "gaussian": ("sigma",),
+    "adaptive_ring": ("inner_radius", "width", "step", "max_outer_radius"),
+    "array": (),
+    "field_of_view": (),
+}
+
+
+def kernel_lengths(kernel):
+    """Return the lengths of a kernel of the configuration by their keys."""
+    return {key: kernel[key] for key in KERNEL_LENGTHS[kernel["shape"]] if key in kernel}
+
+
+def outer_radius(shape, sizes):
+    """Return how far a kernel of a shape reaches, from the sizes of its lengths; for rings that adapt the smallest."""
+    if shape == "gaussian":
+        return sizes["sigma"] * GAUSSIAN_TRUNCATION
+    if shape == "adaptive_ring":
+        return sizes["inner_radius"] + sizes["width"]
+    return sum(sizes.values())
+
+
 def parse_length(text):
     """Return value and unit of a length such as "0.3 deg"."""
     match = LENGTH.fullmatch(text)

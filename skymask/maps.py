@@ -74,6 +74,21 @@ MAPS = {
 }
 
 
+#: What astropy raises over headers that contradict themselves, or claim more than there is.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    fits.VerifyError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
+
+
 class SkyMap(NamedTuple):
     """An image, the header cards that place it on the sky, and the energies of its planes if it is a cube."""
 
@@ -381,7 +396,9 @@ def _image(hdu, path, dimensions):
         raise MapError(
             f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"
         )
-    data = hdu.data.reshape(shape)
+    # What a header scales beyond all numbers becomes infinite, and is told as such.
+    with np.errstate(all="ignore"):
+        data = hdu.data.reshape(shape)
     return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
 
 
@@ -414,7 +431,7 @@ def open_fits(path, *, checksum=False):
                     pass
         except PermissionError as error:
             raise MapError(f"{path} cannot be read: permission denied") from error
-        except (OSError, EOFError, zlib.error, AstropyWarning, TypeError, ValueError, KeyError, IndexError) as error:
+        except (*_DAMAGE, AstropyWarning) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             if "SIMPLE" in reason:
                 raise MapError(f"{path} is not a FITS file") from error

@@ -4,18 +4,16 @@ import math
 
 from skymask import kernels
 from skymask.errors import MapError
-from skymask.lengths import ANGLES, parse_length
+from skymask.lengths import ANGLES, kernel_lengths, parse_length
 from skymask.maps import read
 
+#: What makes the kernel of a shape of its lengths, and of its other keys, by name.
 _SHAPES = {
     "disk": kernels.disk,
     "ring": kernels.ring,
     "gaussian": kernels.gaussian,
     "adaptive_ring": kernels.adaptive_ring,
 }
-
-#: Keys of an adaptive ring that are no lengths.
-_LIMITS = ("alpha_max", "excluded_fraction_max", "keep")
 
 
 def to_pixels(kernel, pixel_size):
@@ -46,9 +44,10 @@ def to_pixels(kernel, pixel_size):
             return kernels.from_array(read(kernel["path"]).data)
         if kernel["shape"] == "field_of_view":
             return kernels.field_of_view(tilt=kernel.get("tilt", False))
-        limits = {key: kernel[key] for key in _LIMITS if key in kernel}
-        numbers = _in_numbers(kernel, pixel_size, without=("shape", *_LIMITS))
-        pixels = _SHAPES[kernel["shape"]](**numbers, **limits)
+        lengths = kernel_lengths(kernel)
+        numbers = _in_numbers(lengths, pixel_size)
+        others = {key: value for key, value in kernel.items() if key not in ("shape", *lengths)}
+        pixels = _SHAPES[kernel["shape"]](**numbers, **others)
         if kernels.is_adaptive(pixels) and numbers["pixel_size"] == 1.0:
             unit = math.sqrt(pixel_size[0] * pixel_size[1])
             pixels = pixels._replace(outer_radii=tuple(radius * unit for radius in pixels.outer_radii))
@@ -130,9 +129,9 @@ def describe(kernel, *, kind="shape"):
     return " ".join([kernel[kind], *(f"{key}={value}" for key, value in kernel.items() if key != kind)])
 
 
-def _in_numbers(lengths, pixel_size, *, without=()):
+def _in_numbers(lengths, pixel_size):
     """Lengths of the configuration as numbers, and beside them the size of a pixel in the same unit."""
-    parsed = {key: parse_length(value) for key, value in lengths.items() if key not in without}
+    parsed = {key: parse_length(value) for key, value in lengths.items()}
     in_pixels = any(unit == "px" for _, unit in parsed.values())
     numbers = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in parsed.items()}
     return {**numbers, "pixel_size": 1.0 if in_pixels else pixel_size}

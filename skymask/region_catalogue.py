@@ -31,7 +31,7 @@ COLUMNS = {
     "excess": ("ct", "counts above background in its pixels"),
     "excess_error": ("ct", "standard error of the excess"),
     "iteration": ("", "iteration that first excluded a pixel of it that the user had not; 0 if there is none"),
-    "user_only": ("", "whether the user excluded all of it"),
+    "user_pixels": ("", "number of pixels that the user excluded; all of them: nothing was found there"),
 }
 
 #: Names of the frames of DS9 by those of astropy; positions in any other are written as pixels.
@@ -173,7 +173,7 @@ def write_catalogue(path, rows, header, *, dataset):
     from astropy.table import Column, Table
 
     kinds = {"region": int, "pixels": int, "starved": int, "peak_x": int, "peak_y": int, "counts": int}
-    kinds |= {"iteration": int, "user_only": bool}
+    kinds |= {"iteration": int, "user_pixels": int}
     table = Table(
         [
             Column([row[name] for row in rows], name, kinds.get(name, float), unit=unit or None, description=meaning)
@@ -193,10 +193,7 @@ def read_catalogue(path):
             return text
         return None if text in ("", "nan") else float(text) if not text.lstrip("-").isdigit() else int(text)
 
-    return [
-        {name: value == "True" if name == "user_only" else number(value) for name, value in row.items()}
-        for row in read_rows(path)
-    ]
+    return [{name: number(value) for name, value in row.items()} for row in read_rows(path)]
 
 
 def write_ds9_regions(path, labels, header):
@@ -263,11 +260,11 @@ def _shape_and_peak(inside, box, significance):
 
 
 def _iteration(inside, first, user_mask):
-    """When a region appeared, and whether it is the user's alone."""
+    """When a region appeared, and how much of it is the user's."""
     seen = first[inside & (first > 0)]
     return {
         "iteration": int(seen.min()) if seen.size else 0,
-        "user_only": not bool((user_mask & inside).any()),
+        "user_pixels": int(np.count_nonzero(inside & ~user_mask)),
     }
 
 

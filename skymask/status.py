@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from skymask import configuration, configuration_tables
+from skymask import configuration
 from skymask.errors import SkymaskError
 from skymask.files import is_locked
+from skymask.settled import as_configured, is_outdated
 from skymask.summary import state_text
 
 #: What to do about datasets in a state; about those in others, nothing.
@@ -21,6 +22,9 @@ ADVICE = {
     "crashed": "read the log, mend what it says, and run snakemake again",
     "failed": "mend the data or the setting that the line names, and run snakemake again",
 }
+
+#: Of a dataset that has ended.
+OUTDATED = "the configuration has changed since: run snakemake"
 
 #: States that make the command fail.
 WRONG = ("crashed", "failed")
@@ -68,14 +72,19 @@ def standings_of(path):
         Of results, logs and benchmarks.
     """
     config = configuration.read_configuration(path)
-    datasets = config.get("datasets")
-    entries = configuration_tables.read_table(datasets) if isinstance(datasets, str) else datasets or {}
+    entries = configuration.entries(config)
     pathvars = config.get("pathvars") or {}
     folders = {folder: Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs", "benchmarks")}
     locked = is_locked()
-    results = folders["results"]
-    names = [part for name, entry in entries.items() for part in _parts(str(name), entry, config, results)]
-    return [standing(name, results, folders["logs"], locked=locked) for name in names], folders
+    results, logs = folders["results"], folders["logs"]
+    names = {part: name for name, entry in entries.items() for part in _parts(name, entry, config, results)}
+    standings = [standing(name, results, logs, locked=locked) for name in names]
+    return [
+        one._replace(reason=OUTDATED)
+        if not one.reason and is_outdated(one.dataset, as_configured(config, entries[names[one.dataset]]))
+        else one
+        for one in standings
+    ], folders
 
 
 def standing(dataset, results="results", logs="logs", *, locked=False):

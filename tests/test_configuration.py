@@ -104,7 +104,11 @@ MISTAKES = {
     ),
     "centre in pixels": (
         {"datasets": crab(simulate={**SIMULATION, "center": ["1 px", "0 deg"]})},
-        "datasets.crab.simulate.center.0 must be a length with its unit,",
+        "datasets.crab.simulate.center.0 must be an angle with its unit, such as '-5.3 deg', got '1 px': 'px' is none",
+    ),
+    "centre in hours": (
+        {"datasets": crab(simulate={**SIMULATION, "center": ["5h34m32s", "0 deg"]})},
+        "got '5h34m32s': hours and sexagesimal numbers are not taken",
     ),
     "threshold of zero": ({"threshold": 0}, "threshold must be more than 0, got 0"),
     "negative threshold": ({"threshold": -1}, "threshold must be more than 0, got -1"),
@@ -818,7 +822,10 @@ SHELL = {"shape": "shell", "offset": ["0 deg", "0 deg"], "counts": 10, "inner_ra
     ("changes", "line"),
     [
         ({"pixel_size": "0 deg"}, r"simulate.pixel_size must be more than 0"),
-        ({"pixel_size": "2 px"}, r"simulate.pixel_size must be a length with its unit"),
+        (
+            {"pixel_size": "2 px"},
+            r"simulate.pixel_size must be .*, got '2 px': 'px' is none of deg, arcmin, arcsec, rad$",
+        ),
         ({"pixel_size": "0.1 mas"}, r"simulate.pixel_size must be a length with its unit"),
         ({"pixel_size": "0.01 arcsec"}, r"simulate.width is 7.2e\+05 x 3.6e\+05 pixels of pixel_size"),
         ({"width": ["0.01 deg", "1 deg"]}, r"simulate.width is 0.1 x 10 pixels of pixel_size"),
@@ -942,7 +949,7 @@ EVENT_MISTAKES = {
     ),
     "offset without a unit": (
         {"cuts": {"offset": "2"}},
-        "datasets.crab.cuts.offset must be a length with its unit, such as '0.3 deg' or '5 px', got '2': no unit",
+        "datasets.crab.cuts.offset must be a length with its unit, such as '0.3 deg', got '2': no unit",
     ),
     "unknown cut": (
         {"cuts": {"enrgy": ["1 TeV", None]}},

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import REPOSITORY, code_blocks, snakemake
 
+import skymask
 from skymask import configuration
 from skymask.configuration_mistakes import schema_mistakes
 
@@ -61,6 +62,11 @@ def test_configurations_of_the_pages_are_valid(page):
     schema = configuration.load_schema()
     for block in code_blocks(f"docs/{page}.md", "yaml"):
         assert list(schema_mistakes(yaml.safe_load(block), schema)) == []
+
+
+def test_every_public_name_stands_on_the_page_of_python():
+    page = (REPOSITORY / "docs/api.md").read_text(encoding="utf-8")
+    assert [name for name in skymask.__all__ if not re.search(rf":: {name}$", page, flags=re.MULTILINE)] == []
 
 
 def test_every_key_of_the_schema_has_its_place_on_the_page_of_the_configuration(monkeypatch):

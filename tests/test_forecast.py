@@ -44,7 +44,7 @@ def test_a_good_configuration_is_foretold(folder):
     assert "source_kernel      disk radius=0.12 deg: 21 pixels in 5 x 5" in text
     size = int((kernels.ring(8, 5) > 0).sum())
     assert f"background_kernel  ring inner_radius=0.4 deg width=0.25 deg: {size} pixels in 27 x 27" in text
-    assert f"alpha              {21 / size:.3g} with flat acceptance and nothing excluded" in text
+    assert f"alpha              {21 / size:.3g} where the acceptance is flat and nothing excluded" in text
     assert not (folder / "results").exists()
 
 
@@ -165,12 +165,12 @@ def test_jobs_are_counted():
     simulation = {"seed": 1, "width": ["2 deg", "1 deg"], "pixel_size": "0.1 deg", "background": 1}
     config = {**KERNELS, "datasets": {name: {"simulate": simulation} for name in "ab"}}
     settings = configuration.dataset_settings(config, configuration.load_schema())
-    # Each dataset: simulate, check, initial background, 3 in the iteration, products, limits, catalogue, null
-    # simulations, figures, status, page;
+    # Each dataset: simulate, check, initial background, 3 in the iteration, products, limits, catalogue, null sky,
+    # figures, status, page;
     # each group: two decisions; in all: summary and report. So many logs has a run with one iteration.
     assert number_of_jobs(settings, 10)[0] == 2 * 13 + 2 * 2 + 2
-    assert number_of_jobs(settings, 1)[0] == 2 * 15 + 2 + 2
-    assert number_of_jobs(settings, 1)[1] == 2 * (12 + 3 * 50) + 51 + 2
+    assert number_of_jobs(settings, 1)[0] == 2 * 13 + 2 + 2
+    assert number_of_jobs(settings, 1)[1] == 2 * (10 + 3 * 50) + 51 + 2
 
 
 def test_expected_alpha_of_disk_and_ring_is_the_ratio_of_their_pixels():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skymask import files
 from skymask.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
 from skymask.jobs import read_json, read_notes, write_json
@@ -21,7 +22,10 @@ from skymask.errors import MapError
 from skymask.jobs import job
 
 snakemake = SimpleNamespace(
-    log=[sys.argv[1]], rule="compute_products", wildcards=["crab", 3], params=SimpleNamespace(library=sys.argv[2])
+    log=[sys.argv[1]],
+    rule="compute_products",
+    wildcards=["crab", 3],
+    params=SimpleNamespace(library=sys.argv[2], identity={{"counts": {identity}}}),
 )
 with job(snakemake) as tell:
     print("printed")
@@ -30,11 +34,17 @@ with job(snakemake) as tell:
 """
 
 
-def run(tmp_path, body, library=None):
+def run(tmp_path, body, library=None, identity=("https://somewhere/counts.fits",)):
     """Run a job in a process of its own, because it takes over the process's output."""
     log = tmp_path / "job.log"
     ended = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(body=body), str(log), library or library_digest()],
+        [
+            sys.executable,
+            "-c",
+            SCRIPT.format(body=body, identity=list(identity)),
+            str(log),
+            library or library_digest(),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -49,6 +59,36 @@ def test_output_of_a_job_goes_to_its_log_and_lines_told_to_the_terminal(tmp_path
     assert ended.returncode == 0
     assert (ended.stdout, ended.stderr) == ("", "half way\n")
     assert sorted(log.splitlines()) == ["from below Python", "printed"]
+
+
+REPLACED = "counts.fits was replaced while the run was going on: run again"
+GONE = "counts.fits was there when the run began, and is not any more: put it back, run again"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("os.utime(counts, (1, 1))", REPLACED),
+        ("open(counts, 'a').write('more')", REPLACED),
+        ("os.remove(counts)", GONE),
+    ],
+    ids=["older", "longer", "gone"],
+)
+def test_a_file_that_changes_under_a_job_ends_it_in_one_line(tmp_path, change, reason):
+    counts = tmp_path / "counts.fits"
+    counts.write_text("counts")
+    named = [f"{counts}[COUNTS]", *files.identity(counts)]
+    ended, _ = run(tmp_path, f"counts = {str(counts)!r}; {change}", identity=named)
+    assert ended.returncode == 1
+    assert ended.stderr == f"compute_products crab 3: {tmp_path}/{reason}\n"
+
+
+def test_a_file_that_changed_before_a_job_ends_it_before_it_begins(tmp_path):
+    counts = tmp_path / "counts.fits"
+    counts.write_text("counts")
+    ended, log = run(tmp_path, "pass", identity=[str(counts), 1, 1])
+    assert REPLACED in ended.stderr
+    assert "printed" not in log
 
 
 def test_mistake_of_the_user_is_one_line_and_no_traceback(tmp_path):

@@ -324,6 +324,16 @@ def test_file_of_somebody_else_is_no_product(tmp_path):
         maps.read_product(foreign(tmp_path / "a.fits", fits.PrimaryHDU(IMAGE)))
 
 
+def test_a_scale_beyond_all_numbers_makes_infinities_without_a_warning(tmp_path):
+    fits.PrimaryHDU(np.ones((3, 3), dtype=np.int16)).writeto(tmp_path / "map.fits")
+    content = (tmp_path / "map.fits").read_bytes()
+    card = "BSCALE  =                1E300".ljust(80).encode()
+    (tmp_path / "map.fits").write_bytes(
+        content.replace(b"END".ljust(80), card + b"END".ljust(80), 1)[:2880] + content[2880:]
+    )
+    assert np.isinf(maps.read(tmp_path / "map.fits").data).all()
+
+
 def test_oddities_of_foreign_headers_are_no_damage(tmp_path):
     path = foreign(tmp_path / "a.fits", fits.PrimaryHDU(IMAGE))
     content = path.read_bytes()

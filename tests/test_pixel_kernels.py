@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skymask import kernels, pixel_kernels
+from skymask import configuration, kernels, lengths, pixel_kernels
 from skymask.errors import MapError
 
 SQUARE = (0.05, 0.05)
@@ -25,6 +25,39 @@ SQUARE = (0.05, 0.05)
 )
 def test_angles_become_the_pixels_they_cover(kernel, expected):
     assert np.array_equal(pixel_kernels.to_pixels(kernel, SQUARE), expected)
+
+
+#: A kernel of every shape of the schema, on maps with pixels of 0.05 deg.
+OF_SHAPES = {
+    "disk": {"radius": "0.3 deg"},
+    "ring": {"inner_radius": "0.5 deg", "width": "0.3 deg"},
+    "gaussian": {"sigma": "0.1 deg"},
+    "adaptive_ring": {"inner_radius": "0.5 deg", "width": "0.3 deg", "step": "0.05 deg", "max_outer_radius": "1 deg"},
+    "array": {"path": "kernel.fits"},
+    "field_of_view": {},
+}
+
+
+def test_every_shape_of_the_schema_is_known_with_its_lengths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fits.writeto("kernel.fits", np.ones((3, 3)))
+    schema = configuration.load_schema()
+    shapes = schema["$defs"]["background_kernel"]["properties"]["shape"]["enum"]
+    assert set(shapes) == set(lengths.KERNEL_LENGTHS) == set(OF_SHAPES)
+    for branch in schema["$defs"]["kernel"]["allOf"]:
+        properties = branch["then"]["properties"]
+        angles = {key for key, entry in properties.items() if entry is not True and "angle" in entry.get("$ref", "")}
+        shape = branch["if"]["properties"]["shape"]["const"]
+        assert angles == set(lengths.KERNEL_LENGTHS[shape])
+        pixel_kernels.to_pixels({"shape": shape, **OF_SHAPES[shape]}, SQUARE)
+
+
+@pytest.mark.parametrize("shape", ["disk", "ring", "gaussian"])
+def test_kernel_reaches_as_far_as_is_said(shape):
+    kernel = {"shape": shape, **OF_SHAPES[shape]}
+    sizes = {key: lengths.angle_in_degrees(length) for key, length in lengths.kernel_lengths(kernel).items()}
+    half = pixel_kernels.to_pixels(kernel, SQUARE).shape[0] // 2
+    assert half == round(lengths.outer_radius(shape, sizes) / SQUARE[0])
 
 
 def test_gaussian_of_an_angle_is_that_of_its_pixels():

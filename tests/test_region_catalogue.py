@@ -69,7 +69,7 @@ def rows():
         ("background", 15.0, 5.0),
         ("excess", 43 - 15.0, 67 - 5.0),
         ("iteration", 1, 0),
-        ("user_only", False, True),
+        ("user_pixels", 1, 2),
         ("starved", 0, 0),
     ],
 )
@@ -87,7 +87,7 @@ def test_region_appears_with_the_first_of_its_pixels_that_the_user_used():
     ones = np.ones((1, 9))
     part = region_catalogue.Part(ones.astype(int), ones, ring(4, 1))
     rows, _ = region_catalogue.catalogue_regions(part.counts, ones > 0, masks, masks[-1], ones, ones, [part])
-    assert (rows[0]["iteration"], rows[0]["user_only"]) == (2, False)
+    assert (rows[0]["iteration"], rows[0]["user_pixels"]) == (2, 1)
 
 
 def test_region_with_starved_pixels_has_no_background():
@@ -254,7 +254,7 @@ def test_catalogue_comes_back_with_units_and_meanings(written):
     assert [str(table[name].unit) for name in ("longitude", "extent", "excess")] == ["deg", "deg", "ct"]
     assert "correlated" in table["background_error"].info.description
     assert table.meta == {"dataset": "field", "frame": "icrs", "axes": ["RA", "DEC"]}
-    assert list(table["user_only"]) == [False, True]
+    assert list(table["user_pixels"]) == [1, 2]
 
 
 def test_positions_are_those_of_the_pixels(written):

@@ -50,7 +50,7 @@ def row(number):
     rows, columns = REGIONS[number - 1]
     peak = {"peak_x": columns.start + 4, "peak_y": rows.start + 3, "peak_significance": 20 / number}
     numbers = dict.fromkeys(("longitude", "latitude", "extent", "counts", "background", "excess"), 1.0)
-    return {"region": number, "pixels": 80, "iteration": number, "user_only": False, "background_error": 0.5} | {
+    return {"region": number, "pixels": 80, "iteration": number, "user_pixels": 0, "background_error": 0.5} | {
         **peak,
         **numbers,
         "excess_error": 0.5,

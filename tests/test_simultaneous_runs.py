@@ -1,11 +1,14 @@
 """Two runs in one folder: the second refuses and leaves the first alone, unless each has its own datasets."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
+import pytest
 from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", str(REPOSITORY / "Snakefile")]
@@ -58,6 +61,37 @@ def test_a_run_of_a_shard_makes_neither_other_datasets_nor_files_about_all(tmp_p
     assert re.search(r"^check_dataset +1$", process.stdout, flags=re.MULTILINE)
     assert "results/b/inspection.json" in process.stdout
     assert "summarize_datasets" not in process.stdout
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A folder with a program of Snakemake's name that writes down its arguments, and an environment that finds it."""
+    program = tmp_path / "snakemake"
+    program.write_text('#!/bin/sh\necho "$@" >> calls\nif [ -e slow ]; then exec sleep 30; fi\nexit 1\n')
+    program.chmod(0o755)
+    return tmp_path, os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+SURVEY = [REPOSITORY / "profiles/survey.sh", "2", "--configfile", "mine.yaml"]
+
+
+def test_a_survey_runs_every_shard_and_then_everything_also_if_one_fails(recorded):
+    folder, environment = recorded
+    ended = subprocess.run(SURVEY, cwd=folder, env=environment, check=False)
+    assert ended.returncode == 1
+    calls = (folder / "calls").read_text().splitlines()
+    assert calls == [f"--configfile mine.yaml{shard}" for shard in (" --config shard=1/2", " --config shard=2/2", "")]
+
+
+def test_a_survey_that_is_interrupted_begins_no_other_shard(recorded):
+    folder, environment = recorded
+    (folder / "slow").touch()
+    survey = subprocess.Popen(SURVEY, cwd=folder, env=environment, start_new_session=True)
+    while not (folder / "calls").exists():
+        time.sleep(0.01)
+    os.killpg(survey.pid, signal.SIGINT)
+    assert survey.wait(20) == 130
+    assert len((folder / "calls").read_text().splitlines()) == 1
 
 
 def test_a_shard_that_is_none_is_one_line(tmp_path):

@@ -52,7 +52,9 @@ MinJobAge=300
 MailProg=/bin/true
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/jobcomp.txt
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 \
 RealMemory={megabytes} State=UNKNOWN

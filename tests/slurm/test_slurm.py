@@ -51,12 +51,16 @@ def ready(slurm):
         slurm.command("scancel", job)
 
 
-def write_fields(folder, *names):
+def write_fields(folder, *names, **config):
     """Write maps and their configuration into a folder."""
     for seed, name in enumerate(names):
         write_map(folder / f"{name}.fits", field_with_source(seed))
-    write_config(folder / "config.yaml", datasets={name: {"counts": f"{name}.fits"} for name in names})
+    write_config(folder / "config.yaml", datasets={name: {"counts": f"{name}.fits"} for name in names}, **config)
     return folder
+
+
+#: A loop that ends after its first iteration: every job costs seconds, and every step in it.
+SHORT = {"convergence": {"max_iterations": 1}, "null_simulations": {"number": 0}}
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +144,24 @@ def time_of(record, key):
 
 
 @pytest.fixture(scope="module")
-def eventful(slurm, tmp_path_factory):
+def undisturbed_short(tmp_path_factory):
+    """A local run of a short loop, which is begun here and waited for when its files are asked for."""
+    folder = write_fields(tmp_path_factory.mktemp("short"), "field", **SHORT)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", REPOSITORY / "Snakefile", STATUS]
+    with open(folder / "output.txt", "w") as output:
+        process = subprocess.Popen(list(map(str, command)), cwd=folder, stdout=output, stderr=output)
+
+    def files():
+        assert process.wait(120) == 0
+        return products(folder, EVERYTHING)
+
+    return files
+
+
+@pytest.fixture(scope="module")
+def eventful(slurm, undisturbed_short, tmp_path_factory):
     """A run to which much happens: the node is drained, the controller restarted, Snakemake killed, a job cancelled."""
-    folder = write_fields(tmp_path_factory.mktemp("eventful"), "field")
+    folder = write_fields(tmp_path_factory.mktemp("eventful"), "field", **SHORT)
     drain(slurm)
     first = Run(folder, STATUS)
     first.wait_for(first.submitted)
@@ -165,16 +184,16 @@ def eventful(slurm, tmp_path_factory):
     return folder, second.submitted(), output
 
 
-def test_every_product_of_an_eventful_run_is_that_of_a_local_run(eventful, undisturbed):
+def test_every_product_of_an_eventful_run_is_that_of_a_local_run(eventful, undisturbed_short):
     folder, _, _ = eventful
-    assert products(folder, EVERYTHING) == undisturbed
+    assert products(folder, EVERYTHING) == undisturbed_short()
     assert not list(folder.rglob("*.part"))
 
 
 def test_slurms_own_records_say_how_every_job_ended(eventful, slurm):
     folder, jobs, _ = eventful
-    # The orphan, the inspection, the first iteration cancelled and tried again, the second one, and the products.
-    ends = ["CANCELLED", "COMPLETED", "CANCELLED", "COMPLETED", "COMPLETED", "COMPLETED"]
+    # The orphan, the inspection, the iteration cancelled and tried again, and the products.
+    ends = ["CANCELLED", "COMPLETED", "CANCELLED", "COMPLETED", "COMPLETED"]
     assert ends_of(slurm, folder, jobs) == ends
     assert set(records_of(slurm, folder)) == set(jobs)
 
@@ -253,6 +272,20 @@ def test_a_job_beyond_its_time_is_killed_and_tried_again(ready, undisturbed, tmp
     assert code == 0, output
     assert products(tmp_path, EVERYTHING) == undisturbed
     assert ends_of(ready, tmp_path, [job]) == ["TIMEOUT"]
+
+
+@pytest.mark.slow
+def test_a_job_beyond_its_memory_is_killed_and_tried_again_with_more(ready, undisturbed, tmp_path):
+    first = ("estimate_initial_background", "compute_significance", "update_exclusion_mask")
+    little = [f"{rule}:mem_mb=100 + 900 * (attempt - 1)" for rule in first]
+    run = Run(write_fields(tmp_path, "field"), STATUS, "--set-resources", *little)
+    code, output = run.finish()
+    assert code == 0, output
+    assert products(tmp_path, EVERYTHING) == undisturbed
+    jobs = run.submitted()
+    (killed,) = [job for job, end in zip(jobs, ends_of(ready, tmp_path, jobs), strict=True) if end == "FAILED"]
+    (log,) = (tmp_path / ".snakemake/slurm_logs").rglob(f"{killed}.log")
+    assert "exceeded memory limit" in log.read_text()
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The loop: what the checkpoint decides from, and what follows from its decisions.
 
-Needs: SETTINGS, GROUPS. Makes: the functions of iterations and of finished loops.
+Needs: SETTINGS, GROUPS, SETTLED. Makes: the functions of iterations and of finished loops.
 """
 
 import os
@@ -65,6 +65,8 @@ def convergence_settings(wildcards):
 
 def outcome(dataset):
     """Return the checkpoint's last word on a dataset."""
+    if dataset in SETTLED:
+        return SETTLED[dataset]
     for iteration in count():
         decision = decisions(GROUPS[dataset], iteration)[dataset]
         if decision["state"] != "running":

@@ -189,10 +189,24 @@ def results_of(dataset):
     """Return an input function for everything that a dataset's analysis is to leave behind."""
 
     def results(wildcards):
+        if dataset in SETTLED:
+            return []
         names = (*products_of(dataset), *comparison_of(dataset), "status.json", "report.html")
         return [f"<results>/{dataset}/{name}" for name in names]
 
     return results
+
+
+def of_every_dataset(name):
+    """Return an input function for a file of every dataset, once all loops have ended.
+
+    Asked for earlier, the jobs that make it would be made anew after every iteration.
+    """
+
+    def paths(wildcards):
+        return [f"<results>/{dataset}/{name}" for dataset in SETTINGS if outcome(dataset)]
+
+    return paths
 
 
 def of_all_datasets(name):

@@ -84,15 +84,9 @@ STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 SKIES = configuration.skies(SETTINGS)
 
 
-# The folder of a HEALPix map has products of the same names, and none of the rules of datasets makes them.
-wildcard_constraints:
-    sky="|".join(map(re.escape, SKIES)) or "-",
-    dataset=rf"(?!(?:{'|'.join(map(re.escape, SKIES)) or '-'})(?:/|$))[A-Za-z0-9][A-Za-z0-9._+-]*",
-
-
-def one_of(datasets):
-    """Return a pattern that matches these datasets and no other."""
-    return "|".join(map(re.escape, sorted(datasets))) or "-"
+def one_of(names):
+    """Return a pattern that matches these names and no other."""
+    return "|".join(map(re.escape, sorted(names))) or "-"
 
 
 def setting(key):

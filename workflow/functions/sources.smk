@@ -4,8 +4,9 @@ Needs: SETTINGS, OBSERVED. Makes: functions that the rules of datasets name.
 """
 
 import os
+from functools import cache
 
-from skymask import dataset_files
+from skymask import dataset_files, files
 
 #: Files of counts that the workflow makes, by the key of a dataset that says how.
 MADE_COUNTS = {"simulate": "simulation.fits", "events": "binned_counts.fits", "healpix": "field_counts.fits"}
@@ -58,8 +59,13 @@ def identity(names):
     """Return name, size and time of files by key; of remote ones, whose time Snakemake asks for, their address."""
     far = {key: [name] for key, name in names.items() if dataset_files.is_remote(name)}
     names = {key: name for key, name in names.items() if key not in far}
-    stats = {key: (name, os.stat(dataset_files.split_name(name)[0])) for key, name in names.items()}
-    return far | {key: [name, stat.st_size, stat.st_mtime_ns] for key, (name, stat) in stats.items()}
+    return far | {key: [name, *identity_at_start(dataset_files.split_name(name)[0])] for key, name in names.items()}
+
+
+@cache
+def identity_at_start(path):
+    """Return size and time of a file as they were when the run first asked; a job that finds another file stops."""
+    return files.identity(path)
 
 
 def event_files(wildcards):

@@ -46,7 +46,7 @@ use rule plot_dataset as plot_dataset_of_adaptive_ring with:
         **dict(rules.plot_dataset.output.items()),
         **figure_outputs("ring_radius"),
     wildcard_constraints:
-        dataset=one_of(set(ADAPTIVE) - set(SIMULATED)),
+        dataset=among(set(ADAPTIVE) - set(SIMULATED)),
 
 
 use rule plot_dataset as plot_dataset_of_simulation with:
@@ -54,7 +54,7 @@ use rule plot_dataset as plot_dataset_of_simulation with:
         **dict(rules.plot_dataset.output.items()),
         **figure_outputs("truth"),
     wildcard_constraints:
-        dataset=one_of(set(SIMULATED) - set(ADAPTIVE)),
+        dataset=among(set(SIMULATED) - set(ADAPTIVE)),
 
 
 use rule plot_dataset as plot_dataset_of_simulation_with_adaptive_ring with:
@@ -62,7 +62,7 @@ use rule plot_dataset as plot_dataset_of_simulation_with_adaptive_ring with:
         **dict(rules.plot_dataset.output.items()),
         **figure_outputs("ring_radius", "truth"),
     wildcard_constraints:
-        dataset=one_of(set(SIMULATED) & set(ADAPTIVE)),
+        dataset=among(set(SIMULATED) & set(ADAPTIVE)),
 
 
 ruleorder:
@@ -132,11 +132,11 @@ rule render_page:
 
 rule render_report:
     input:
-        pages=expand("<results>/{dataset}/report.html", dataset=SETTINGS),
+        pages=of_every_dataset("report.html"),
         sky_figures=expand("<results>/{sky}/plots/sky.png", sky=SKIES),
         skies=expand("<results>/{sky}/status.json", sky=SKIES),
         summary="<results>/summary.csv",
-        statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
+        statuses=of_every_dataset("status.json"),
     output:
         report="<results>/report.html",
     log:

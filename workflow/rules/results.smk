@@ -55,7 +55,7 @@ use rule compute_products as compute_products_of_adaptive_ring with:
         **dict(rules.compute_products.output.items()),
         ring_radius="<results>/{dataset}/ring_radius.fits",
     wildcard_constraints:
-        dataset=one_of(set(ADAPTIVE) - set(STACKED)),
+        dataset=among(set(ADAPTIVE) - set(STACKED)),
 
 
 use rule compute_products as compute_products_of_stack with:
@@ -64,7 +64,7 @@ use rule compute_products as compute_products_of_stack with:
         counts_on="<results>/{dataset}/counts_on.fits",
         runs="<results>/{dataset}/runs.fits",
     wildcard_constraints:
-        dataset=one_of(set(STACKED) - set(ADAPTIVE)),
+        dataset=among(set(STACKED) - set(ADAPTIVE)),
 
 
 use rule compute_products as compute_products_of_stack_of_adaptive_rings with:
@@ -72,7 +72,7 @@ use rule compute_products as compute_products_of_stack_of_adaptive_rings with:
         **dict(rules.compute_products_of_stack.output.items()),
         ring_radius="<results>/{dataset}/ring_radius.fits",
     wildcard_constraints:
-        dataset=one_of(set(STACKED) & set(ADAPTIVE)),
+        dataset=among(set(STACKED) & set(ADAPTIVE)),
 
 
 ruleorder:
@@ -96,7 +96,7 @@ rule compute_energy_bins:
     benchmark:
         "<benchmarks>/{dataset}/compute_energy_bins.tsv"
     wildcard_constraints:
-        dataset=one_of(CUBES),
+        dataset=among(CUBES),
     conda:
         "../../environment.yml"
     threads: 1
@@ -125,7 +125,7 @@ rule join_energy_bins:
     benchmark:
         "<benchmarks>/{dataset}/join_energy_bins.tsv"
     wildcard_constraints:
-        dataset=one_of(CUBES_OF_BINS),
+        dataset=among(CUBES_OF_BINS),
     conda:
         "../../environment.yml"
     threads: 1
@@ -346,7 +346,7 @@ rule join_fields:
 
 rule summarize_datasets:
     input:
-        statuses=expand("<results>/{dataset}/status.json", dataset=SETTINGS),
+        statuses=of_every_dataset("status.json"),
     output:
         summary=report(
             "<results>/summary.csv",
