@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from skymask import plots
 from skymask.errors import MapError
 from skymask.files import written_whole
-from skymask.geometry import box_of, pixel_size, sky_projection
+from skymask.geometry import box_of, pixel_size, shifted, sky_projection
 from skymask.lengths import angle_in_degrees, parse_length
 
 #: Widths of a column and of a page, in inches.
@@ -19,6 +19,9 @@ WIDTHS = {"column": 3.5, "page": 7.2}
 
 #: Largest height of a figure, in inches: a page's.
 HEIGHT = 9.5
+
+#: What is about the image of a panel, across and along, and the legend below all panels, in inches.
+AROUND, LEGEND = (1.35, 0.75), 0.3
 
 #: Text is text, in fonts that come with the file.
 STYLE = {"pdf.fonttype": 42, "font.size": 8, "svg.hashsalt": "skymask"}
@@ -88,11 +91,9 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
     columns = 1 if settings["width"] == "column" or len(layers) == 1 else 2
     rows = -(-len(layers) // columns)
     width = WIDTHS[settings["width"]]
-    aspect = np.clip(mask.shape[0] / mask.shape[1], 0.3, 2.0)
-    # Beside a panel, axis and colour bar with their labels take 1.3 inches; below and above it 0.65.
-    height = 0.25 + rows * (0.65 + (width / columns - 1.3) * aspect)
+    aspect = np.clip(mask.shape[0] / mask.shape[1], 0.1, 2.0)
+    height = LEGEND + rows * (AROUND[1] + aspect * (width / columns - AROUND[0]))
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.06)
     for number, name in enumerate(layers):
         axes = plots.map_panel(
             figure,
@@ -106,15 +107,15 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
             stretch=settings["stretch"],
         )
         axes.images[0].colorbar.set_label(LABELS[name])
-        axes.get_legend().remove()
-        drawn = _significance_contours(axes, images["significance"], settings["contours"])
+        _contours(axes, images["significance"], settings["contours"])
         if labels:
             # Names in one panel, as those of the others stand at the same places.
             _source_labels(axes, header, mask.shape, labels, names=number == 0)
         if number == 0:
             _scale_bar(axes, header, mask.shape)
             _kernel(axes, header, mask.shape, source_kernel)
-    _legend(figure, drawn)
+        axes.get_legend().remove()
+    _legend_below(figure, _reached(images["significance"], settings["contours"]))
     return figure
 
 
@@ -123,61 +124,30 @@ def strips(images, header, settings, *, source_kernel, significance_limits, labe
 
     The parameters are those of `map_panels`; the only layer is shown in `settings["strips"]` strips.
     """
-    mask, (name,) = images["exclusion_mask"], settings["layers"]
+    (name,) = settings["layers"]
+    shape = images[name].shape
     rows, width = settings["strips"], WIDTHS[settings["width"]]
-    columns = mask.shape[1] / rows
-    aspect = np.clip(mask.shape[0] / columns, 0.05, 2.0)
-    height = min(0.4 + rows * (0.5 + 0.75 * width * aspect), HEIGHT)
+    aspect = np.clip(shape[0] / (shape[1] / rows), 0.05, 2.0)
+    height = min(LEGEND + rows * (AROUND[1] + aspect * (width - AROUND[0])), HEIGHT)
     figure = Figure(figsize=(width, height), layout="constrained")
-    panels = []
-    for number in range(rows):
-        axes = plots.map_panel(
-            figure,
-            (rows, 1, number + 1),
-            name,
-            images[name],
-            header,
-            mask,
-            title="",
-            significance_limits=significance_limits,
-            stretch=settings["stretch"],
-        )
-        extend = axes.images[0].colorbar.extend
-        axes.images[0].colorbar.remove()
-        drawn = _significance_contours(axes, images["significance"], settings["contours"])
-        axes.get_legend().remove()
+    limits = {"significance_limits": significance_limits, "stretch": settings["stretch"]}
+    look = plots.look_of(name, images[name], **limits) | {"label": LABELS[name]}
+    edges = np.linspace(0, shape[1], rows + 1).round().astype(int)
+    for number, columns in enumerate(map(slice, edges[:-1].tolist(), edges[1:].tolist())):
+        part = {key: image[:, columns] for key, image in images.items()}
+        mask, of_part = part["exclusion_mask"], shifted(header, (0, columns.start))
+        axes = plots.image_panel(figure, (rows, 1, number + 1), part[name], of_part, mask, title="", **look)
+        _contours(axes, part["significance"], settings["contours"])
         if labels:
-            _source_labels(axes, header, mask.shape, labels)
+            _source_labels(axes, of_part, mask.shape, labels)
         if number == 0:
-            part = (mask.shape[0], round(columns))
-            _scale_bar(axes, header, part)
-            _kernel(axes, header, part, source_kernel)
-        axes.set_xlim(number * columns - 0.5, (number + 1) * columns - 0.5)
-        for coordinate in axes.coords:
-            if number < rows - 1 and coordinate.coord_type == "longitude":
-                coordinate.set_axislabel("")
-        panels.append(axes)
-    bar = figure.colorbar(panels[0].images[0], ax=panels, pad=0.01, aspect=30, extend=extend)
-    bar.set_label(LABELS[name])
-    _legend(figure, drawn)
+            _scale_bar(axes, of_part, mask.shape)
+            _kernel(axes, of_part, mask.shape, source_kernel)
+        axes.get_legend().remove()
+        if number < rows - 1:
+            axes.coords[axes.wcs.wcs.lng].set_axislabel("")
+    _legend_below(figure, _reached(images["significance"], settings["contours"]))
     return figure
-
-
-def _significance_contours(axes, significance, levels):
-    """Draw contours of the significance, and return the levels that the map reaches."""
-    reached = [level for level in levels or () if np.nanmin(significance) < level <= np.nanmax(significance)]
-    if reached:
-        axes.contour(significance, levels=reached, colors=plots.GREEN, linewidths=0.8)
-    return reached
-
-
-def _legend(figure, levels):
-    """What the lines on the maps are, below all of them."""
-    handles = [plots.mask_line()]
-    if levels:
-        text = f"significance of {', '.join(f'{level:g}' for level in levels)} σ"
-        handles.append(Line2D([], [], color=plots.GREEN, linewidth=0.8, label=text))
-    figure.legend(handles=handles, fontsize=7.5, loc="outside lower center", ncols=len(handles), frameon=False)
 
 
 def mask_evolution(masks, final_mask, header, settings, labels=None):
@@ -317,6 +287,27 @@ def _kernel(axes, header, shape, source_kernel):
     place = (shape[1] * 0.95 - width / 2, shape[0] * 0.05 + height / 2)
     effect = [Stroke(linewidth=3, foreground="white"), Normal()]
     axes.add_patch(Ellipse(place, width, height, fill=False, color="black", linewidth=1.2, path_effects=effect))
+
+
+def _reached(significance, levels):
+    """Those levels of contours that are somewhere on a map."""
+    finite = significance[np.isfinite(significance)]
+    return [level for level in levels or () if finite.size and finite.min() < level <= finite.max()]
+
+
+def _contours(axes, significance, levels):
+    """Contours of the significance."""
+    if levels := _reached(significance, levels):
+        axes.contour(significance, levels=levels, colors=plots.GREEN, linewidths=0.8)
+
+
+def _legend_below(figure, contours):
+    """One legend for all panels, below them, where no title is in its way."""
+    handles = [plots.mask_line()]
+    if contours:
+        levels = ", ".join(f"{level:g}" for level in contours)
+        handles.append(Line2D([], [], color=plots.GREEN, linewidth=0.8, label=f"significance of {levels} σ"))
+    figure.legend(handles=handles, fontsize=7, loc="outside lower center", ncols=2, frameon=False)
 
 
 def _source_labels(axes, header, shape, labels, names=True):

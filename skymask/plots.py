@@ -170,24 +170,22 @@ def map_panel(
     frame_class : type
         Outline of the panel, of `astropy.visualization.wcsaxes`.
     """
+    look = look_of(name, data, significance_limits=significance_limits, stretch=stretch)
+    return image_panel(figure, place, data, header, exclusion_mask, title=title, **look, frame_class=frame_class)
+
+
+def look_of(name, data, *, significance_limits=(-5, 15), stretch="sqrt"):
+    """Return colours, colour scale and label of a map, by the names that `image_panel` has for them.
+
+    The parameters are those of `map_panel`.
+    """
     colours, label = _MAPS[name]
     norm = _norm(name, data, significance_limits, stretch)
     if name == "counts":
         label += _STRETCHES[stretch]
     if colours == "RdBu_r":
         colours = _white_at_zero(norm)
-    return image_panel(
-        figure,
-        place,
-        data,
-        header,
-        exclusion_mask,
-        title=title,
-        label=label,
-        colours=colours,
-        norm=norm,
-        frame_class=frame_class,
-    )
+    return {"colours": colours, "label": label, "norm": norm}
 
 
 def image_panel(
@@ -577,7 +575,7 @@ def _mask_contour(axes, exclusion_mask):
 
 
 def mask_line():
-    """Return the exclusion mask in a legend."""
+    """Return what stands for the exclusion mask in a legend."""
     return Line2D([], [], color="black", linewidth=1.0, label="exclusion mask")
 
 

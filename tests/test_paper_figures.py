@@ -69,6 +69,24 @@ def test_panels_are_lettered_in_the_order_of_layers():
     assert [title for title in titles if title] == ["(a) significance", "(b) counts"]
 
 
+@pytest.mark.parametrize(("contours", "texts"), [([], []), ([5, 2.5], ["significance of 2.5, 5 σ"])])
+def test_one_legend_below_the_panels_says_what_lines_are(contours, texts):
+    options = {"source_kernel": KERNEL, "significance_limits": (-5, 15)}
+    figure = paper_figures.map_panels(images(), HEADER, settings(contours=contours), **options)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["exclusion mask", *texts]
+    assert [axes.get_legend() for axes in figure.axes] == [None] * len(figure.axes)
+
+
+def test_contours_that_are_nowhere_reached_are_left_out(tmp_path):
+    nothing = images() | {"significance": np.where(MASK, np.nan, 1.0)}
+    options = {"source_kernel": KERNEL, "significance_limits": (-5, 15)}
+    for draw_maps, kind in ((paper_figures.map_panels, "maps"), (paper_figures.strips, "strips")):
+        entry = settings(kind=kind, contours=[5], layers=["significance"])
+        figure = draw_maps(nothing, HEADER, entry, **options)
+        # Of matplotlib's warning, pytest makes an error.
+        paper_figures.save(figure, {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png"}, 60)
+
+
 @pytest.mark.parametrize("stretch", ["linear", "sqrt", "log"])
 def test_counts_of_nothing_can_be_drawn_in_any_stretch(stretch, tmp_path):
     nothing = images() | {"counts": np.zeros(SHAPE)}
@@ -118,12 +136,31 @@ def test_a_cut_map_can_be_written_with_its_own_sky(tmp_path):
 
 @pytest.mark.parametrize("strips", [1, 3])
 def test_strips_show_every_column_of_the_map_once_from_left_to_right(strips):
-    entry = settings(kind="strips", strips=strips)
-    figure = paper_figures.strips(images(), HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
+    entry = settings(kind="strips", strips=strips, layers=["counts"])
+    whole = images()
+    figure = paper_figures.strips(whole, HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
     panels = [axes for axes in figure.axes if axes.images]
-    edges = [axes.get_xlim() for axes in panels]
-    np.testing.assert_allclose(edges, [(60 / strips * n - 0.5, 60 / strips * (n + 1) - 0.5) for n in range(strips)])
-    assert {axes.images[0].norm.vmax for axes in panels} == {15}
+    shown = [axes.images[0].get_array() for axes in panels]
+    np.testing.assert_array_equal(np.concatenate(shown, axis=1), whole["counts"])
+    assert len({axes.images[0].norm.vmax for axes in panels}) == 1
+    # Where the first column of every panel is on the sky.
+    for axes, column in zip(panels, np.arange(strips) * SHAPE[1] // strips, strict=True):
+        here, there = axes.wcs.wcs_pix2world([[0, 0]], 0), sky_positions(HEADER, [column], [0])
+        np.testing.assert_allclose(here[0], np.ravel(there), atol=1e-9)
+
+
+@pytest.mark.parametrize("strips", [1, 3])
+def test_strips_of_a_wide_map_find_room_in_their_figure(strips, tmp_path):
+    shape = (16, 120)
+    header = sky_header(shape, ctype=("GLON-CAR", "GLAT-CAR"), center=(10, 0))
+    header["DATASET"] = "field"
+    wide = {"significance": np.zeros(shape), "exclusion_mask": np.ones(shape, dtype=bool)}
+    found = labels(tmp_path, "GLON,GLAT,Name\n12.3,0.0,a source of a long name\n8.7,0.0,B\n", frame="galactic")
+    options = {"source_kernel": KERNEL, "significance_limits": (-5, 15), "labels": found}
+    figure = paper_figures.strips(wide, header, settings(kind="strips", strips=strips), **options)
+    # A layout that fails is a warning, and a warning is an error.
+    paper_figures.save(figure, {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png"}, 60)
+    assert all(axes.get_position().width > 0.7 for axes in figure.axes if axes.images)
 
 
 def labels(folder, text, **columns):

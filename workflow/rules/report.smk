@@ -46,7 +46,7 @@ use rule plot_dataset as plot_dataset_of_adaptive_ring with:
         **dict(rules.plot_dataset.output.items()),
         **figure_outputs("ring_radius"),
     wildcard_constraints:
-        dataset=one_of(set(ADAPTIVE) - set(SIMULATED)),
+        dataset=among(set(ADAPTIVE) - set(SIMULATED)),
 
 
 use rule plot_dataset as plot_dataset_of_simulation with:
@@ -54,7 +54,7 @@ use rule plot_dataset as plot_dataset_of_simulation with:
         **dict(rules.plot_dataset.output.items()),
         **figure_outputs("truth"),
     wildcard_constraints:
-        dataset=one_of(set(SIMULATED) - set(ADAPTIVE)),
+        dataset=among(set(SIMULATED) - set(ADAPTIVE)),
 
 
 use rule plot_dataset as plot_dataset_of_simulation_with_adaptive_ring with:
@@ -62,7 +62,7 @@ use rule plot_dataset as plot_dataset_of_simulation_with_adaptive_ring with:
         **dict(rules.plot_dataset.output.items()),
         **figure_outputs("ring_radius", "truth"),
     wildcard_constraints:
-        dataset=one_of(set(SIMULATED) & set(ADAPTIVE)),
+        dataset=among(set(SIMULATED) & set(ADAPTIVE)),
 
 
 ruleorder:

@@ -21,7 +21,7 @@ rule try_settings:
     benchmark:
         "<benchmarks>/{dataset}/scan/{point}.tsv"
     wildcard_constraints:
-        dataset=one_of(SCANNED),
+        dataset=among(SCANNED),
     conda:
         "../../environment.yml"
     threads: 1
@@ -55,7 +55,7 @@ rule compare_settings:
     benchmark:
         "<benchmarks>/{dataset}/compare_settings.tsv"
     wildcard_constraints:
-        dataset=one_of(SCANNED),
+        dataset=among(SCANNED),
     conda:
         "../../environment.yml"
     threads: 1
