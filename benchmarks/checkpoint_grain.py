@@ -83,9 +83,14 @@ def write_workflow(folder, number, groups, *, real=False, alike=False):
         shutil.copy(REPOSITORY / name, folder / name)
     (folder / "toy.py").write_text(TOY)
     for rules in (folder / "workflow" / "rules").glob("*.smk") if not real else ():
-        toy = rf'shell:\n        "{sys.executable} -I -S toy.py \1 \'{{output}}\' \'{{input}}\'"'
-        rules.write_text(re.sub(r'script:\n\s+"../../scripts/(\w+)\.py"', toy, rules.read_text()))
+        rules.write_text(re.sub(r'script:\n\s+"../../scripts/(\w+)\.py"', _toy_body, rules.read_text()))
     write_config(folder, number, groups, alike=alike)
+
+
+def _toy_body(script):
+    """The toy's command line in the place of a script; only decisions look at their inputs, which may be many."""
+    inputs = "{input}" if script[1] == "check_convergence" else ""
+    return f"shell:\n        \"{sys.executable} -I -S toy.py {script[1]} '{{output}}' '{inputs}'\""
 
 
 def names_of(number, *, alike=False):

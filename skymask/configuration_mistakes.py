@@ -159,6 +159,10 @@ def name_mistakes(names):
     return errors
 
 
+#: What in a path Snakemake takes for a wildcard or a path variable.
+TAKEN = re.compile(r"[{}]|<\w+>")
+
+
 def content_mistakes(settings):
     """Return what no schema can say of complete settings: keys that exclude or need each other, missing files."""
     errors = []
@@ -185,6 +189,10 @@ def content_mistakes(settings):
             file, _ = split_name(path)
             if is_remote(file):
                 errors += [f"{where}.{key}: {mistake}" for mistake in _remote_errors(key, file)]
+            elif taken := TAKEN.search(file):
+                errors.append(
+                    f"{where}.{key}: Snakemake takes {taken[0]} in {file!r} for its own: rename the file or folder"
+                )
             elif not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
             elif not Path(file).is_file():

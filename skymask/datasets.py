@@ -223,7 +223,7 @@ def origin_cards(dataset):
 
 def short_name(path):
     """Return a file's name as a header takes it: ASCII, on one card."""
-    return Path(path).name.encode("ascii", "backslashreplace").decode()[:67]
+    return Path(path).name.encode("unicode_escape").decode()[:67]
 
 
 def inspect(files, runs, selection, kernels):

@@ -1092,6 +1092,14 @@ def test_bad_table_of_runs_is_one_line(tmp_path, monkeypatch, table, message):
         settings_of(datasets={"crab": {"runs": "runs.csv"}})
 
 
+@pytest.mark.parametrize("name", ["a{b}.fits", "a}.fits", "<results>/a.fits"])
+def test_a_path_that_snakemake_takes_for_a_pattern_is_refused(name):
+    with pytest.raises(
+        ConfigurationError, match=r"^datasets.crab.counts: Snakemake takes .* for its own: rename the file"
+    ):
+        settings_of(datasets={"crab": {"counts": name}})
+
+
 def test_shards_part_the_datasets_but_never_a_group():
     groups = configuration.groups([f"field-{k}" for k in range(100)], 7)
     shards = [configuration.shard(groups, f"{k}/3") for k in (1, 2, 3)]
