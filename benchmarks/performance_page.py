@@ -249,6 +249,20 @@ def workflow_table(part):
     return "\n".join(lines) + "\n"
 
 
+def report_table(part):
+    """What figures and pages cost beside the run that they report on."""
+    lines = [
+        "## The report\n",
+        "CPU time of the jobs that draw figures and render pages, in per cent of that of all other jobs, one run each;"
+        " the engine, which serves both, is in neither.\n",
+        "| run | report / rest [%] |",
+        "|---|---|",
+    ]
+    for name, case in part.items():
+        lines.append(f"| {name} | {100 * case['report'] / case['rest']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
 def import_table(part):
     """What the scripts import before they do anything."""
     scripts = dict(part["scripts"])
@@ -272,6 +286,7 @@ SECTIONS = {
     "radius": radius_table,
     "memory": memory_table,
     "workflow": workflow_table,
+    "report": report_table,
     "imports": import_table,
 }
 

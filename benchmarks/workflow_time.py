@@ -22,7 +22,7 @@ datasets:
   field:
     simulate:
       seed: 1
-      width: [10 deg, 10 deg]
+      width: [{width}, {width}]
       pixel_size: 0.02 deg
       background: 1.0
       sources:
@@ -32,6 +32,9 @@ background_kernel: {{shape: ring, inner_radius: 0.5 deg, width: 0.3 deg}}
 dilation_radius: 0.3 deg
 threshold: 5
 """
+
+#: How the names of rules begin that make the figures and pages of every run.
+REPORT = ("plot_", "render_")
 
 SITECUSTOMIZE = """
 import atexit, builtins, functools, json, os, sys, time
@@ -84,7 +87,7 @@ atexit.register(report)
 
 def measure(repeats):
     """Return medians over whole runs: wall and CPU seconds, the CPU seconds' parts, and those of each rule's jobs."""
-    runs = [one_run() for _ in range(repeats)]
+    runs = [one_run(CONFIG.format(width="10 deg", sources="\n".join(sources()))) for _ in range(repeats)]
     parts = {name: float(np.median([run["parts"][name] for run in runs])) for name in runs[0]["parts"]}
     rules = {name: float(np.median([run["rules"][name] for run in runs])) for name in runs[0]["rules"]}
     return {
@@ -97,7 +100,29 @@ def measure(repeats):
     }
 
 
-def one_run():
+def share_of_report(config):
+    """Return the CPU seconds of the jobs that draw and render, and of all others, in a run of a configuration.
+
+    Parameters
+    ----------
+    config : str
+        YAML.
+    """
+    rules = one_run(config)["rules"]
+    report = sum(seconds for name, seconds in rules.items() if name.startswith(REPORT))
+    return {"report": report, "rest": sum(rules.values()) - report}
+
+
+def configurations():
+    """Return the configurations for which the share of the report is measured, by what they are."""
+    return {
+        "default configuration": (REPOSITORY / "config.yaml").read_text(encoding="utf-8"),
+        "one map of 500 x 500 pixels": CONFIG.format(width="10 deg", sources="\n".join(sources())),
+        "one map of 1500 x 1500 pixels": CONFIG.format(width="30 deg", sources="\n".join(sources())),
+    }
+
+
+def one_run(config):
     """Run the workflow in a new folder, with nothing done before."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -105,10 +130,11 @@ def one_run():
         (folder / "times").mkdir()
         (folder / "run").mkdir()
         (folder / "site" / "sitecustomize.py").write_text(SITECUSTOMIZE)
-        (folder / "run" / "config.yaml").write_text(CONFIG.format(sources="\n".join(sources())))
+        (folder / "run" / "config.yaml").write_text(config)
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "1"]
         command += ["--configfile", "config.yaml"]
-        environment = os.environ | {"PYTHONPATH": str(folder / "site"), "WORKFLOW_TIME": str(folder / "times")}
+        path = os.pathsep.join([str(folder / "site"), str(REPOSITORY)])
+        environment = os.environ | {"PYTHONPATH": path, "WORKFLOW_TIME": str(folder / "times")}
         before, start = children_seconds(), time.monotonic()
         process = subprocess.run(
             command, cwd=folder / "run", env=environment, capture_output=True, text=True, check=False

@@ -3,12 +3,14 @@
 import numpy as np
 
 from skymask import maps, paper_figures
+from skymask.catalogues import read_labels
 from skymask.jobs import job, read_json
 from skymask.products import inherited_cards
 
 
 def draw_maps(*, name, settings, status, inputs, masks, source_kernel, plots, output):
     paper_figures.refuse_failed(name, read_json(status))
+    labels = read_labels(**settings["labels"]) if settings["labels"] else None
     read = {key: maps.read_product(path)[key] for key, path in inputs.items()}
     whole = {key: sky_map.data for key, sky_map in read.items()}
     whole["exclusion_mask"] = whole["exclusion_mask"] == 1
@@ -19,18 +21,20 @@ def draw_maps(*, name, settings, status, inputs, masks, source_kernel, plots, ou
     images, header = paper_figures.cut(whole, header, settings["cut"])
     if settings["kind"] == "mask_evolution":
         masks = [images[str(number)] for number in range(len(masks))]
-        figure = paper_figures.mask_evolution(masks, images["exclusion_mask"], header, settings)
+        figure = paper_figures.mask_evolution(masks, images["exclusion_mask"], header, settings, labels)
         first = np.full(masks[0].shape, np.nan)
         for number in reversed(range(len(masks))):
             first[~masks[number]] = number
         shown = {"first_excluded": first}
     else:
-        figure = paper_figures.map_panels(
+        draw = paper_figures.strips if settings["kind"] == "strips" else paper_figures.map_panels
+        figure = draw(
             images,
             header,
             settings,
             source_kernel=source_kernel,
             significance_limits=plots["significance_limits"],
+            labels=labels,
         )
         shown = {key: images[key] for key in dict.fromkeys([*settings["layers"], "significance"])}
     maps.write(output["data"], shown | {"exclusion_mask": images["exclusion_mask"]}, sky=header, cards=cards)

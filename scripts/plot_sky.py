@@ -1,4 +1,4 @@
-"""Plot the products of a HEALPix map on the whole sky."""
+"""Plot the products of a HEALPix map on the whole sky, or on the part of it that has data."""
 
 from skymask import healpix, plots
 from skymask.healpix_files import read_healpix
@@ -6,9 +6,8 @@ from skymask.jobs import job
 
 
 def plot_sky(*, inputs, sky_name, settings, output):
-    images = {}
-    for name, path in inputs.items():
-        images[name], header = healpix.all_sky_image(read_healpix(path))
+    header, shape = healpix.picture_grid(read_healpix(inputs["counts"]))
+    images = {name: healpix.picture(read_healpix(path), header, shape) for name, path in inputs.items()}
     header["DATASET"] = sky_name
     mask = images.pop("exclusion_mask") != 0
     figure = plots.sky_maps(images, header, mask, significance_limits=settings["significance_limits"])

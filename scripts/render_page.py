@@ -10,7 +10,7 @@ from skymask.region_catalogue import read_catalogue
 from skymask.report import render_page
 
 
-def write_page(*, status, layers, masks, convergence, catalogue, figures, significance_limits, output):
+def write_page(*, status, layers, masks, convergence, catalogue, figures, files, significance_limits, output):
     status = read_json(status)
     if not layers:
         render_page(status, [], output)
@@ -45,6 +45,7 @@ def write_page(*, status, layers, masks, convergence, catalogue, figures, signif
             for card in final.header.cards
             if re.match("SHA|FIL|CREATOR", card.keyword)
         ],
+        files=files,
     )
 
 
@@ -57,6 +58,7 @@ if __name__ == "__main__":
             convergence=snakemake.input.get("convergence"),
             catalogue=snakemake.input.get("catalogue"),
             figures=snakemake.input.get("figures"),
+            files=snakemake.params.files,
             significance_limits=snakemake.params.plots["significance_limits"],
             output=snakemake.output.page,
         )

@@ -46,7 +46,7 @@ class Catalogue(NamedTuple):
     left_out: list
 
 
-def read_catalogue(table, *, radius, longitude=None, latitude=None, frame="icrs"):
+def read_catalogue(table, *, radius, longitude=None, latitude=None, name=None, frame="icrs"):
     """Return the circles of a table.
 
     Parameters
@@ -57,6 +57,8 @@ def read_catalogue(table, *, radius, longitude=None, latitude=None, frame="icrs"
         An angle with its unit, for all rows, or the name of a column. Columns without units are in degrees.
     longitude, latitude : str, optional
         Names of columns; without them, those of `POSITION_COLUMNS` for the frame.
+    name : str, optional
+        Name of the column of names; without it, the first of `NAME_COLUMNS`, if there is one.
     frame : str
         "icrs" or "galactic".
 
@@ -74,7 +76,7 @@ def read_catalogue(table, *, radius, longitude=None, latitude=None, frame="icrs"
     numbers["radius"] = (
         np.full(len(rows), angle_in_degrees(radius)) if is_angle(radius) else _degrees(rows, radius, table)
     )
-    names = _names(rows)
+    names = _names(rows, name, table)
     defined = np.isfinite(list(numbers.values())).all(axis=0)
     for key, wrong in {
         "latitude": np.abs(numbers["latitude"]) > 90,
@@ -88,6 +90,33 @@ def read_catalogue(table, *, radius, longitude=None, latitude=None, frame="icrs"
         names=[names[row] for row in np.flatnonzero(defined)],
         left_out=[names[row] for row in np.flatnonzero(~defined)],
     )
+
+
+def read_labels(table, *, name=None, longitude=None, latitude=None, frame="icrs"):
+    """Return the positions of a table and what is to be written there: names, or numbers of rows without one.
+
+    Parameters
+    ----------
+    table, name, longitude, latitude, frame : str
+        As for `read_catalogue`.
+
+    Returns
+    -------
+    positions : SkyCoord, shape (n,)
+    texts : list of str
+
+    Raises
+    ------
+    MapError
+        As by `read_catalogue`.
+    """
+    from astropy.coordinates import SkyCoord
+
+    found = read_catalogue(table, radius="0 deg", longitude=longitude, latitude=latitude, name=name, frame=frame)
+    numbered = (entry.partition(" ") for entry in found.names)
+    return SkyCoord(found.longitude, found.latitude, unit="deg", frame=frame), [
+        text or number for number, _, text in numbered
+    ]
 
 
 def _read(name):
@@ -159,8 +188,11 @@ def _degrees(rows, name, table):
         raise MapError(f"{table}: the column {name} is in {unit}, which is no unit of angles") from error
 
 
-def _names(rows):
-    column = next((name for name in rows.colnames if name.lower() in NAME_COLUMNS), None)
+def _names(rows, column, table):
+    if column is None:
+        column = next((name for name in rows.colnames if name.lower() in NAME_COLUMNS), None)
+    elif column not in rows.colnames:
+        raise MapError(f"{table} has no column {column}, only {', '.join(rows.colnames)}")
     if column is None:
         return [str(number) for number in range(1, len(rows) + 1)]
     return [f"{number} {name}".strip() for number, name in enumerate(rows[column], start=1)]

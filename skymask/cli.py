@@ -2,7 +2,7 @@
 
 skymask init counts.fits          writes a first configuration for a counts map or an event list
 skymask check                     says what a configuration will do, and everything that is wrong with it
-skymask status                    says how every dataset stands, at any time
+skymask status                    says how every dataset stands, at any time; with --watch, shows the progress of a run
 """
 
 import argparse
@@ -24,11 +24,14 @@ def main(arguments=None):
     check.add_argument("--configfile", default="config.yaml", help="which one (default: %(default)s)")
     status = commands.add_parser("status", help="say how every dataset stands, and what to do")
     status.add_argument("--configfile", default="config.yaml", help="whose datasets (default: %(default)s)")
+    status.add_argument("--watch", action="store_true", help="show the progress of a run on a terminal until it ends")
     options = parser.parse_args(arguments)
     try:
         if options.command == "init":
             return _init(options.data, options.output)
-        return {"check": _check, "status": _status}[options.command](options.configfile)
+        if options.command == "status":
+            return _watch(options.configfile) if options.watch else _status(options.configfile)
+        return _check(options.configfile)
     except SkymaskError as error:
         print(error, file=sys.stderr)
     except Exception as error:
@@ -63,3 +66,13 @@ def _status(configfile):
     for line in lines:
         print(line)
     return 1 if wrong else 0
+
+
+def _watch(configfile):
+    from skymask.progress import watch
+
+    try:
+        return 1 if watch(configfile) else 0
+    except KeyboardInterrupt:
+        # The run goes on; whoever ends the watching knows it.
+        return 0

@@ -166,7 +166,7 @@ def figure_settings(config, schema, datasets):
     Raises
     ------
     ConfigurationError
-        If a name is unsafe as that of a file, or there is no such dataset.
+        If a name is unsafe as that of a file, there is no such dataset or table, or strips are to show several maps.
     """
     figures = {}
     for name, entry in (config.get("figures") or {}).items():
@@ -174,8 +174,14 @@ def figure_settings(config, schema, datasets):
             raise ConfigurationError(f"figures.{name}: unsafe name: letters, digits and . _ + -, beginning with one")
         if entry["dataset"] not in datasets:
             raise ConfigurationError(f"figures.{name}.dataset: there is no dataset {entry['dataset']}")
+        if entry.get("labels") and not Path(file := split_name(entry["labels"]["table"])[0]).is_file():
+            raise ConfigurationError(f"figures.{name}.labels.table: {file} does not exist (looked in {Path.cwd()})")
         contours = sorted(set(entry.get("contours", [])))
         whole = {"cut": None, **entry, "contours": contours}
+        if entry.get("kind") == "strips":
+            whole = {"layers": ["significance"], **whole}
+            if len(whole["layers"]) > 1:
+                raise ConfigurationError(f"figures.{name}.layers: strips show one map, got {len(whole['layers'])}")
         figures[str(name)] = _in_order(with_defaults(whole, schema["$defs"]["figure"], schema))
     return figures
 

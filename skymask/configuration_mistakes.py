@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from skymask import scan as scans
 from skymask.dataset_files import (
     MAP_KEYS,
     STORAGE_PLUGINS,
@@ -202,6 +203,7 @@ def content_mistakes(settings):
             errors += _kernel_errors(where, key, kernel)
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
+        errors += [f"{where}.{mistake}" for mistake in _scan_errors(entry)]
     return errors
 
 
@@ -302,6 +304,19 @@ def _mask_errors(entry):
     level = growth.get("level", 0) if growth else 0
     if level > edge:
         yield f"region_growth.level must be at most the significance {edge} at the edge of regions, got {level}"
+
+
+def _scan_errors(entry):
+    """What a schema cannot say of a scan: keys and values that are none, and combinations that do not go together."""
+    found = list(scans.mistakes(entry))
+    yield from found
+    for name, values in {} if found else scans.points(entry["scan"]).items():
+        point = scans.with_values(entry, values)
+        where = f"scan, {name}"
+        yield from (f"{where}: {mistake}" for mistake in _mask_errors(point))
+        for key in ("source_kernel", "background_kernel"):
+            if key in point:
+                yield from _kernel_errors(where, key, point[key])
 
 
 def _simulation_errors(where, simulation):

@@ -75,6 +75,15 @@ def is_locked(state=".snakemake"):
     return any(Path(state, "locks").glob("*.lock"))
 
 
+def locked_since(state=".snakemake"):
+    """Return since when a run goes on in that folder, in seconds, None if none does."""
+    try:
+        return min((path.stat().st_mtime for path in Path(state, "locks").glob("*.lock")), default=None)
+    except FileNotFoundError:
+        # It ended at this moment.
+        return None
+
+
 def remove_incomplete(results, state=".snakemake"):
     """Remove the files that a killed run was making, and which it may have left with an earlier run's good name.
 

@@ -14,6 +14,7 @@ from skymask import (
     observation_store,
     pixel_kernels,
     remote,
+    scan,
 )
 from skymask.datasets import check_kernels, inspect
 from skymask.errors import ConfigurationError, MapError, SkymaskError
@@ -29,7 +30,7 @@ from skymask.runs import RUN_KEYS, common_grid
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
 
 #: Jobs of the workflow for a dataset: before the loop, in every iteration, and for its results.
-JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 8
+JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
 
 #: Up to so many runs are named one by one.
 MAX_NAMED = 5
@@ -111,8 +112,10 @@ def number_of_jobs(settings, largest_number_of_groups):
         iterations = entry["convergence"]["max_iterations"]
         made = any(key in entry for key in ("simulate", "events", "healpix"))
         made += _runs_to_make(entry)
-        fixed = JOBS_BEFORE + JOBS_AFTER + made + ("simulate" in entry) + (number_of_energies(entry) > 1)
-        fixed += (entry["background_kernel"]["shape"] == "adaptive_ring") + len(entry["further_source_kernels"])
+        fixed = JOBS_BEFORE + JOBS_AFTER + made + (number_of_energies(entry) > 1)
+        fixed += len(entry["further_source_kernels"])
+        # One for each combination, and one that compares them.
+        fixed += len(scan.points(entry["scan"])) + bool(entry["scan"])
         least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
         longest[groups[name]] = max(longest[groups[name]], iterations)
     joined = len(configuration.cubes_of_bins(settings))
@@ -192,6 +195,8 @@ def _dataset(entry):
         mistakes += [str(error)] if str(error) not in mistakes else []
     lines.append(f"memory             about {(BASE_MEMORY + MEMORY_PER_PIXEL * np.prod(shape)) / 1e6:.0f} MB per job")
     lines.append(f"iterations         at most {entry['convergence']['max_iterations']}")
+    if entry["scan"]:
+        lines.append(f"scan               {len(scan.points(entry['scan']))} combinations of {', '.join(entry['scan'])}")
     return lines + [f"warning: {warning}" for warning in warnings], mistakes
 
 

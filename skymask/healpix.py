@@ -32,7 +32,10 @@ ITERATIONS_OF_OVERLAP = 2
 PROJECTION = "STG"
 
 #: Shape of an image of the whole sky, and the size of its pixels in degrees.
-IMAGE, IMAGE_PIXEL = (330, 660), 0.5
+IMAGE, IMAGE_PIXEL = (326, 650), 0.5
+
+#: Data within so many degrees of their middle are shown alone, on an image of so many pixels at most on a side.
+PART, PART_SIDE = 60, 600
 
 #: Points on each side of a low-resolution pixel, by which its extent in a field is found.
 POINTS = 16
@@ -410,20 +413,51 @@ def hottest(significance, like):
     return {"significance": float(significance[row]), "pixel": pixel, "longitude": longitude, "latitude": latitude}
 
 
-def all_sky_image(sky_map):
-    """Return an image of a HEALPix map, each pixel with the value at its centre, and its header.
+def picture_grid(sky_map):
+    """Return header and shape of an image that shows where a HEALPix map has data.
 
-    The projection is that of Hammer and Aitoff; NaN where there is no data or no sky.
+    A map whose data lie within `PART` of their middle is shown in the zenithal equal-area projection around it, larger
+    ones on the whole sky in that of Hammer and Aitoff.
+
+    Returns
+    -------
+    header : Header
+    shape : (int, int)
+        Shape (ny, nx).
     """
-    longitude, latitude = (f"{axis:-<5}AIT" for axis in geometry.AXES[sky_map.frame])
+    pixels = sky_map.pixels[np.isfinite(sky_map.values)]
+    x, y, z = HEALPix(sky_map.nside, "nested").healpix_to_xyz(pixels)
+    middle = np.array([x.sum(), y.sum(), z.sum()])
+    length = np.linalg.norm(middle)
+    nearest = np.column_stack([x, y, z]) @ middle / length if length > 0 else np.full(1, -1.0)
+    if nearest.min(initial=1) < np.cos(np.radians(PART)):
+        return _picture_header(sky_map.frame, "AIT", (0, 0), IMAGE, IMAGE_PIXEL), IMAGE
+    center = np.degrees([np.arctan2(middle[1], middle[0]), np.arcsin(middle[2] / length)])
+    header = _picture_header(sky_map.frame, "ZEA", center, (1, 1), 1.0)
+    place = WCS(header).wcs_world2pix(np.degrees(np.column_stack([np.arctan2(y, x), np.arcsin(z)])), 0)
+    resolution = np.degrees(np.sqrt(np.pi / 3) / sky_map.nside)
+    half = np.abs(place).max(axis=0) + resolution
+    size = max(2 * half.max() / PART_SIDE, resolution / 4)
+    shape = tuple(int(2 * np.ceil(extent / size)) for extent in half[::-1])
+    return _picture_header(sky_map.frame, "ZEA", center, shape, size), shape
+
+
+def _picture_header(frame, projection, center, shape, size):
+    """The header of an image around a centre."""
     wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [longitude, latitude]
-    wcs.wcs.crpix = [(n + 1) / 2 for n in reversed(IMAGE)]
-    wcs.wcs.cdelt = [-IMAGE_PIXEL, IMAGE_PIXEL]
-    if sky_map.frame == "icrs":
+    wcs.wcs.ctype = [f"{axis:-<5}{projection}" for axis in geometry.AXES[frame]]
+    wcs.wcs.crpix = [(n + 1) / 2 for n in reversed(shape)]
+    wcs.wcs.cdelt = [-size, size]
+    wcs.wcs.crval = center
+    if frame == "icrs":
         wcs.wcs.radesys = "ICRS"
-    y, x = np.indices(IMAGE).reshape(2, -1)
-    longitude, latitude = wcs.wcs_pix2world(np.column_stack([x, y]), 0).T
+    return wcs.to_header()
+
+
+def picture(sky_map, header, shape):
+    """Return an image of a HEALPix map: the value at the centre of every pixel, NaN without data or off the sky."""
+    y, x = np.indices(shape).reshape(2, -1)
+    longitude, latitude = WCS(header).wcs_pix2world(np.column_stack([x, y]), 0).T
     on_sky = np.isfinite(longitude)
     whole = np.full(12 * sky_map.nside**2, np.nan)
     whole[sky_map.pixels] = sky_map.values
@@ -432,7 +466,7 @@ def all_sky_image(sky_map):
         longitude[on_sky] * units.deg, latitude[on_sky] * units.deg
     )
     image[on_sky] = whole[places]
-    return image.reshape(IMAGE), wcs.to_header()
+    return image.reshape(shape)
 
 
 def _values_at(sky_map, pixels):

@@ -231,8 +231,8 @@ def iterate_runs(
 
     Parameters
     ----------
-    runs : sequence of skymask.stacking.Run
-        Gone through once in every iteration.
+    runs : iterable of skymask.stacking.Run
+        Gone through once in every iteration, and before the first.
     shape : (int, int)
         Of the common grid, (ny, nx).
     source_kernel, background_kernel : ndarray, or list of them
@@ -254,7 +254,7 @@ def iterate_runs(
     """
     options = Options(**options)
     check_word("stacking", stacking)
-    planes = len(runs[0].counts)
+    planes = len(next(iter(runs)).counts)
     source_kernels, background_kernels = (
         kernel if isinstance(kernel, list) else [kernel] * planes for kernel in (source_kernel, background_kernel)
     )

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
@@ -10,11 +11,17 @@ from matplotlib.ticker import MaxNLocator
 from skymask import plots
 from skymask.errors import MapError
 from skymask.files import written_whole
-from skymask.geometry import box_of, pixel_size
+from skymask.geometry import box_of, pixel_size, shifted, sky_projection
 from skymask.lengths import angle_in_degrees, parse_length
 
 #: Widths of a column and of a page, in inches.
 WIDTHS = {"column": 3.5, "page": 7.2}
+
+#: Largest height of a figure, in inches: a page's.
+HEIGHT = 9.5
+
+#: What is about the image of a panel, across and along, and the legend below all panels, in inches.
+AROUND, LEGEND = (1.35, 0.75), 0.3
 
 #: Text is text, in fonts that come with the file.
 STYLE = {"pdf.fonttype": 42, "font.size": 8, "svg.hashsalt": "skymask"}
@@ -64,7 +71,7 @@ def cut(images, header, settings):
     return {name: image[rows, columns] for name, image in images.items()}, header
 
 
-def map_panels(images, header, settings, *, source_kernel, significance_limits):
+def map_panels(images, header, settings, *, source_kernel, significance_limits, labels=None):
     """Return the figure of maps side by side, with contours, a scale bar and the size of the source kernel.
 
     Parameters
@@ -77,13 +84,16 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits):
     source_kernel : dict
         As in the configuration.
     significance_limits : (float, float)
+    labels : (SkyCoord, list of str), optional
+        Of `skymask.catalogues.read_labels`.
     """
     mask, layers = images["exclusion_mask"], settings["layers"]
     columns = 1 if settings["width"] == "column" or len(layers) == 1 else 2
     rows = -(-len(layers) // columns)
     width = WIDTHS[settings["width"]]
-    aspect = np.clip(mask.shape[0] / mask.shape[1], 0.3, 2.0)
-    figure = Figure(figsize=(width, rows * (0.7 + 0.75 * width / columns * aspect)), layout="constrained")
+    aspect = np.clip(mask.shape[0] / mask.shape[1], 0.1, 2.0)
+    height = LEGEND + rows * (AROUND[1] + aspect * (width / columns - AROUND[0]))
+    figure = Figure(figsize=(width, height), layout="constrained")
     for number, name in enumerate(layers):
         axes = plots.map_panel(
             figure,
@@ -97,17 +107,54 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits):
             stretch=settings["stretch"],
         )
         axes.images[0].colorbar.set_label(LABELS[name])
-        if settings["contours"]:
-            axes.contour(images["significance"], levels=settings["contours"], colors=plots.GREEN, linewidths=0.8)
+        _contours(axes, images["significance"], settings["contours"])
+        if labels:
+            # Names in one panel, as those of the others stand at the same places.
+            _source_labels(axes, header, mask.shape, labels, names=number == 0)
         if number == 0:
             _scale_bar(axes, header, mask.shape)
             _kernel(axes, header, mask.shape, source_kernel)
+        axes.get_legend().remove()
+    _legend_below(figure, _reached(images["significance"], settings["contours"]))
     return figure
 
 
-def mask_evolution(masks, final_mask, header, settings):
+def strips(images, header, settings, *, source_kernel, significance_limits, labels=None):
+    """Return the figure of one wide map, such as that of a survey, in strips one above the other, from left to right.
+
+    The parameters are those of `map_panels`; the only layer is shown in `settings["strips"]` strips.
+    """
+    (name,) = settings["layers"]
+    shape = images[name].shape
+    rows, width = settings["strips"], WIDTHS[settings["width"]]
+    aspect = np.clip(shape[0] / (shape[1] / rows), 0.05, 2.0)
+    height = min(LEGEND + rows * (AROUND[1] + aspect * (width - AROUND[0])), HEIGHT)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    limits = {"significance_limits": significance_limits, "stretch": settings["stretch"]}
+    look = plots.look_of(name, images[name], **limits) | {"label": LABELS[name]}
+    edges = np.linspace(0, shape[1], rows + 1).round().astype(int)
+    for number, columns in enumerate(map(slice, edges[:-1].tolist(), edges[1:].tolist())):
+        part = {key: image[:, columns] for key, image in images.items()}
+        mask, of_part = part["exclusion_mask"], shifted(header, (0, columns.start))
+        axes = plots.image_panel(figure, (rows, 1, number + 1), part[name], of_part, mask, title="", **look)
+        _contours(axes, part["significance"], settings["contours"])
+        if labels:
+            _source_labels(axes, of_part, mask.shape, labels)
+        if number == 0:
+            _scale_bar(axes, of_part, mask.shape)
+            _kernel(axes, of_part, mask.shape, source_kernel)
+        axes.get_legend().remove()
+        if number < rows - 1:
+            axes.coords[axes.wcs.wcs.lng].set_axislabel("")
+    _legend_below(figure, _reached(images["significance"], settings["contours"]))
+    return figure
+
+
+def mask_evolution(masks, final_mask, header, settings, labels=None):
     """Return the figure of the iteration at which every pixel was first excluded; see `skymask.plots.mask_growth`."""
     figure = plots.mask_growth(masks, final_mask, header)
+    if labels:
+        _source_labels(figure.axes[0], header, final_mask.shape, labels)
     aspect = np.clip(final_mask.shape[0] / final_mask.shape[1], 0.3, 2.0)
     width = WIDTHS[settings["width"]]
     figure.set_size_inches(width, 0.9 + 0.75 * width * aspect)
@@ -132,14 +179,14 @@ def distribution(significance, exclusion_mask):
 
 
 def significance_distribution(columns, quality, settings):
-    """Return the figure of a significance distribution with N(0, 1) and the fit of the off-source part.
+    """Return the figure of a significance distribution with the expected one and the fit of the off-source part.
 
     Parameters
     ----------
     columns : dict
         Of `distribution`.
     quality : dict
-        Of the dataset: the off-source mean and width, and the threshold in force.
+        Of the dataset: the off-source mean and width, those of null simulations, and the threshold in force.
     settings : dict
         Of the figure.
     """
@@ -151,7 +198,9 @@ def significance_distribution(columns, quality, settings):
     axes.stairs(columns["used_pixels"], edges, color=plots.BLUE, linewidth=1.4, label="used for the background")
     grid = np.linspace(-5, 5, 400)
     scale = columns["used_pixels"].sum() * BIN_WIDTH / np.sqrt(2 * np.pi)
-    axes.plot(grid, scale * np.exp(-0.5 * grid**2), "--", color="black", linewidth=1, label="N(0, 1)")
+    mean, sigma, label = plots.expected(quality)
+    curve = scale / sigma * np.exp(-0.5 * ((grid - mean) / sigma) ** 2)
+    axes.plot(grid, curve, "--", color="black", linewidth=1, label=label)
     mean, sigma = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None:
         label = f"fit: mean {mean:.3f}, width {sigma:.3f}"
@@ -238,6 +287,43 @@ def _kernel(axes, header, shape, source_kernel):
     place = (shape[1] * 0.95 - width / 2, shape[0] * 0.05 + height / 2)
     effect = [Stroke(linewidth=3, foreground="white"), Normal()]
     axes.add_patch(Ellipse(place, width, height, fill=False, color="black", linewidth=1.2, path_effects=effect))
+
+
+def _reached(significance, levels):
+    """Those levels of contours that are somewhere on a map."""
+    finite = significance[np.isfinite(significance)]
+    return [level for level in levels or () if finite.size and finite.min() < level <= finite.max()]
+
+
+def _contours(axes, significance, levels):
+    """Contours of the significance."""
+    if levels := _reached(significance, levels):
+        axes.contour(significance, levels=levels, colors=plots.GREEN, linewidths=0.8)
+
+
+def _legend_below(figure, contours):
+    """One legend for all panels, below them, where no title is in its way."""
+    handles = [plots.mask_line()]
+    if contours:
+        levels = ", ".join(f"{level:g}" for level in contours)
+        handles.append(Line2D([], [], color=plots.GREEN, linewidth=0.8, label=f"significance of {levels} σ"))
+    figure.legend(handles=handles, fontsize=7, loc="outside lower center", ncols=2, frameon=False)
+
+
+def _source_labels(axes, header, shape, labels, names=True):
+    """Crosses at those positions that lie on the map, and their names beside them."""
+    positions, texts = labels
+    effect = [Stroke(linewidth=2, foreground="white"), Normal()]
+    for x, y, text in zip(*sky_projection(header).world_to_pixel(positions), texts, strict=True):
+        if -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5:
+            axes.plot([x], [y], "x", color="black", markersize=4, path_effects=effect, scalex=False, scaley=False)
+            if not names:
+                continue
+            # Towards the middle, where there is room.
+            side = {"ha": "left", "xytext": (4, 3)} if x < 0.75 * shape[1] else {"ha": "right", "xytext": (-4, 3)}
+            axes.annotate(
+                text, (x, y), textcoords="offset points", fontsize=6, path_effects=effect, annotation_clip=True, **side
+            )
 
 
 def refuse_failed(name, status):

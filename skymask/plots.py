@@ -1,21 +1,29 @@
 """Figures of maps on the sky and of the loop, in colours that colour-blind people can tell apart."""
 
 import numpy as np
+from astropy import units
 from astropy.visualization.wcsaxes import WCSAxes  # noqa: F401 - registers the projection of sky maps
+from astropy.visualization.wcsaxes.frame import EllipticalFrame, RectangularFrame
 from matplotlib import colormaps
+from matplotlib.colorbar import make_axes
 from matplotlib.colors import AsinhNorm, BoundaryNorm, LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from skymask import sums
 from skymask.files import written_whole
-from skymask.geometry import sky_projection
+from skymask.geometry import frame_name, sky_projection
 from skymask.summary import state_text
 
 #: Colours that remain apart for colour-blind readers (Okabe & Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+
+#: What has no data on a map of the sky.
+NO_DATA = "#D0D0D0"
 
 #: Colour map and colour-bar label of every map.
 _MAPS = {
@@ -75,27 +83,77 @@ def thumbnail(significance, exclusion_mask, *, significance_limits=(-5, 15)):
 
 
 def sky_maps(images, header, exclusion_mask, *, significance_limits=(-5, 15)):
-    """Return the figure of maps of the whole sky, one above the other.
+    """Return the figure of maps of the whole sky or of a large part of it, one above the other, with a graticule.
 
     Parameters
     ----------
     images : dict of str to ndarray, shape (ny, nx)
-        By their names, as for `sky_map`.
-    header, exclusion_mask, significance_limits
+        By their names, as for `sky_map`; NaN, where there is no data, is grey.
+    header : Header
+        Of `skymask.healpix.picture_grid`: projections AIT (the whole sky) or ZEA (a part of it).
+    exclusion_mask, significance_limits
         As for `sky_map`.
     """
-    figure = Figure(figsize=(9, 4.2 * len(images)), layout="constrained")
+    aspect = exclusion_mask.shape[0] / exclusion_mask.shape[1]
+    whole = header["CTYPE1"].endswith("AIT")
+    width = 9 if whole else 7.2
+    figure = Figure(figsize=(width, len(images) * (0.9 + 0.8 * width * aspect)), layout="constrained")
     for number, (name, image) in enumerate(images.items(), start=1):
-        title = f"{header['DATASET']}: {name}"
+        coordinates = f", {frame_name(header)} coordinates" if whole else ""
+        title = f"{header['DATASET']}: {name}{coordinates}"
         place = (len(images), 1, number)
-        map_panel(
-            figure, place, name, image, header, exclusion_mask, title=title, significance_limits=significance_limits
+        axes = map_panel(
+            figure,
+            place,
+            name,
+            image,
+            header,
+            exclusion_mask,
+            title=title,
+            significance_limits=significance_limits,
+            frame_class=EllipticalFrame if whole else RectangularFrame,
         )
+        axes.set_facecolor(NO_DATA)
+        _graticule(axes, whole)
+        no_data = Patch(facecolor=NO_DATA, edgecolor="#808080", linewidth=0.5, label="no data")
+        _legend(axes, [mask_line(), no_data])
     return figure
 
 
+def _graticule(axes, whole):
+    """Lines of longitude and latitude; on the whole sky every 60 and 30 degrees, longitudes told along the equator."""
+    axes.coords.grid(color="black", alpha=0.35, linewidth=0.6, linestyle=":")
+    if not whole:
+        return
+    longitude, latitude = axes.coords
+    longitude.set_ticks(np.arange(-120, 180, 60) * units.deg)
+    latitude.set_ticks(np.arange(-60, 90, 30) * units.deg)
+    longitude.set_ticklabel_position("h")
+    longitude.set_major_formatter("d")
+    longitude.set_ticklabel(size=8, path_effects=[Stroke(linewidth=2.5, foreground="white"), Normal()])
+    for coordinate in axes.coords:
+        coordinate.set_axislabel("")
+        coordinate.set_ticks_visible(False)
+    latitude.set_ticklabel_visible(False)
+    # Along the rim astropy finds no place for them.
+    for degrees in range(-60, 90, 30):
+        axes.text(
+            179.9, degrees, f"{degrees}°  ", size=8, ha="right", va="center", transform=axes.get_transform("world")
+        )
+
+
 def map_panel(
-    figure, place, name, data, header, exclusion_mask, *, title, significance_limits=(-5, 15), stretch="sqrt"
+    figure,
+    place,
+    name,
+    data,
+    header,
+    exclusion_mask,
+    *,
+    title,
+    significance_limits=(-5, 15),
+    stretch="sqrt",
+    frame_class=RectangularFrame,
 ):
     """Draw a map with the contour of the exclusion mask into a figure, and return its axes.
 
@@ -109,6 +167,17 @@ def map_panel(
     title : str
     stretch : {"linear", "sqrt", "log"}
         Of the colour scale of counts.
+    frame_class : type
+        Outline of the panel, of `astropy.visualization.wcsaxes`.
+    """
+    look = look_of(name, data, significance_limits=significance_limits, stretch=stretch)
+    return image_panel(figure, place, data, header, exclusion_mask, title=title, **look, frame_class=frame_class)
+
+
+def look_of(name, data, *, significance_limits=(-5, 15), stretch="sqrt"):
+    """Return colours, colour scale and label of a map, by the names that `image_panel` has for them.
+
+    The parameters are those of `map_panel`.
     """
     colours, label = _MAPS[name]
     norm = _norm(name, data, significance_limits, stretch)
@@ -116,17 +185,27 @@ def map_panel(
         label += _STRETCHES[stretch]
     if colours == "RdBu_r":
         colours = _white_at_zero(norm)
-    return image_panel(
-        figure, place, data, header, exclusion_mask, title=title, label=label, colours=colours, norm=norm
-    )
+    return {"colours": colours, "label": label, "norm": norm}
 
 
-def image_panel(figure, place, data, header, exclusion_mask, *, title, label, colours, norm):
+def image_panel(
+    figure,
+    place,
+    data,
+    header,
+    exclusion_mask,
+    *,
+    title,
+    label,
+    colours,
+    norm,
+    frame_class=RectangularFrame,
+):
     """Draw any image with the contour of the exclusion mask into a figure, and return its axes.
 
     Parameters
     ----------
-    figure, place, header, exclusion_mask, title
+    figure, place, header, exclusion_mask, title, frame_class
         As for `map_panel`.
     data : ndarray, shape (ny, nx)
         NaN is left blank.
@@ -136,12 +215,12 @@ def image_panel(figure, place, data, header, exclusion_mask, *, title, label, co
     norm : matplotlib.colors.Normalize
         The colour scale.
     """
-    axes = _sky_axes(figure, place, header)
+    axes = _sky_axes(figure, place, header, frame_class)
     image = axes.imshow(data, origin="lower", cmap=colours, norm=norm, interpolation="nearest")
     _mask_contour(axes, exclusion_mask)
     _colour_bar(figure, axes, image, label, extend=_extend(data, norm))
     axes.set_title(title, fontsize=10, loc="left")
-    _legend(axes, [_mask_line()])
+    _legend(axes, [mask_line()])
     return axes
 
 
@@ -179,7 +258,7 @@ def mask_growth(masks, final_mask, header):
     bar.minorticks_off()
     _mask_contour(axes, final_mask)
     axes.set_title(f"{header['DATASET']}: growth of the mask", fontsize=10, loc="left")
-    handles = [_mask_line()]
+    handles = [mask_line()]
     if released.any():
         handles.append(Line2D([], [], marker="s", color="none", markerfacecolor="#C0C0C0", label="released again"))
     _legend(axes, handles)
@@ -200,7 +279,7 @@ def ring_radius(radius, coverage, exclusion_mask, header):
     figure = _sky_figure(radius.shape)
     axes = _sky_axes(figure, 111, header)
     radii = np.unique(radius[np.isfinite(radius)])
-    handles = [_mask_line()]
+    handles = [mask_line()]
     if radii.size:
         half_steps = np.diff(radii) / 2 if radii.size > 1 else np.full(1, 0.05 * radii[0])
         edges = [radii[0] - half_steps[0], *(radii[:-1] + half_steps[: radii.size - 1]), radii[-1] + half_steps[-1]]
@@ -286,7 +365,9 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     axes.hist(used, edges, histtype="step", color=BLUE, linewidth=1.6, label="used for the background")
     scale = used.size * 0.25 / np.sqrt(2 * np.pi)
     if used.size:
-        axes.plot(grid, scale * np.exp(-0.5 * grid**2), "--", color="black", linewidth=1.2, label="expected N(0, 1)")
+        expected_mean, expected_width, label = expected(quality)
+        curve = scale / expected_width * np.exp(-0.5 * ((grid - expected_mean) / expected_width) ** 2)
+        axes.plot(grid, curve, "--", color="black", linewidth=1.2, label=label)
     mean, width = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None:
         below = grid[grid <= threshold]
@@ -304,6 +385,17 @@ def off_source(dataset, significance, exclusion_mask, quality, threshold):
     axes.set_title(f"{dataset}: off-source significance", fontsize=10)
     figure.legend(fontsize=7.5, loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def expected(quality):
+    """Return mean and width that the off-source distribution has without sources, and a label for the curve.
+
+    They are those of null simulations where there are any, and 0 and 1 else.
+    """
+    mean, width = quality.get("null_off_source_mean"), quality.get("null_off_source_width")
+    if width is None:
+        return 0.0, 1.0, "expected N(0, 1)"
+    return mean, width, f"expected (simulations):\nmean {mean:.3f}, width {width:.3f}"
 
 
 def _with_error(quality, key):
@@ -334,7 +426,7 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     if (signal > noise).any():
         axes.contour(signal - noise, levels=[0], colors=GREEN, linewidths=1.4)
     figure.suptitle(f"{header['DATASET']}: background and mask against the truth", fontsize=10)
-    _legend(axes, [_mask_line(), Line2D([], [], color=GREEN, label="true excess of 1 σ")])
+    _legend(axes, [mask_line(), Line2D([], [], color=GREEN, label="true excess of 1 σ")])
 
     right = figure.add_subplot(grid[1])
     edges = np.linspace(-5, 5, 51)
@@ -356,6 +448,73 @@ def truth(background, error, expected_background, expected_sources, exclusion_ma
     return figure
 
 
+def scan(dataset, along, keys, rows):
+    """Return the figure of excluded fraction, off-source width and overlap of masks over the values of a scan.
+
+    Parameters
+    ----------
+    dataset : str
+    along : str
+        Key whose values stand on the axis.
+    keys : list of str
+        All keys of the scan.
+    rows : list of dict
+        Of `skymask.scan.compare`; that with the settings of the dataset itself is marked.
+    """
+    lines = {}
+    for row in rows:
+        lines.setdefault(tuple((key, row[key]) for key in keys if key != along), []).append(row)
+    ticks = list(dict.fromkeys(row[along] for row in rows))
+    quantities = (
+        ("excluded_fraction", "Excluded fraction"),
+        ("off_source_width", "Off-source width [σ]"),
+        (f"overlap_{along}", f"Overlap of the mask with those\nof the values beside ({along})"),
+    )
+    figure = Figure(figsize=(7.2, 7.6 + 0.22 * len(lines)), layout="constrained")
+    panels = figure.subplots(3, 1, sharex=True)
+    colours = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "black", GREY)
+    styles = ("-", "--", ":", "-.")
+    for number, (others, line) in enumerate(lines.items()):
+        colour, style = colours[number % len(colours)], styles[number // len(colours) % len(styles)]
+        label = ", ".join(f"{key} {text}" for key, text in others) or "all"
+        # Several lines may lie on each other: they stand a little apart.
+        x = [ticks.index(row[along]) + 0.04 * (number - (len(lines) - 1) / 2) / max(1, len(lines) / 4) for row in line]
+        for axes, (key, _) in zip(panels, quantities, strict=True):
+            y = [np.nan if row[key] is None else float(row[key]) for row in line]
+            axes.plot(x, y, style, marker="o", markersize=4, linewidth=1.2, color=colour, label=label)
+            for state, marker, size in (("cycle", "x", 9), ("runaway", "^", 9), ("max_iterations", "s", 9)):
+                place = [k for k, row in enumerate(line) if row["state"] == state]
+                points = [x[k] for k in place], [y[k] for k in place]
+                axes.plot(*points, marker, markersize=size, markerfacecolor="none", markeredgecolor="black")
+            place = [k for k, row in enumerate(line) if row["own"]]
+            axes.plot([x[k] for k in place], [y[k] for k in place], "o", markersize=13, mfc="none", mec="black")
+    for axes, (key, label) in zip(panels, quantities, strict=True):
+        axes.set_ylabel(label, **_STYLE)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+        if key == "off_source_width":
+            axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+    panels[-1].set_xticks(range(len(ticks)), ticks)
+    panels[-1].set_xlabel(along, **_STYLE)
+    panels[-1].set_ylim(top=1.03)
+    figure.suptitle(f"{dataset}: what the mask depends on", fontsize=10)
+    handles = panels[0].get_legend_handles_labels()[0] if len(lines) > 1 else []
+    figure.legend(
+        handles=[*handles, *_scan_marks(rows)], fontsize=7.5, loc="outside lower center", ncols=2, frameon=False
+    )
+    return figure
+
+
+def _scan_marks(rows):
+    """What the marks of a scan mean, in a legend."""
+    black = {"color": "none", "markerfacecolor": "none", "markeredgecolor": "black"}
+    handles = [Line2D([], [], marker="o", markersize=10, label="settings of the dataset", **black)]
+    for state, marker in (("cycle", "x"), ("runaway", "^"), ("max_iterations", "s")):
+        if any(row["state"] == state for row in rows):
+            handles.append(Line2D([], [], marker=marker, label=f"ended as {state.replace('_', ' ')}", **black))
+    return handles
+
+
 def save(figure, path, settings):
     """Write a figure as PNG, in one piece and without a date."""
     with written_whole(path) as temporary:
@@ -368,14 +527,22 @@ def _sky_figure(shape):
     return Figure(figsize=(7.2, 1.2 + 5.0 * aspect), layout="constrained")
 
 
-def _sky_axes(figure, place, header):
+def _sky_axes(figure, place, header, frame_class=RectangularFrame):
     """A panel in sky coordinates, its axes labelled."""
     where = place if isinstance(place, tuple) else (place,)
-    axes = figure.add_subplot(*where, projection=sky_projection(header))
-    for coordinate, ctype in zip(axes.coords, axes.wcs.wcs.ctype, strict=True):
+    axes = figure.add_subplot(*where, projection=sky_projection(header), frame_class=frame_class)
+    longitude = axes.wcs.wcs.lng
+    along_x = np.argmax(abs(axes.wcs.pixel_scale_matrix[longitude])) == 0
+    for number, (coordinate, ctype) in enumerate(zip(axes.coords, axes.wcs.wcs.ctype, strict=True)):
         name = ctype.split("-")[0]
         coordinate.set_axislabel(_AXES.get(name, name), **_STYLE)
         coordinate.set_ticklabel(size=8, exclude_overlapping=True)
+        if frame_class is EllipticalFrame:
+            continue
+        # Left to itself, astropy labels the upper edge of curved planes, where the title and the legend are.
+        side = "b" if (number == longitude) == along_x else "l"
+        coordinate.set_ticklabel_position(side)
+        coordinate.set_axislabel_position(side)
         if name in ("GLON", "GLAT"):
             coordinate.set_major_formatter("d.d")
     axes.set_facecolor("#F2F2F2")
@@ -383,8 +550,18 @@ def _sky_axes(figure, place, header):
 
 
 def _colour_bar(figure, axes, image, label, extend="neither"):
-    """A colour bar beside a panel, labelled in the size of its axes."""
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02, extend=extend)
+    """A colour bar beside a panel, as high as it and labelled in the size of its axes."""
+    place, options = make_axes(axes, pad=0.02)
+    place.set_box_aspect(None)
+
+    def beside_panel(_, __):
+        # The panel keeps the shape of the map and so is smaller than the room that the layout gives it.
+        panel = axes.get_position()
+        thickness = 0.05 * min(panel.width, panel.height)
+        return Bbox.from_extents(panel.x1 + 0.01, panel.y0, panel.x1 + 0.01 + thickness, panel.y1)
+
+    place.set_axes_locator(beside_panel)
+    bar = figure.colorbar(image, cax=place, extend=extend, **options)
     bar.set_label(label, **_STYLE)
     bar.ax.tick_params(labelsize=8)
     return bar
@@ -397,8 +574,8 @@ def _mask_contour(axes, exclusion_mask):
         contour.set_path_effects([Stroke(linewidth=2.4, foreground="white"), Normal()])
 
 
-def _mask_line():
-    """The exclusion mask in a legend."""
+def mask_line():
+    """Return what stands for the exclusion mask in a legend."""
     return Line2D([], [], color="black", linewidth=1.0, label="exclusion mask")
 
 

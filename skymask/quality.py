@@ -206,8 +206,12 @@ def doubts(quality, state, thresholds):
     if mean is not None and (
         abs(mean) > thresholds["off_source_mean"] or abs(width - 1) > thresholds["off_source_width"]
     ):
+        expected = ""
+        if quality.get("null_off_source_width") is not None:
+            simulated = f"{quality['null_off_source_mean']:+.3f} and {quality['null_off_source_width']:.3f}"
+            expected = f" (simulations without sources have {simulated})"
         warnings.append(
-            f"off-source mean {mean:+.3f} and width {width:.3f} are far from 0 and 1: "
+            f"off-source mean {mean:+.3f} and width {width:.3f} are far from 0 and 1{expected}: "
             "an acceptance may be missing, or sources may be left in the background"
         )
     return warnings

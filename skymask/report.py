@@ -32,7 +32,7 @@ def render_report(statuses, figures, path, skies=()):
     _write("overview.html", path, statuses=statuses, skies=skies, figures=shown)
 
 
-def render_page(status, figures, path, *, viewer=None, regions=(), convergence=(), origin=()):
+def render_page(status, figures, path, *, viewer=None, regions=(), convergence=(), origin=(), files=()):
     """Write the page of one dataset.
 
     Parameters
@@ -51,7 +51,12 @@ def render_page(status, figures, path, *, viewer=None, regions=(), convergence=(
         Of `skymask.products.read_convergence_table`.
     origin : list of (str, str)
         What header cards say of the input files, and their values.
+    files : list of str
+        Products to link, relative to the page; those in folders are told by the folder.
     """
+    in_folders = {"": []}
+    for name in files:
+        in_folders.setdefault(name.rpartition("/")[0], []).append(name)
     _write(
         "dataset.html",
         path,
@@ -61,7 +66,24 @@ def render_page(status, figures, path, *, viewer=None, regions=(), convergence=(
         regions=regions,
         convergence=convergence,
         origin=origin,
+        files=in_folders,
     )
+
+
+def render_scan(dataset, scan, rows, figure, path):
+    """Write the page that compares the settings of a scan.
+
+    Parameters
+    ----------
+    dataset : str
+    scan : dict of str to list
+        Values by key.
+    rows : list of dict
+        Of `skymask.scan.compare`.
+    figure, path : str
+        The figure, and where the page is to be; it links the figure relative to itself.
+    """
+    _write("scan.html", path, dataset=dataset, keys=list(scan), rows=rows, figure=_figure(figure, path))
 
 
 def _write(template, path, **content):

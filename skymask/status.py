@@ -58,20 +58,33 @@ def status(path):
     ConfigurationError
         If the configuration cannot be read.
     """
+    standings, _ = standings_of(path)
+    return lines_of(standings), any(one.state in WRONG for one in standings)
+
+
+def standings_of(path):
+    """Return how the datasets of a configuration stand, and the folders of the workflow by name; see `status`.
+
+    Returns
+    -------
+    standings : list of Standing
+    folders : dict of str to Path
+        Of results, logs and benchmarks.
+    """
     config = configuration.read_configuration(path)
     entries = configuration.entries(config)
     pathvars = config.get("pathvars") or {}
-    results, logs = (Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs"))
+    folders = {folder: Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs", "benchmarks")}
     locked = is_locked()
+    results, logs = folders["results"], folders["logs"]
     names = {part: name for name, entry in entries.items() for part in _parts(name, entry, config, results)}
     standings = [standing(name, results, logs, locked=locked) for name in names]
-    standings = [
+    return [
         one._replace(reason=OUTDATED)
         if not one.reason and is_outdated(one.dataset, as_configured(config, entries[names[one.dataset]]))
         else one
         for one in standings
-    ]
-    return lines_of(standings), any(one.state in WRONG for one in standings)
+    ], folders
 
 
 def standing(dataset, results="results", logs="logs", *, locked=False):

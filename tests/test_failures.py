@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -34,6 +36,9 @@ from skymask.datasets import inspect
 from skymask.errors import MapError
 
 RING = KERNELS["background_kernel"]
+
+#: Figures of every dataset that has products.
+FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile")]
 
 
@@ -232,6 +237,22 @@ def test_failures_stand_in_the_report(mixed_run):
         page = (folder / f"results/{name}/report.html").read_text()
         assert "products" in page
         assert 'id="viewer"' not in page
+
+
+def test_snakemakes_own_report_explains_what_did_not_fail(mixed_run, tmp_path):
+    folder, _ = mixed_run
+    process = snakemake("--report", tmp_path / "own.zip", folder=folder)
+    assert process.returncode == 0, process.stdout
+    with zipfile.ZipFile(tmp_path / "own.zip") as archive:
+        page = archive.read("own/report.html").decode()
+        packed = {Path(name).name for name in archive.namelist()}
+    captions = dict(re.findall(r'"(results/[^"]+)": \{"name": .*?"caption": "([^"]*)"', page))
+    good = {f"results/zero/plots/{name}.png" for name in FIGURES} | {"results/zero/regions.ecsv", "results/summary.csv"}
+    assert set(captions) == good
+    assert packed >= {Path(name).name for name in good}
+    for name, caption in captions.items():
+        assert "summary" in name or " of zero" in caption, name
+    assert "the column <cite>reason</cite> says why" in captions["results/summary.csv"]
 
 
 def test_an_empty_map_has_no_background_and_no_significance(mixed_run):

@@ -316,17 +316,31 @@ def test_check_says_the_fields_and_counts_the_jobs(folder):
     number = len(settings_of())
     assert mistakes == []
     assert f"  fields             {number}, overlap 16.49 deg" in lines
-    # Before, in and after a loop of one iteration there are 14 jobs and two decisions for each field.
-    assert number_of_jobs(settings_of(), 100)[0] == number * 16 + 2 + 2
+    # Before, in and after a loop of one iteration there are 13 jobs and two decisions for each field.
+    assert number_of_jobs(settings_of(), 100)[0] == number * 15 + 2 + 2
 
 
 def test_image_of_the_sky_has_the_values_of_the_pixels_in_it():
     values = np.arange(768.0)
-    image, header = healpix.all_sky_image(whole_sky(values))
+    sky = whole_sky(values)
+    header, shape = healpix.picture_grid(sky)
+    image = healpix.picture(sky, header, shape)
     x, y = maps_position(header, 30.0, -40.0)
     where = HEALPix(8, "nested").lonlat_to_healpix(*np.array([30.0, -40.0]) * healpix.units.deg)
     assert image[y, x] == where
     assert np.isnan(image[0, 0])
+
+
+def test_a_part_of_the_sky_is_shown_alone_with_all_its_pixels():
+    sky = whole_sky(np.arange(768.0))
+    longitude, latitude = (angle.deg for angle in HEALPix(8, "nested").healpix_to_lonlat(sky.pixels))
+    part = (abs(longitude - 200) < 20) & (abs(latitude - 30) < 15)
+    patch = sky._replace(values=np.where(part, sky.values, np.nan))
+    header, shape = healpix.picture_grid(patch)
+    image = healpix.picture(patch, header, shape)
+    assert header["CTYPE1"] == "GLON-ZEA"
+    assert set(image[np.isfinite(image)]) == set(sky.values[part])
+    assert max(shape) <= healpix.PART_SIDE + 2
 
 
 def maps_position(header, longitude, latitude):

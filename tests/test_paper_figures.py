@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from conftest import sky_header
 from test_configuration import SCHEMA
 
 from skymask import configuration, maps, paper_figures
+from skymask.catalogues import read_labels
 from skymask.errors import ConfigurationError, MapError
 from skymask.geometry import box_of, sky_positions
 
@@ -30,9 +32,12 @@ def images():
 
 
 def draw(kind):
-    entry = settings(kind=kind, width="column", contours=[6], layers=["counts", "significance"])
+    layers = ["significance"] if kind == "strips" else ["counts", "significance"]
+    entry = settings(kind=kind, width="column", contours=[6], layers=layers)
     if kind == "maps":
         return paper_figures.map_panels(images(), HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
+    if kind == "strips":
+        return paper_figures.strips(images(), HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
     if kind == "mask_evolution":
         return paper_figures.mask_evolution([np.ones_like(MASK), MASK], MASK, HEADER, entry)
     if kind == "significance":
@@ -41,7 +46,7 @@ def draw(kind):
     return paper_figures.convergence_curves({"iteration": [1, 2], "excluded": [5, 5], "changed": [5, 0]}, entry)
 
 
-@pytest.mark.parametrize("kind", ["maps", "mask_evolution", "significance", "convergence"])
+@pytest.mark.parametrize("kind", ["maps", "strips", "mask_evolution", "significance", "convergence"])
 def test_a_figure_made_twice_has_the_same_bytes(kind, tmp_path):
     made = []
     for name in ("once", "twice"):
@@ -52,7 +57,7 @@ def test_a_figure_made_twice_has_the_same_bytes(kind, tmp_path):
     assert b"CreationDate" not in made[0]["pdf"]
 
 
-@pytest.mark.parametrize("kind", ["maps", "mask_evolution", "significance", "convergence"])
+@pytest.mark.parametrize("kind", ["maps", "strips", "mask_evolution", "significance", "convergence"])
 def test_a_figure_is_as_wide_as_a_column(kind):
     assert draw(kind).get_size_inches()[0] == 3.5
 
@@ -62,6 +67,24 @@ def test_panels_are_lettered_in_the_order_of_layers():
     figure = paper_figures.map_panels(images(), HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert [title for title in titles if title] == ["(a) significance", "(b) counts"]
+
+
+@pytest.mark.parametrize(("contours", "texts"), [([], []), ([5, 2.5], ["significance of 2.5, 5 σ"])])
+def test_one_legend_below_the_panels_says_what_lines_are(contours, texts):
+    options = {"source_kernel": KERNEL, "significance_limits": (-5, 15)}
+    figure = paper_figures.map_panels(images(), HEADER, settings(contours=contours), **options)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["exclusion mask", *texts]
+    assert [axes.get_legend() for axes in figure.axes] == [None] * len(figure.axes)
+
+
+def test_contours_that_are_nowhere_reached_are_left_out(tmp_path):
+    nothing = images() | {"significance": np.where(MASK, np.nan, 1.0)}
+    options = {"source_kernel": KERNEL, "significance_limits": (-5, 15)}
+    for draw_maps, kind in ((paper_figures.map_panels, "maps"), (paper_figures.strips, "strips")):
+        entry = settings(kind=kind, contours=[5], layers=["significance"])
+        figure = draw_maps(nothing, HEADER, entry, **options)
+        # Of matplotlib's warning, pytest makes an error.
+        paper_figures.save(figure, {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png"}, 60)
 
 
 @pytest.mark.parametrize("stretch", ["linear", "sqrt", "log"])
@@ -111,11 +134,82 @@ def test_a_cut_map_can_be_written_with_its_own_sky(tmp_path):
     assert maps.read_product(tmp_path / "part.fits")["counts"].data.shape == (20, 20)
 
 
+@pytest.mark.parametrize("strips", [1, 3])
+def test_strips_show_every_column_of_the_map_once_from_left_to_right(strips):
+    entry = settings(kind="strips", strips=strips, layers=["counts"])
+    whole = images()
+    figure = paper_figures.strips(whole, HEADER, entry, source_kernel=KERNEL, significance_limits=(-5, 15))
+    panels = [axes for axes in figure.axes if axes.images]
+    shown = [axes.images[0].get_array() for axes in panels]
+    np.testing.assert_array_equal(np.concatenate(shown, axis=1), whole["counts"])
+    assert len({axes.images[0].norm.vmax for axes in panels}) == 1
+    # Where the first column of every panel is on the sky.
+    for axes, column in zip(panels, np.arange(strips) * SHAPE[1] // strips, strict=True):
+        here, there = axes.wcs.wcs_pix2world([[0, 0]], 0), sky_positions(HEADER, [column], [0])
+        np.testing.assert_allclose(here[0], np.ravel(there), atol=1e-9)
+
+
+@pytest.mark.parametrize("strips", [1, 3])
+def test_strips_of_a_wide_map_find_room_in_their_figure(strips, tmp_path):
+    shape = (16, 120)
+    header = sky_header(shape, ctype=("GLON-CAR", "GLAT-CAR"), center=(10, 0))
+    header["DATASET"] = "field"
+    wide = {"significance": np.zeros(shape), "exclusion_mask": np.ones(shape, dtype=bool)}
+    found = labels(tmp_path, "GLON,GLAT,Name\n12.3,0.0,a source of a long name\n8.7,0.0,B\n", frame="galactic")
+    options = {"source_kernel": KERNEL, "significance_limits": (-5, 15), "labels": found}
+    figure = paper_figures.strips(wide, header, settings(kind="strips", strips=strips), **options)
+    # A layout that fails is a warning, and a warning is an error.
+    paper_figures.save(figure, {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png"}, 60)
+    assert all(axes.get_position().width > 0.7 for axes in figure.axes if axes.images)
+
+
+def labels(folder, text, **columns):
+    (folder / "sources.csv").write_text(text)
+    return read_labels(str(folder / "sources.csv"), **columns)
+
+
+def texts_of(figure):
+    return [(text.get_text(), tuple(np.round(text.xy, 6))) for text in figure.axes[0].texts if hasattr(text, "xy")]
+
+
+def test_labels_stand_where_the_catalogue_says_and_nowhere_off_the_map(tmp_path):
+    # The reference point lies between the middle pixels; the third source is on the other side of the sky.
+    found = labels(tmp_path, "GLON,GLAT,Name\n10.0,0.0,A\n9.0,0.5,B\n190.0,0.0,C\n", frame="galactic")
+    entry = settings(layers=["significance"])
+    options = {"source_kernel": KERNEL, "significance_limits": (-5, 15)}
+    figure = paper_figures.map_panels(images(), HEADER, entry, **options, labels=found)
+    assert texts_of(figure) == [("A", (29.5, 19.5)), ("B", (49.5, 29.5))]
+
+
+def test_labels_in_another_frame_stand_at_the_same_place_of_the_sky(tmp_path):
+    position = SkyCoord(10, 0.5, unit="deg", frame="galactic").icrs
+    text = f"ra,dec,ID\n{position.ra.deg:.9f},{position.dec.deg:.9f},HESS 1\n"
+    figure = paper_figures.mask_evolution([MASK], MASK, HEADER, settings(), labels(tmp_path, text, name="ID"))
+    assert texts_of(figure) == [("HESS 1", (29.5, 29.5))]
+
+
+def test_labels_without_names_are_numbers_of_rows(tmp_path):
+    assert labels(tmp_path, "ra,dec\n1,2\n3,4\n")[1] == ["1", "2"]
+
+
+def test_a_column_of_names_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(MapError, match="has no column ID, only ra, dec"):
+        labels(tmp_path, "ra,dec\n1,2\n", name="ID")
+
+
 @pytest.mark.parametrize(
     ("figures", "words"),
     [
         ({"one": {"dataset": "fiel"}}, "figures.one.dataset: there is no dataset fiel"),
         ({"a/b": {"dataset": "field"}}, "figures.a/b: unsafe name"),
+        (
+            {"one": {"dataset": "field", "labels": {"table": "none.csv"}}},
+            "figures.one.labels.table: none.csv does not exist",
+        ),
+        (
+            {"one": {"dataset": "field", "kind": "strips", "layers": ["counts", "excess"]}},
+            "figures.one.layers: strips show one map, got 2",
+        ),
     ],
 )
 def test_a_figure_of_nothing_is_refused(figures, words):

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from astropy.visualization.wcsaxes.frame import EllipticalFrame, RectangularFrame
 from conftest import sky_header
 
-from skymask import plots
+from skymask import healpix, plots
+from skymask.healpix_files import HealpixMap
 
 SHAPE = (20, 30)
 HEADER = sky_header(SHAPE, ctype=("GLON-TAN", "GLAT-TAN"), center=(10, 0))
@@ -75,6 +77,21 @@ def test_an_off_source_distribution_says_its_errors_if_they_are_known(errors, te
     assert any(text in line.get_label() for line in figure.axes[0].lines)
 
 
+@pytest.mark.parametrize(
+    ("null", "peak"),
+    [
+        ({}, 0.0),
+        ({"null_off_source_mean": 0.5, "null_off_source_width": 0.9}, 0.5),
+        ({"null_off_source_width": None}, 0.0),
+    ],
+)
+def test_the_expected_distribution_is_that_of_the_simulations_if_there_are_any(null, peak):
+    figure = plots.off_source("field", np.zeros(SHAPE), HALF, QUALITY | null, 5.0)
+    (curve,) = [line for line in figure.axes[0].lines if line.get_label().startswith("expected")]
+    # The grid of the curve has steps of 0.05.
+    assert abs(curve.get_xdata()[np.argmax(curve.get_ydata())] - peak) < 0.05
+
+
 @pytest.mark.parametrize("radius", [np.full(SHAPE, np.nan), np.full(SHAPE, 0.8), np.where(HALF, 0.8, 0.9)])
 @pytest.mark.parametrize("coverage", [EVERYTHING, HALF])
 def test_radii_of_rings_can_be_drawn(radius, coverage, tmp_path):
@@ -100,3 +117,39 @@ def test_convergence_says_how_the_loop_ended():
     row = {"iteration": 7.0, "excluded": 5.0, "changed": 2.0, "highest_significance": None, "mean_background": 1.0}
     figure = plots.convergence("field", [{**row, "state": "cycle"}], 3)
     assert figure.get_suptitle() == "field: cycle of 3 after 7 iterations"
+
+
+@pytest.mark.parametrize(
+    ("ctype", "center"), [(("RA---TAN", "DEC--TAN"), (40, 70)), (("GLON-ZEA", "GLAT-ZEA"), (40, 20))]
+)
+def test_no_coordinate_stands_above_a_curved_plane_where_the_title_is(ctype, center, tmp_path):
+    header = sky_header((40, 50), pixel_size=0.2, ctype=ctype, center=center)
+    header["DATASET"] = "field"
+    figure = plots.sky_map("counts", np.ones((40, 50)), header, np.ones((40, 50), dtype=bool))
+    assert drawn(figure, tmp_path)
+    axes = figure.axes[0]
+    assert [coordinate.get_ticklabel_position() for coordinate in axes.coords] == [["b"], ["l"]]
+
+
+def test_coordinates_of_a_map_on_its_side_are_told_where_their_lines_end():
+    header = sky_header((40, 50))
+    # Longitude runs along y.
+    header.update({"PC1_1": 0.0, "PC1_2": 1.0, "PC2_1": -1.0, "PC2_2": 0.0, "DATASET": "field"})
+    axes = plots.sky_map("counts", np.ones((40, 50)), header, np.ones((40, 50), dtype=bool)).axes[0]
+    assert [coordinate.get_ticklabel_position() for coordinate in axes.coords] == [["l"], ["b"]]
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_map_of_the_sky_has_a_graticule_and_says_what_is_grey(part, tmp_path):
+    pixels = np.arange(768)
+    values = np.where(pixels < 5, pixels, np.nan) if part else pixels.astype(float)
+    sky = HealpixMap(values, pixels, 8, "galactic", True)
+    header, shape = healpix.picture_grid(sky)
+    header["DATASET"] = "sky"
+    figure = plots.sky_maps({"counts": healpix.picture(sky, header, shape)}, header, np.ones(shape, dtype=bool))
+    assert drawn(figure, tmp_path)
+    axes, bar = figure.axes
+    assert isinstance(axes.coords.frame, RectangularFrame if part else EllipticalFrame)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["exclusion mask", "no data"]
+    assert bar.get_ylabel() == "Counts per pixel (square-root scale)"
+    assert axes.get_title(loc="left") == ("sky: counts" if part else "sky: counts, galactic coordinates")

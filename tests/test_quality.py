@@ -178,6 +178,11 @@ def test_verdict_is_that_of_the_doubts(raised, expected):
         ({"few_counts_off": 30}, "converged", "30% of the pixels have fewer than 10 off counts"),
         ({"off_source_width": 1.54}, "converged", "width 1.540 are far from 0 and 1"),
         ({"off_source_mean": -0.3}, "converged", "mean -0.300"),
+        (
+            {"off_source_width": 1.54, "null_off_source_mean": -0.0012, "null_off_source_width": 1.012},
+            "converged",
+            "far from 0 and 1 (simulations without sources have -0.001 and 1.012)",
+        ),
         ({}, "runaway", "ran away"),
     ],
 )

@@ -112,6 +112,14 @@ def test_numbers_stand_in_the_table_with_their_errors(changes, words, tmp_path):
         ({}, "between 3 source kernels and 10 pixels"),
         ({"clipped_mean": -0.0612, "clipped_width": 0.9333}, "-0.0612 and 0.9333"),
         ({}, "-0.0552 and 0.9415"),
+        (
+            {"null_off_source_mean": -0.0017, "null_off_source_width": 1.0123, "null_simulations": 50},
+            "Expected: -0.002 and 1.012, the means of 50 simulations",
+        ),
+        (
+            {"analysis": STATUS["analysis"] | {"scan": {"threshold": [3, 4]}}},
+            '<a href="scan.html">Settings compared</a>',
+        ),
     ],
 )
 def test_numbers_stand_in_the_page_of_their_dataset(changes, words, tmp_path):
@@ -120,3 +128,16 @@ def test_numbers_stand_in_the_page_of_their_dataset(changes, words, tmp_path):
 
 def test_a_page_made_twice_is_the_same(tmp_path):
     assert page_of(tmp_path, SUCCESS) == page_of(tmp_path, SUCCESS)
+
+
+def test_products_in_folders_are_linked_by_the_folder(tmp_path):
+    files = ["alpha.fits", "runs.fits", "energy/counts.fits", "further/wide & far/excess.fits"]
+    render_page(SUCCESS, [], tmp_path / "page.html", viewer=VIEWER, files=files)
+    page = (tmp_path / "page.html").read_text()
+    assert '<a href="runs.fits">runs</a>' in page
+    assert 'Every energy bin: <a href="energy/counts.fits">counts</a>.' in page
+    assert 'Under the kernel wide &amp; far: <a href="further/wide &amp; far/excess.fits">excess</a>.' in page
+
+
+def test_a_page_without_simulations_expects_nothing(tmp_path):
+    assert "Expected:" not in page_of(tmp_path, SUCCESS | {"null_off_source_width": None})

@@ -34,6 +34,7 @@ ALLOWED = {
     "catalogue_regions": SKY,
     "check_convergence": set(),
     "check_dataset": SKY,
+    "compare_settings": SKY | {"matplotlib", "jinja2"},
     "compute_energy_bins": SKY,
     "compute_further_significance": FITS,
     "compute_limits": FITS,
@@ -47,11 +48,8 @@ ALLOWED = {
     "join_energy_bins": FITS,
     "make_run_maps": SKY,
     "join_fields": SKY,
-    "plot_convergence": SKY | {"matplotlib"},
-    "plot_maps": SKY | {"matplotlib"},
-    "plot_ring_radius": SKY | {"matplotlib"},
+    "plot_dataset": SKY | {"matplotlib"},
     "plot_sky": SKY | {"matplotlib"},
-    "plot_truth": SKY | {"matplotlib"},
     "record_status": set(),
     "render_page": SKY | {"jinja2"},
     "render_report": {"jinja2"},
@@ -59,6 +57,7 @@ ALLOWED = {
     "simulate_counts": SKY,
     "simulate_null": FITS,
     "summarize_datasets": set(),
+    "try_settings": SKY,
     "update_exclusion_mask": FITS,
 }
 

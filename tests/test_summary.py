@@ -143,11 +143,11 @@ def test_outcome_without_a_status_is_unfinished(tmp_path):
 def test_outcome_of_a_crash_has_the_last_line_of_its_log(tmp_path):
     log = tmp_path / "job.log"
     log.write_text("Traceback\n  somewhere\nMemoryError: too much\n\n")
-    crashed = [("crab", "plot_maps of crab", str(log))]
+    crashed = [("crab", "plot_dataset of crab", str(log))]
     status = write(tmp_path / "crab.json", STATUS)
     _, row, last = summary.outcome_table({"crab": status}, crashed).splitlines()
     assert row.split() == ["crab", "crashed"]
-    assert last == f"plot_maps of crab crashed: MemoryError: too much ({log})"
+    assert last == f"plot_dataset of crab crashed: MemoryError: too much ({log})"
 
 
 @pytest.mark.parametrize("content", [None, "", "\n \n"])

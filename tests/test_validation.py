@@ -13,7 +13,7 @@ from conftest import REPOSITORY
 
 import validation
 from skymask.significance import wstat
-from validation import clip, convergence, coverage, injection, null
+from validation import clip, convergence, coverage, injection, null, stacks
 from validation.claims import mean_and_error, width_and_error
 from validation.exact import expectation, moments_and_tails
 
@@ -60,6 +60,30 @@ def test_known_background_is_wider_than_a_measured_one():
     assert measured + 0.02 < known < np.sqrt(1 + null.SOURCE.sum() / null.RING.sum()) + 0.02
 
 
+@pytest.mark.parametrize("case", ["runs-of-unlike-rates-100", "cube-of-runs-10"])
+def test_off_source_moments_of_stacks_are_the_expected_ones(case, monkeypatch):
+    monkeypatch.setattr(stacks, "PLACES", (slice(22, 144, 12),) * 2)
+    stacks.expected.cache_clear()
+    figures, settings = validation.run("stacks", case, 0, 3), stacks.CASES[case]
+    exact = stacks.expected(**settings)
+    stacks.expected.cache_clear()
+    for number in range(len(stacks.METHODS)):
+        moments = figures["moments"][:, number]
+        mean, error = mean_and_error(moments[:, 0])
+        assert abs(mean - exact[number, 0]) < 4 * error + 0.005
+        width, error = width_and_error(moments)
+        assert abs(width - np.sqrt(exact[number, 1] - exact[number, 0] ** 2)) < 4 * error + 0.005
+
+
+def test_expected_moments_of_one_run_are_the_exact_ones(monkeypatch):
+    monkeypatch.setattr(stacks, "STACKS", {"one": ((("0", "0"),), (1,), None)})
+    monkeypatch.setattr(stacks, "PLACES", (slice(46, 120, 12),) * 2)
+    exact = stacks.expected("one", 7)
+    # By 196,000 draws, and by the sum over both numbers.
+    np.testing.assert_allclose(exact[0], exact[2], atol=0.008)
+    np.testing.assert_allclose(exact[1], exact[2], atol=0.008)
+
+
 def test_cut_distribution_is_the_exact_one_and_dilation_lowers_it():
     figures = validation.run("clip", "threshold-3", 0, 6)
     exact_mean, exact_width = clip.expected(3)
@@ -79,6 +103,8 @@ def test_only_the_loop_follows_a_source_beyond_the_fixed_mask():
     assert bias[methods["none"]] > 0.05
     bias = mean_and_error(wide["outside"][:, -1])[0]
     assert bias[methods["fixed"]] > 2 * bias[methods["one step"]] > 4 * bias[methods["converged"]]
+    escaped = [figures["escaped"][:, -1, methods["converged"]].mean() for figures in (contained, wide)]
+    assert escaped[0] < injection.CONTAINED < escaped[1]
 
 
 def test_bright_sources_are_found_and_faint_ones_are_not():
@@ -104,6 +130,14 @@ def test_growing_masks_always_converge_and_others_mostly_at_high_thresholds():
     assert (high[:, updates.index("replace")] == converged).all()
 
 
+def test_growing_masks_leave_the_background_of_the_default_at_a_threshold_of_four():
+    figures = validation.run("convergence", "crowded-4-15", 0, 4)
+    update = list(convergence.UPDATES).index("grow")
+    difference = figures["bias"][:, update] - figures["bias"][:, 0]
+    assert np.abs(difference).max() < 0.005
+    assert (figures["complete"][:, update] >= figures["complete"][:, 0]).all()
+
+
 @pytest.mark.filterwarnings("default")
 def test_random_steps_are_those_of_gammapy(gammapy):
     figures = validation.run("steps", "random", 7, 5)
@@ -124,6 +158,7 @@ def test_page_states_every_claim_with_its_limit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(null, "ACCEPTANCES", {"flat": {}})
     monkeypatch.setattr(null, "CASES", {name: case for name, case in null.CASES.items() if name.startswith("flat")})
+    monkeypatch.setattr(stacks, "expected", lambda **_: np.array([[0.0, 1.0]] * 3))
     results = {}
     for study in validation.STUDIES[:-1]:
         # The same two simulations stand for every case: the page is what is tested here.
@@ -145,5 +180,5 @@ def test_page_states_every_claim_with_its_limit(tmp_path, monkeypatch):
 def test_page_of_the_repository_names_figures_that_there_are():
     text = (REPOSITORY / "docs/validation.md").read_text(encoding="utf-8")
     named = re.findall(r"\]\((images/validation/\w+\.png)\)", text)
-    assert len(named) == 5
+    assert len(named) == 6
     assert all((REPOSITORY / "docs" / name).is_file() for name in named)

@@ -343,8 +343,11 @@ def test_snakemakes_own_report_carries_the_figures(run):
     process = snakemake("--report", "own.html", folder=run)
     assert process.returncode == 0, process.stdout
     page = (run / "own.html").read_text()
-    assert "mask growth" in page
-    assert "everything" in page
+    captions = dict(re.findall(r'"(results/[^"]+)": \{"name": .*?"caption": "([^"]*)"', page))
+    figures = {f"results/{name}/plots/{figure}.png" for name in ("plain", "everything") for figure in FIGURES}
+    assert figures < set(captions)
+    assert {"results/simulated/plots/truth.png", "results/plain/regions.ecsv"} < set(captions)
+    assert all(captions.values())
 
 
 def test_logs_and_benchmarks_mirror_the_results(run):
@@ -355,7 +358,8 @@ def test_logs_and_benchmarks_mirror_the_results(run):
 
 def test_readme_shows_the_rule_graph(run):
     config = yaml.safe_load((run / "config.yaml").read_text())
-    del config["datasets"]["plain"]["further_source_kernels"]
+    # That of the repository's configuration, whose datasets are all simulated.
+    config["datasets"] = {"simulated": config["datasets"]["simulated"]}
     (run / "graph.yaml").write_text(yaml.safe_dump(config))
     graph = snakemake("--rulegraph", "mermaid-js", "--configfile", "graph.yaml", folder=run)
     assert graph.returncode == 0, graph.stdout
@@ -364,10 +368,18 @@ def test_readme_shows_the_rule_graph(run):
 
 def test_figures_for_a_paper_are_drawn_with_the_data_behind_them(run):
     config = yaml.safe_load((run / "config.yaml").read_text())
-    config["figures"] = {"maps": {"dataset": "plain"}, "loop": {"dataset": "plain", "kind": "convergence"}}
+    (run / "sources.csv").write_text("ra,dec,name\n83.6,22,one\n")
+    labels = {"table": "sources.csv"}
+    config["figures"] = {
+        "maps": {"dataset": "plain", "labels": labels},
+        "loop": {"dataset": "plain", "kind": "convergence"},
+    }
     (run / "figures.yaml").write_text(yaml.safe_dump(config))
     process = snakemake("--configfile", "figures.yaml", "--", "figures", folder=run)
     assert process.returncode == 0, process.stdout
+    report = snakemake("--configfile", "figures.yaml", "--report", "paper.html", "--", "figures", folder=run)
+    assert report.returncode == 0, report.stdout
+    assert "The figure loop for a paper, of plain (convergence)." in (run / "paper.html").read_text()
     for name in ("maps.pdf", "maps.png", "loop.pdf", "loop.png"):
         assert (run / "results/figures" / name).is_file()
     with fits.open(run / "results/figures/maps.fits") as hdus:
@@ -404,7 +416,7 @@ def test_a_new_dilation_radius_does_not_rerun_the_initial_background(run):
 
 def test_a_plot_setting_reruns_plots_only(run):
     rules, _ = jobs_to_rerun(run, plots={"dpi": 90})
-    assert rules == {"plot_maps", "plot_convergence", "plot_truth", "render_page", "render_report", "all"}
+    assert rules == {"plot_dataset", "plot_dataset_of_simulation", "render_page", "render_report", "all"}
 
 
 #: One change for each dataset, so that one dry run shows what all of them rerun.
@@ -447,7 +459,7 @@ def test_a_new_quality_threshold_reruns_the_verdict_only(run):
 def test_new_simulations_rerun_what_shows_them_only(jobs):
     assert jobs_of(jobs, "simulated") == {
         "Simulate the background of simulated without sources",
-        "Plot the convergence of simulated",
+        "Plot simulated",
         "Record the status of simulated",
         "Render the page of simulated",
     }

@@ -2,7 +2,8 @@
 
 Every study is a module with its CASES, how many SIMULATIONS a case has, how many of them a job does (PER_JOB), the
 function `measure`, which returns figures of every simulation of one job, and the function `report`, which makes of all
-of them a section of docs/validation.md with its figure and its claims. `make validation` runs all of it.
+of them a section of docs/validation.md with its figure and its claims. `make validation` runs all of it. What public
+data show is in modules of their own, `public_data` and `public_loops`, and in docs/public-data.md.
 """
 
 from importlib import import_module
@@ -12,7 +13,10 @@ from zlib import crc32
 SEED = 8
 
 #: The studies, in the order of the page.
-STUDIES = ("null", "clip", "injection", "coverage", "convergence", "steps")
+STUDIES = ("null", "stacks", "clip", "injection", "coverage", "convergence", "steps")
+
+#: Public fields, of `public_data` and `public_loops`.
+PUBLIC_FIELDS = ("gauss", "fermi", "msh1552", "crab")
 
 
 def study(name):
@@ -41,6 +45,13 @@ def run(name, case, job, simulations=None):
     import numpy as np
 
     module = study(name)
-    random = np.random.default_rng([SEED, crc32(f"{name}/{case}".encode()), job])
+    random = generator(name, case, job)
     rows = [module.measure(random, **module.CASES[case]) for _ in range(simulations or module.PER_JOB)]
     return {key: np.array([row[key] for row in rows], dtype=float) for key in rows[0]}
+
+
+def generator(name, case, job):
+    """Return the random numbers of a job, which depend on its names alone."""
+    import numpy as np
+
+    return np.random.default_rng([SEED, crc32(f"{name}/{case}".encode()), job])

@@ -1,4 +1,4 @@
-"""One job of the validation (`python -m validation measure ...`), or the page of all of them (`... page ...`)."""
+"""A job of the validation (`python -m validation measure ...`, `... measure_public ...`), or a page of all of them."""
 
 import json
 import sys
@@ -10,7 +10,21 @@ from validation import jobs, run
 
 def measure(study, case, job, output):
     """Write the figures of one job as JSON; NaN stands for what is undefined."""
-    figures = {name: values.tolist() for name, values in run(study, case, int(job)).items()}
+    _write(output, {name: values.tolist() for name, values in run(study, case, int(job)).items()})
+
+
+def measure_public(field, folder, output):
+    """Write what is measured of a public field, and of loops on it, as JSON."""
+    from validation import generator, public_data, public_loops
+
+    figures = {
+        "numbers": public_data.measure(field, folder),
+        "loops": public_loops.measure(field, folder, generator("public", field, 0)),
+    }
+    _write(output, figures)
+
+
+def _write(output, figures):
     with written_whole(Path(output)) as temporary:
         Path(temporary).write_text(json.dumps(figures) + "\n", encoding="utf-8")
 
@@ -20,6 +34,17 @@ def page(folder, output, images):
     from validation.page import write
 
     write(read(folder), Path(output), Path(images))
+
+
+def public_page(folder, output):
+    """Write the page of the public data from the results of all fields in a folder."""
+    from validation import PUBLIC_FIELDS
+    from validation.public_page import write
+
+    results = {
+        field: json.loads((Path(folder) / f"{field}.json").read_text(encoding="utf-8")) for field in PUBLIC_FIELDS
+    }
+    write(*({field: parts[name] for field, parts in results.items()} for name in ("numbers", "loops")), Path(output))
 
 
 def read(folder):
@@ -43,4 +68,6 @@ def read(folder):
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    {"measure": measure, "page": page}[command](*arguments)
+    {"measure": measure, "page": page, "measure_public": measure_public, "public_page": public_page}[command](
+        *arguments
+    )

@@ -4,6 +4,8 @@ Point sources stand on a grid so wide that no ring is shared, each under a mask 
 on/off measurement whose exact coverage is a sum over two Poisson numbers.
 """
 
+from functools import cache
+
 import numpy as np
 
 import skymask
@@ -81,6 +83,7 @@ def covered(n_on, n_off, alpha, background, excess, *, background_per_pixel=None
     )
 
 
+@cache
 def expected(background, excess):
     """Return the exact coverages, the sum over all counts."""
 

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from validation import clip, convergence, coverage, injection, null
+from validation import clip, convergence, coverage, injection, null, stacks
 from validation.claims import mean_and_error, width_and_error
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -19,16 +19,17 @@ def draw(results, folder):
         figure(results[study]).savefig(folder / f"{study}.png", dpi=150, metadata={"Software": None})
 
 
-def panels(columns, *, height=3.6):
-    """Return a figure and its axes, side by side."""
+def panels(columns, *, height=3.6, zero="horizontal"):
+    """Return a figure and its axes, side by side, each with a line at zero."""
     figure = Figure(figsize=(3.8 * columns, height), layout="constrained")
-    return figure, [style(axes) for axes in figure.subplots(1, columns, squeeze=False)[0]]
+    return figure, [style(axes, zero) for axes in figure.subplots(1, columns, squeeze=False)[0]]
 
 
-def style(axes):
+def style(axes, zero):
     """Return axes with ticks inside and small type."""
     axes.tick_params(direction="in", which="both", top=True, right=True, labelsize=8)
-    axes.axhline(0, color="#999999", linewidth=0.7, zorder=0)
+    line = {"horizontal": axes.axhline, "vertical": axes.axvline}[zero]
+    line(0, color="#999999", linewidth=0.7, zorder=0)
     return axes
 
 
@@ -72,6 +73,32 @@ def of_null(results):
     label(means, counts, "Off-source mean [σ]", loc="lower right")
     label(widths, counts, "Off-source width [σ]", loc="lower right")
     label(biases, counts, "Bias of the background after the loop [%]", loc="lower right")
+    return figure
+
+
+def of_stacks(results):
+    """Return measured less expected mean and width of every stack."""
+    figure, axes = panels(2, zero="vertical")
+    names = [f"{case['stack']},\n{case['counts_on']} counts" for case in stacks.CASES.values()]
+    for number, method in enumerate(stacks.METHODS):
+        exact = np.array([stacks.expected(**case)[number] for case in stacks.CASES.values()])
+        measured = [figures["moments"][:, number] for figures in results.values()]
+        mean = np.array([mean_and_error(moments[:, 0]) for moments in measured]).T
+        width = np.array([width_and_error(moments) for moments in measured]).T
+        y = np.arange(len(names)) + 0.2 * (1 - number)
+        for axis, values, expected in (
+            (axes[0], mean, exact[:, 0]),
+            (axes[1], width, np.sqrt(exact[:, 1] - exact[:, 0] ** 2)),
+        ):
+            label_of = {"variance": "run by run, variance", "counts_off": "run by run, counts_off"}.get(method, method)
+            points(axis, values[0] - expected, y, None, number, label_of, xerr=values[1])
+    for axis, what in zip(axes, ("mean", "width"), strict=True):
+        axis.axvspan(-0.01, 0.01, color="#eeeeee", zorder=0)
+        axis.set_yticks(range(len(names)), labels=names, fontsize=7)
+        axis.set_ylim(-0.6, len(names) - 0.4)
+        axis.set_xlabel(f"Measured - expected {what} [σ]", fontsize=9)
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -185,6 +212,7 @@ def _joined(results, **wanted):
 
 FIGURES = {
     "null": of_null,
+    "stacks": of_stacks,
     "clip": of_clip,
     "injection": of_injection,
     "coverage": of_coverage,

@@ -23,8 +23,11 @@ THRESHOLD = 5
 CENTRE = (80, 80)
 
 #: Standard deviations of Gaussian sources in degrees, 0 for a point, and significances of their centres.
-EXTENTS = (0, 0.1, 0.2, 0.4, 1.0)
+EXTENTS = (0, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
 SIGNIFICANCES = (2, 4, 5, 6, 8, 20, 50)
+
+#: A mask contains a source that adds no more than this to the expected counts outside, which is the limit of the bias.
+CONTAINED = 0.005
 
 #: A user's mask of 0.4 deg around the source.
 FIXED_RADIUS = 20
@@ -59,7 +62,8 @@ def measure(random, *, extent):
     `outside` and `inside` are the relative bias of the mean background over used and excluded pixels (NaN without any),
     `centre` that at the source. `excess` is the excess at the source over the true one; `pull` its deviation in units
     of the error on the side of the truth; `above_limit` is 1 where the truth is above the upper limit. `found` says
-    whether the source's centre is excluded.
+    whether the source's centre is excluded, `escaped` by which fraction it adds to the expected background of the used
+    pixels.
     """
     of_all = [_measure_one(random, extent, significance) for significance in SIGNIFICANCES]
     return {name: [figures[name] for figures in of_all] for name in of_all[0]}
@@ -70,7 +74,7 @@ def _measure_one(random, extent, significance):
     background, sources = truth(extent, significance)
     counts = random.poisson(background + sources)
     true_excess = convolve(sources, SOURCE)[CENTRE]
-    names = ("outside", "inside", "centre", "excess", "pull", "above_limit", "found", "excluded")
+    names = ("outside", "inside", "centre", "excess", "pull", "above_limit", "found", "excluded", "escaped")
     figures = {name: [] for name in names}
     for method in METHODS:
         mask, products = analysed(counts, method)
@@ -87,6 +91,7 @@ def _measure_one(random, extent, significance):
             true_excess > limits.excess_upper_limit,
             not mask[CENTRE],
             1 - mask.mean(),
+            sources[mask].sum() / background[mask].sum() if mask.any() else np.nan,
         )
         for name, value in zip(names, values, strict=True):
             figures[name].append(value)

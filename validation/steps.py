@@ -31,7 +31,7 @@ def measure(random):
     background, significance = of_gammapy(settings)
     both = np.isfinite(ours.background) & np.isfinite(background)
     scale = background[both].max()
-    # Beside an empty ring gammapy leaves pixels without a background out of the on acceptance, skymask does not.
+    # gammapy takes pixels with an empty ring from counts and acceptance, where rounding makes their sum zero or less.
     beside_empty = spread(np.isnan(ours.background), skymask.disk(settings["source_radius"]))
     compared = both & np.isfinite(significance) & (ours.counts_off > 0) & ~beside_empty
     difference = np.abs(ours.significance - significance)[compared]

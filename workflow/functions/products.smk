@@ -35,7 +35,7 @@ PRODUCTS = (
 SHOWN = ("counts", "background", "significance", "excess", "coverage")
 
 #: Kinds of figures for a paper that show maps.
-OF_MAPS = ("maps", "mask_evolution")
+OF_MAPS = ("maps", "strips", "mask_evolution")
 
 #: Files of datasets that are simulated, and of those whose ring is adaptive.
 OF_SIMULATIONS = ("plots/truth.png",)
@@ -86,7 +86,7 @@ def products_of(dataset):
     if not succeeded(dataset):
         return []
     names = [*PRODUCTS, *(f"plots/{name}.png" for name in FIGURES)]
-    if "simulate" in SETTINGS[dataset]:
+    if dataset in SIMULATED:
         names += OF_SIMULATIONS
     if dataset in ADAPTIVE:
         names += OF_ADAPTIVE_RINGS
@@ -101,9 +101,20 @@ def products_of(dataset):
 def stale_products(wildcards):
     """Return the products that a dataset may have from an earlier run, and must not have now."""
     everything = [*PRODUCTS, *(f"plots/{name}.png" for name in FIGURES), *OF_SIMULATIONS, *OF_ADAPTIVE_RINGS]
-    everything += [*OF_STACKS, *(f"energy/{name}.fits" for name in OF_ENERGIES)]
-    wanted = products_of(wildcards.dataset)
+    everything += [*OF_STACKS, *(f"energy/{name}.fits" for name in OF_ENERGIES), *OF_SCANS]
+    wanted = [*products_of(wildcards.dataset), *comparison_of(wildcards.dataset)]
     return [f"{RESULTS}/{wildcards.dataset}/{name}" for name in everything if name not in wanted]
+
+
+def files_of_more_figures(wildcards):
+    """Return what the figures of adaptive rings and of simulations are drawn from."""
+    dataset, folder = wildcards.dataset, f"<results>/{wildcards.dataset}"
+    files = {}
+    if dataset in ADAPTIVE:
+        files |= {name: f"{folder}/{name}.fits" for name in ("ring_radius", "coverage")}
+    if dataset in SIMULATED:
+        files |= {name: f"{folder}/{name}.fits" for name in ("simulation", "background_error")}
+    return files
 
 
 def page_files(wildcards):
@@ -121,6 +132,11 @@ def page_files(wildcards):
         "catalogue": f"{folder}/regions.ecsv",
         "figures": [f"{folder}/{name}" for name in figures],
     }
+
+
+def linked_products(wildcards):
+    """Return the products that the page of a dataset links, but for its figures."""
+    return [name for name in products_of(wildcards.dataset) if not name.endswith((".png", ".json"))]
 
 
 def figure_outputs(*names):
@@ -144,11 +160,13 @@ def paper_figure_files(wildcards):
         return {}
     if entry["kind"] == "convergence":
         return {"convergence": f"<results>/{dataset}/convergence.csv"}
-    layers = entry["layers"] if entry["kind"] == "maps" else []
+    layers = entry["layers"] if entry["kind"] in ("maps", "strips") else []
     files = {name: f"<results>/{dataset}/{name}.fits" for name in (*layers, "significance", "exclusion_mask")}
     if entry["kind"] == "mask_evolution":
         iterations = range(outcome(dataset)["iteration"] + 1)
         files["masks"] = [f"<results>/{dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
+    if entry["labels"]:
+        files["labels"] = dataset_files.split_name(entry["labels"]["table"])[0]
     return files
 
 
@@ -173,7 +191,8 @@ def results_of(dataset):
     def results(wildcards):
         if dataset in SETTLED:
             return []
-        return [f"<results>/{dataset}/{name}" for name in (*products_of(dataset), "status.json", "report.html")]
+        names = (*products_of(dataset), *comparison_of(dataset), "status.json", "report.html")
+        return [f"<results>/{dataset}/{name}" for name in names]
 
     return results
 

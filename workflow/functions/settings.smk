@@ -1,7 +1,7 @@
 """Settings of every dataset, and functions that look them up for a rule.
 
 Needs: the configuration. Makes: SETTINGS, PLOTS, PAPER_FIGURES, SHARD, GROUPS, OBSERVED, LIBRARY, RESULTS, STATUSES and kinds
-of datasets: ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, SKIES.
+of datasets: ADAPTIVE, CUBES, CUBES_OF_BINS, STACKED, SKIES, SIMULATED, SCANNED.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 from snakemake.logging import logger
 
-from skymask import configuration, remote
+from skymask import configuration, remote, scan
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
 from skymask.map_sizes import number_of_energies
@@ -78,6 +78,8 @@ ADAPTIVE = [name for name, entry in SETTINGS.items() if entry["background_kernel
 CUBES = [name for name, entry in SETTINGS.items() if number_of_energies(entry) > 1]
 CUBES_OF_BINS = configuration.cubes_of_bins(SETTINGS)
 STACKED = [name for name, entry in SETTINGS.items() if "runs" in entry or name in CUBES]
+SIMULATED = [name for name, entry in SETTINGS.items() if "simulate" in entry]
+SCANNED = {name: scan.points(entry["scan"]) for name, entry in SETTINGS.items() if entry["scan"]}
 STATUSES = {dataset: f"{RESULTS}/{dataset}/status.json" for dataset in SETTINGS}
 SKIES = configuration.skies(SETTINGS)
 

@@ -1,7 +1,7 @@
 """Figures for a paper, as the key `figures` describes them: `snakemake figures`.
 
 Needs: products and statuses. Makes: the folder `figures`, with a PDF, a PNG and the data of every figure. Nothing of it
-belongs to the rule `all`.
+belongs to the rule `all`, but all of that is brought up to date with it.
 """
 
 
@@ -12,6 +12,10 @@ rule figures:
             for figure, entry in PAPER_FIGURES.items()
             for kind in ("pdf", "png", "fits" if entry["kind"] in OF_MAPS else "ecsv")
         ],
+        # A report of other products than the figures' beside them would mislead.
+        *map(results_of, SETTINGS),
+        of_all_datasets("summary.csv"),
+        of_all_datasets("report.html"),
     localrule: True
     message:
         "Figures for a paper: " + (", ".join(PAPER_FIGURES) or "none, as the key figures describes none")
@@ -23,7 +27,12 @@ rule draw_maps:
         status=status_of_figure,
     output:
         pdf="<results>/figures/{figure}.pdf",
-        png="<results>/figures/{figure}.png",
+        png=report(
+            "<results>/figures/{figure}.png",
+            category="Figures for a paper",
+            labels={"figure": "{figure}"},
+            caption="../report/paper_figure.rst",
+        ),
         data="<results>/figures/{figure}.fits",
     log:
         "<logs>/figures/{figure}.log",
@@ -54,7 +63,12 @@ rule draw_curves:
         status=status_of_figure,
     output:
         pdf="<results>/figures/{figure}.pdf",
-        png="<results>/figures/{figure}.png",
+        png=report(
+            "<results>/figures/{figure}.png",
+            category="Figures for a paper",
+            labels={"figure": "{figure}"},
+            caption="../report/paper_figure.rst",
+        ),
         data="<results>/figures/{figure}.ecsv",
     log:
         "<logs>/figures/{figure}.log",

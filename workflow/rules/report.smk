@@ -5,117 +5,71 @@ the report.html of all.
 """
 
 
-rule plot_maps:
+rule plot_dataset:
     input:
+        unpack(files_of_more_figures),
         counts="<results>/{dataset}/counts.fits",
         background="<results>/{dataset}/background.fits",
         significance="<results>/{dataset}/significance.fits",
         excess="<results>/{dataset}/excess.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-    output:
-        **figure_outputs("counts", "background", "significance", "excess"),
-        thumbnail="<results>/{dataset}/plots/thumbnail.png",
-    log:
-        "<logs>/{dataset}/plot_maps.log",
-    benchmark:
-        "<benchmarks>/{dataset}/plot_maps.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=memory("plot_maps"),
-        runtime=runtime("plot_maps"),
-    params:
-        plots=PLOTS,
-        library=LIBRARY,
-    message:
-        "Plot the maps of {wildcards.dataset}"
-    script:
-        "../../scripts/plot_maps.py"
-
-
-rule plot_convergence:
-    input:
         masks=every_mask,
         convergence="<results>/{dataset}/convergence.csv",
-        significance="<results>/{dataset}/significance.fits",
-        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
         quality="<results>/{dataset}/quality.json",
         null="<results>/{dataset}/null.json",
     output:
-        **figure_outputs("mask_growth", "convergence", "off_source"),
+        **figure_outputs(*FIGURES),
+        thumbnail="<results>/{dataset}/plots/thumbnail.png",
     log:
-        "<logs>/{dataset}/plot_convergence.log",
+        "<logs>/{dataset}/plot_dataset.log",
     benchmark:
-        "<benchmarks>/{dataset}/plot_convergence.tsv"
+        "<benchmarks>/{dataset}/plot_dataset.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("plot_convergence"),
-        runtime=runtime("plot_convergence"),
+        mem_mb=memory("plot_dataset"),
+        runtime=runtime("plot_dataset"),
     params:
         plots=PLOTS,
         threshold=setting("threshold"),
-        library=LIBRARY,
-    message:
-        "Plot the convergence of {wildcards.dataset}"
-    script:
-        "../../scripts/plot_convergence.py"
-
-
-rule plot_ring_radius:
-    input:
-        ring_radius="<results>/{dataset}/ring_radius.fits",
-        coverage="<results>/{dataset}/coverage.fits",
-        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-    output:
-        **figure_outputs("ring_radius"),
-    log:
-        "<logs>/{dataset}/plot_ring_radius.log",
-    benchmark:
-        "<benchmarks>/{dataset}/plot_ring_radius.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=memory("plot_ring_radius"),
-        runtime=runtime("plot_ring_radius"),
-    params:
-        plots=PLOTS,
-        library=LIBRARY,
-    message:
-        "Plot the radius of the adaptive ring of {wildcards.dataset}"
-    script:
-        "../../scripts/plot_ring_radius.py"
-
-
-rule plot_truth:
-    input:
-        simulation="<results>/{dataset}/simulation.fits",
-        background="<results>/{dataset}/background.fits",
-        background_error="<results>/{dataset}/background_error.fits",
-        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-    output:
-        **figure_outputs("truth"),
-    log:
-        "<logs>/{dataset}/plot_truth.log",
-    benchmark:
-        "<benchmarks>/{dataset}/plot_truth.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=memory("plot_truth"),
-        runtime=runtime("plot_truth"),
-    params:
-        plots=PLOTS,
         source_kernel=setting("source_kernel"),
         library=LIBRARY,
     message:
-        "Plot {wildcards.dataset} against the truth"
+        "Plot {wildcards.dataset}"
     script:
-        "../../scripts/plot_truth.py"
+        "../../scripts/plot_dataset.py"
+
+
+use rule plot_dataset as plot_dataset_of_adaptive_ring with:
+    output:
+        **dict(rules.plot_dataset.output.items()),
+        **figure_outputs("ring_radius"),
+    wildcard_constraints:
+        dataset=among(set(ADAPTIVE) - set(SIMULATED)),
+
+
+use rule plot_dataset as plot_dataset_of_simulation with:
+    output:
+        **dict(rules.plot_dataset.output.items()),
+        **figure_outputs("truth"),
+    wildcard_constraints:
+        dataset=among(set(SIMULATED) - set(ADAPTIVE)),
+
+
+use rule plot_dataset as plot_dataset_of_simulation_with_adaptive_ring with:
+    output:
+        **dict(rules.plot_dataset.output.items()),
+        **figure_outputs("ring_radius", "truth"),
+    wildcard_constraints:
+        dataset=among(set(SIMULATED) & set(ADAPTIVE)),
+
+
+ruleorder:
+    plot_dataset_of_simulation_with_adaptive_ring
+    > plot_dataset_of_simulation
+    > plot_dataset_of_adaptive_ring
+    > plot_dataset
 
 
 rule plot_sky:
@@ -168,6 +122,7 @@ rule render_page:
         runtime=runtime("render_page"),
     params:
         plots=PLOTS,
+        files=linked_products,
         library=LIBRARY,
     message:
         "Render the page of {wildcards.dataset}"

@@ -53,13 +53,12 @@ NEEDS = {
     "catalogue_regions": Need(170, mask_bytes=3, seconds=10),
     # Per simulation.
     "simulate_null": Need(300, seconds=3),
-    "plot_maps": Need(350, seconds=15),
-    "plot_convergence": Need(240, mask_bytes=3, seconds=10),
+    "try_settings": Need(300, kernel_bytes=30, seconds=60),
+    "compare_settings": Need(60, mask_bytes=3, seconds=10),
+    "plot_dataset": Need(400, mask_bytes=3, seconds=40),
     "draw_maps": Need(450, mask_bytes=3, seconds=30),
     "draw_curves": Need(100, seconds=10),
     "render_page": Need(200, mask_bytes=3, seconds=15),
-    "plot_ring_radius": Need(250, seconds=10),
-    "plot_truth": Need(250, seconds=10),
 }
 
 #: Memory of a job without a map, in MB: the interpreter and what it imports.

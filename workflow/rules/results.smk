@@ -226,7 +226,12 @@ rule catalogue_regions:
         stack_files=stack_files,
         kernel_files=kernel_files,
     output:
-        catalogue="<results>/{dataset}/regions.ecsv",
+        catalogue=report(
+            "<results>/{dataset}/regions.ecsv",
+            category="{dataset}",
+            labels={"figure": "regions (table)"},
+            caption="../report/regions.rst",
+        ),
         outlines="<results>/{dataset}/regions.reg",
         inverse_mask="<results>/{dataset}/exclusion_mask_inverse.fits",
     log:

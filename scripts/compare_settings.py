@@ -1,0 +1,35 @@
+"""Compare what a dataset's loop ends with under every combination of settings of its scan."""
+
+from skymask import maps, plots, scan
+from skymask.jobs import job, read_json
+from skymask.paper_figures import write_columns
+from skymask.report import render_scan
+
+
+def compare_settings(*, dataset, masks, records, coverage, values, own, settings, output):
+    coverage = maps.read_product(coverage)["acceptance"].data > 0
+    names = list(scan.points(values))
+    found = {name: read_json(path) for name, path in zip(names, records, strict=True)}
+    excluded = {
+        name: (maps.read_product(path)["exclusion_mask"].data != 1) & coverage
+        for name, path in zip(names, masks, strict=True)
+        if found[name]["state"] != "failed"
+    }
+    rows = scan.compare(values, found, excluded, own)
+    write_columns(output["table"], scan.table(rows), {"dataset": dataset})
+    plots.save(plots.scan(dataset, scan.longest(values), list(values), rows), output["figure"], settings)
+    render_scan(dataset, values, rows, output["figure"], output["page"])
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        compare_settings(
+            dataset=snakemake.wildcards.dataset,
+            masks=snakemake.input.masks,
+            records=snakemake.input.records,
+            coverage=snakemake.input.acceptance,
+            values=snakemake.params.scan,
+            own=snakemake.params.own,
+            settings=snakemake.params.plots,
+            output=dict(snakemake.output.items()),
+        )

@@ -1,0 +1,98 @@
+"""Run the whole loop of a dataset with a combination of settings of its scan, and record how it ended."""
+
+from skymask import convergence, maps
+from skymask.datasets import check_kernels
+from skymask.errors import MapError
+from skymask.inputs import Inputs
+from skymask.jobs import job, write_json
+from skymask.loop import iterate, iterate_runs
+from skymask.pixel_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
+from skymask.quality import assess_quality
+from skymask.scan import COLUMNS
+
+#: A scan shows how every loop ends, and no end of one is a failure.
+NO_FAILURE = {"on_cycle": "union", "on_max_iterations": "last"}
+
+
+def try_settings(*, counts, acceptance, user_mask, background, kernels, stack, exclusion, options, output, record):
+    """Write mask and record of a combination; kernels that the map cannot have end it as failed."""
+    header = maps.read_product(counts)["counts"].header
+    coverage = maps.read_acceptance(acceptance)[0].data > 0
+    mask = maps.read_product(user_mask)["exclusion_mask"].data == 1
+    found = dict.fromkeys(COLUMNS)
+    try:
+        result = loop(counts, acceptance, mask, background, kernels, stack, exclusion, options)
+        mask, products = result.exclusion_mask, result.products
+        found |= {"state": result.state, "period": result.period, "iteration": result.iterations}
+        found |= assess_quality(
+            products.significance,
+            mask,
+            coverage,
+            products.counts_off,
+            threshold=exclusion["threshold"],
+            threshold_in_widths=exclusion["threshold_in_widths"],
+        )
+        found["mask_sha256"] = convergence.digest(mask)
+    except MapError as error:
+        found |= {"state": "failed", "reason": str(error)}
+    maps.write(output, {"exclusion_mask": mask}, sky=header)
+    write_json(record, {column: found[column] for column in COLUMNS})
+
+
+def loop(counts, acceptance, user_mask, background, kernels, stack, exclusion, options):
+    """Return what the loop ends with, from the maps of iteration 0."""
+    counts = maps.read_product(counts)["counts"]
+    acceptance, additive_background = maps.read_acceptance(acceptance)
+    size = maps.pixel_size(counts.header)
+    inputs = Inputs(counts.data, acceptance.data, user_mask, None, [])
+    shaping = dict(exclusion)
+    check_kernels(inputs, size, **kernels, dilation_radius=shaping["dilation_radius"], stack=bool(stack))
+    shaping["dilation_kernel"] = dilation_kernel(shaping.pop("dilation_radius"), size)
+    shaping["region_growth"] = region_growth(shaping["region_growth"], size)
+    common = {
+        "exclusion_mask": user_mask,
+        "background": maps.read_product(background)["background"].data if background else None,
+        "mask_source_kernels": [to_pixels(kernel, size) for kernel in kernels["mask_source_kernels"]],
+        **shaping,
+        **options,
+        **NO_FAILURE,
+    }
+    if stack:
+        # Its imports are felt, and single maps do without.
+        from skymask.runs import runs_of, stack_options
+
+        runs = runs_of(stack, acceptance)
+        of_bins = stack_options(runs, size, kernels, stack)
+        return iterate_runs(
+            runs,
+            acceptance.data.shape,
+            source_kernel=of_bins.pop("source_kernels"),
+            background_kernel=of_bins.pop("background_kernels"),
+            **of_bins,
+            **common,
+        )
+    return iterate(
+        counts.data,
+        acceptance=acceptance.data,
+        additive_background=additive_background,
+        source_kernel=to_pixels(kernels["source_kernel"], size),
+        background_kernel=background_kernel(size, **kernels),
+        statistic=kernels["statistic"],
+        **common,
+    )
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        try_settings(
+            counts=snakemake.input.counts,
+            acceptance=snakemake.input.acceptance,
+            user_mask=snakemake.input.user_mask,
+            background=snakemake.input.get("background"),
+            kernels=snakemake.params.kernels,
+            stack=snakemake.params.stack,
+            exclusion=snakemake.params.exclusion,
+            options=snakemake.params.options,
+            output=snakemake.output.exclusion_mask,
+            record=snakemake.output.record,
+        )
