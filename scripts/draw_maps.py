@@ -1,9 +1,8 @@
 """Draw a figure for a paper that shows maps, and write the maps behind it."""
 
-import numpy as np
-
 from skymask import maps, paper_figures
 from skymask.catalogues import read_labels
+from skymask.exclusion import first_exclusion
 from skymask.jobs import job, read_json
 from skymask.products import inherited_cards
 
@@ -22,10 +21,7 @@ def draw_maps(*, name, settings, status, inputs, masks, source_kernel, plots, ou
     if settings["kind"] == "mask_evolution":
         masks = [images[str(number)] for number in range(len(masks))]
         figure = paper_figures.mask_evolution(masks, images["exclusion_mask"], header, settings, labels)
-        first = np.full(masks[0].shape, np.nan)
-        for number in reversed(range(len(masks))):
-            first[~masks[number]] = number
-        shown = {"first_excluded": first}
+        shown = {"first_excluded": first_exclusion(masks)}
     else:
         draw = paper_figures.strips if settings["kind"] == "strips" else paper_figures.map_panels
         figure = draw(

@@ -14,6 +14,25 @@ from skymask.quality import in_widths
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
+def first_exclusion(masks):
+    """Return the first iteration that excluded each pixel.
+
+    Parameters
+    ----------
+    masks : sequence of ndarray of bool, shape (ny, nx)
+        Exclusion masks of iterations 0 (the user's), 1, ...: True where the pixel is used.
+
+    Returns
+    -------
+    first : ndarray of float, shape (ny, nx)
+        NaN where none excluded it.
+    """
+    first = np.full(masks[0].shape, np.nan)
+    for iteration in reversed(range(len(masks))):
+        first[~masks[iteration]] = iteration
+    return first
+
+
 def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel, further=(), **options):
     """Return the exclusion mask that a significance map asks for, and the decision that it was shaped from.
 

@@ -12,7 +12,7 @@ from skymask import plots
 from skymask.errors import MapError
 from skymask.files import written_whole
 from skymask.geometry import box_of, pixel_size, shifted, sky_projection
-from skymask.lengths import angle_in_degrees, parse_length
+from skymask.lengths import angle_in_degrees, kernel_lengths, parse_length
 
 #: Widths of a column and of a page, in inches.
 WIDTHS = {"column": 3.5, "page": 7.2}
@@ -278,10 +278,11 @@ def _scale_bar(axes, header, shape):
 
 
 def _kernel(axes, header, shape, source_kernel):
-    """The source kernel, if it is round, in the lower right corner: its radius, or its standard deviation."""
-    length = source_kernel.get("radius", source_kernel.get("sigma"))
-    if length is None:
+    """The source kernel, if one length describes it, in the lower right corner: its radius, or standard deviation."""
+    lengths = list(kernel_lengths(source_kernel).values())
+    if len(lengths) != 1:
         return
+    (length,) = lengths
     value, unit = parse_length(length)
     height, width = (2 * (value if unit == "px" else angle_in_degrees(length) / size) for size in pixel_size(header))
     place = (shape[1] * 0.95 - width / 2, shape[0] * 0.05 + height / 2)

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from skymask import sums
+from skymask.exclusion import first_exclusion
 from skymask.files import written_whole
 from skymask.geometry import frame_name, sky_projection
 from skymask.summary import state_text
@@ -234,9 +235,7 @@ def mask_growth(masks, final_mask, header):
     final_mask : ndarray of bool, shape (ny, nx)
     header : Header
     """
-    first = np.full(final_mask.shape, np.nan)
-    for iteration in reversed(range(len(masks))):
-        first[~masks[iteration]] = iteration
+    first = first_exclusion(masks)
     released = ~np.isnan(first) & final_mask
     figure = _sky_figure(final_mask.shape)
     axes = _sky_axes(figure, 111, header)

@@ -8,6 +8,7 @@ import numpy as np
 from skymask import blocks, sums, tilt
 from skymask.background import estimate_background
 from skymask.ecsv import read_rows
+from skymask.exclusion import first_exclusion
 from skymask.files import written_whole
 from skymask.geometry import axis_names, frame_name, sky_positions
 from skymask.kernels import AdaptiveRing, FieldOfView
@@ -112,7 +113,8 @@ def catalogue_regions(counts, coverage, masks, exclusion_mask, background, signi
     from scipy.ndimage import find_objects
 
     found, _ = label_regions(exclusion_mask, coverage)
-    first = _first_exclusion(masks)
+    # 0 for what the user excludes, and for what nothing does.
+    first = np.nan_to_num(first_exclusion(masks)).astype(int)
     boxes = find_objects(found)
     variances = np.zeros(len(boxes))
     for part in parts:
@@ -236,14 +238,6 @@ def outline(region):
     for hole in holes:
         polygon = _joined(polygon, hole)
     return [(x - 0.5, y - 0.5) for x, y in polygon]
-
-
-def _first_exclusion(masks):
-    """The first iteration after 0 that excluded a pixel which the user had not, 0 where there is none."""
-    first = np.zeros(masks[0].shape, dtype=int)
-    for iteration in reversed(range(1, len(masks))):
-        first[masks[0] & ~masks[iteration]] = iteration
-    return first
 
 
 def _shape_and_peak(inside, box, significance):
