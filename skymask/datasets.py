@@ -115,9 +115,9 @@ def read_dataset(
     sky.check_distortion(header, shape)
     arrays, warnings = {}, []
     if (gap := sky.seam_gap(header, shape)) is not None:
-        warnings.append(
-            f"the map goes all around and its ends are {gap:.2g} deg apart: nothing is summed, and no excluded pixel "
-            "grows, across them; a source there is cut in two"
+        raise MapError(
+            f"the map goes all around and its ends are {gap:.2g} deg apart: a source there would be cut in two, as "
+            "nothing is summed across them; cut it into maps that overlap, or give a HEALPix map (key healpix)"
         )
     for key, sky_map in read.items():
         if key == "exclusion_mask":

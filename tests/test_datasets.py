@@ -164,11 +164,10 @@ def test_coverage_and_least_acceptance_are_read(files, tmp_path):
     assert np.array_equal(inputs.coverage, np.broadcast_to(np.arange(30) > 1, SHAPE))
 
 
-def test_map_that_goes_all_around_is_a_warning(tmp_path):
+def test_map_that_goes_all_around_is_refused(tmp_path):
     cards = {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL1": 0, "CRVAL2": 0, "CDELT1": -12.0, "CDELT2": 0.5}
-    (warning,) = read_dataset(write(tmp_path / "around.fits", np.ones(SHAPE), **cards)).inputs.warnings
-    assert "goes all around" in warning
-    assert "a source there is cut in two" in warning
+    with pytest.raises(MapError, match=r"goes all around .* cut in two, .* cut it into maps that overlap"):
+        read_dataset(write(tmp_path / "around.fits", np.ones(SHAPE), **cards))
 
 
 def test_counts_without_sky_coordinates_are_refused_by_name(tmp_path):
