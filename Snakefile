@@ -41,6 +41,7 @@ include: "workflow/functions/loop.smk"
 include: "workflow/functions/scans.smk"
 include: "workflow/functions/products.smk"
 include: "workflow/functions/outcomes.smk"
+include: "workflow/functions/scheduler.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/iteration.smk"
@@ -65,9 +66,7 @@ rule all:
 
 
 onstart:
-    # The limit of jobs per second costs a timer thread in every scheduling round, and local jobs need none.
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
+    mend_scheduler()
 
 
 onsuccess:

@@ -1,0 +1,20 @@
+"""What has to be mended in Snakemake's scheduler before it starts.
+
+Needs: nothing. Makes: mend_scheduler.
+"""
+
+import signal
+import threading
+
+
+def mend_scheduler():
+    """Take the limit of jobs per second from local runs, and let SIGTERM end every run.
+
+    The limit costs a timer thread in every scheduling round, and local jobs need none. Snakemake's own handler of
+    SIGTERM waits for a lock that the thread it interrupts may hold, and then the run hangs for good; in a thread of
+    its own it gets the lock when it is free.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=workflow.scheduler.exit_gracefully).start())
