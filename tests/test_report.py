@@ -108,13 +108,16 @@ def test_numbers_stand_in_the_table_with_their_errors(changes, words, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"trials": 14012.3, "trials_error": 1401.2, "null_simulations": 100}, "14012 ± 1401, from 100 simulations"),
+        (
+            {"trials": 14012.3, "trials_error": 1401.2, "null_simulations": 100},
+            "14012 ± 1401 trials, of 100 simulations",
+        ),
         ({}, "between 3 source kernels and 10 pixels"),
-        ({"clipped_mean": -0.0612, "clipped_width": 0.9333}, "-0.0612 and 0.9333"),
+        ({"clipped_mean": -0.0612, "clipped_width": 0.9333}, "mean -0.0612, width 0.9333"),
         ({}, "-0.0552 and 0.9415"),
         (
             {"null_off_source_mean": -0.0017, "null_off_source_width": 1.0123, "null_simulations": 50},
-            "Expected: -0.002 and 1.012, the means of 50 simulations",
+            "expected -0.002 and 1.012, the means of 50 simulations",
         ),
         (
             {"analysis": STATUS["analysis"] | {"scan": {"threshold": [3, 4]}}},

@@ -8,9 +8,9 @@ from chromium import Browser, find_chromium
 from conftest import sky_header
 from test_report import STATUS, SUCCESS
 
-from skymask import plots, viewer
-from skymask.geometry import axis_names, pixel_size, sky_positions
-from skymask.report import render_page, render_report
+from skymask import plots, scan, viewer
+from skymask.geometry import axis_names, pixel_size, sky_positions, sky_projection
+from skymask.report import render_page, render_report, render_scan
 
 SHAPE = (60, 90)
 #: Rows and columns of two excluded regions; the second one comes in iteration 2.
@@ -82,7 +82,20 @@ def report(tmp_path_factory):
         figure = plots.thumbnail(np.zeros(SHAPE), np.ones(SHAPE, dtype=bool))
         plots.save(figure, folder / status["dataset"] / "plots/thumbnail.png", {"dpi": 60})
     render_report(statuses, [], folder / "report.html")
+    write_scan_page(folder / "broken")
     return folder
+
+
+def write_scan_page(folder):
+    """Write the page of a scan, two of whose three thresholds went well."""
+    values = {"threshold": [3, 4, 5]}
+    record = dict.fromkeys(scan.COLUMNS) | {"state": "converged", "excluded_fraction": 0.1, "off_source_width": 1.1}
+    failed = record | {"state": "failed", "reason": "nothing is left to estimate a background from"}
+    records = dict(zip(scan.points(values), (record, failed, record), strict=True))
+    excluded = dict.fromkeys([name for name in records if records[name] is record], np.ones(SHAPE, dtype=bool))
+    rows = scan.compare(values, records, excluded, {"threshold": 4})
+    plots.save(plots.scan("broken", "threshold", ["threshold"], rows), folder / "scan.png", {"dpi": 60})
+    render_scan("broken", values, rows, folder / "scan.png", folder / "scan.html")
 
 
 @pytest.fixture
@@ -194,6 +207,22 @@ def test_coordinates_under_the_cursor_are_those_of_astropy(browser, report, name
     assert said[1] == pytest.approx(latitude, abs=6e-4)
 
 
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_lines_of_the_grid_run_where_astropy_says(browser, report, name):
+    browser.open(report / name / "report.html")
+    browser.wait_for("document.querySelectorAll('#layers input').length === 6")
+    wcs = sky_projection(field(name)[0])
+    longitude = PROJECTIONS[name][1][0]
+    on_lines = [wcs.world_to_pixel_values(longitude + 1, 0.33), wcs.world_to_pixel_values(longitude + 0.33, -1)]
+    beside = [wcs.world_to_pixel_values(longitude + 1.1, 0.33), wcs.world_to_pixel_values(longitude + 0.33, -1.1)]
+    with_grid = [pixel_of_screen(browser, *map(float, place)) for place in [*on_lines, *beside]]
+    browser.click("#grid")
+    without = [pixel_of_screen(browser, *map(float, place)) for place in [*on_lines, *beside]]
+    assert with_grid[0] != without[0]
+    assert with_grid[1] != without[1]
+    assert with_grid[2:] == without[2:]
+
+
 def test_the_value_under_the_cursor_is_that_of_the_map(page):
     _, maps, _ = field("tangential")
     for number, name in ((1, "counts"), (3, "significance")):
@@ -224,7 +253,7 @@ def test_the_slider_moves_by_keys_and_says_what_it_shows(page):
 def test_playing_ends_with_the_final_mask(page):
     page.click("#play")
     page.wait_for("document.getElementById('told').value.startsWith('iteration 0')")
-    page.wait_for("document.getElementById('told').value === 'the final mask'")
+    page.wait_for("document.getElementById('told').value === 'final mask'")
     page.wait_for("document.getElementById('play').ariaPressed === 'false'")
 
 
@@ -308,10 +337,27 @@ def test_the_colour_scale_can_be_changed(page):
     assert pixel_of_screen(page, 70, 20) != before
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(browser, report):
-    for name in ("report.html", "tangential/report.html", "broken/report.html"):
-        browser.open(report / name, width=390, height=844, touch=True)
-        assert browser.value("document.documentElement.scrollWidth") <= 390
+@pytest.mark.parametrize("page", ["report.html", "tangential/report.html", "broken/report.html", "broken/scan.html"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser, report, page):
+    browser.complaints.clear()
+    browser.open(report / page, width=390, height=844, touch=True)
+    assert browser.value("document.documentElement.scrollWidth") <= 390
+    assert browser.complaints == []
+
+
+def test_the_table_of_datasets_fits_on_a_laptop(browser, report):
+    browser.open(report / "report.html", width=1300, height=800)
+    assert browser.value("(box => box.scrollWidth <= box.clientWidth)(document.querySelector('.scroll'))")
+
+
+def test_settings_compared_are_marked_and_lead_to_their_dataset(browser, report):
+    browser.open(report / "broken/scan.html")
+    chosen = browser.value(
+        "[...document.querySelectorAll('#scan tr[aria-selected=true] td')].map(cell => cell.innerText)"
+    )
+    assert chosen[:2] == ["4", "failed"]
+    browser.click("nav a:nth-of-type(2)")
+    browser.wait_for("document.title.startsWith('broken - ')")
 
 
 def test_a_dark_scheme_has_a_dark_page_and_light_words(browser, report):

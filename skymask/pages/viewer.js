@@ -15,7 +15,7 @@
   };
   const MASK = { used: [217, 230, 242], excluded: [213, 94, 0], added: [90, 20, 0], released: [0, 114, 178] };
   const MASK_KEYS = [["used", "used"], ["excluded", "excluded"], ["added", "excluded since the iteration before"], ["released", "used again"]];
-  const BLINK_MS = 800, PLAY_MS = 900, STEP = 1.25, MAX_ZOOM = 64;
+  const BLINK_MS = 800, PLAY_MS = 900, STEP = 1.25, MAX_ZOOM = 64, GRID = 48;
 
   // ---- Maps
 
@@ -196,6 +196,7 @@
       context.setTransform(view.size, 0, 0, view.size, view.x, view.y);
       context.imageSmoothingEnabled = view.size < 1;
       context.drawImage(shown, 0, 0);
+      if (pressed("grid")) graticule();
       if (outline) stroke(outline, [["#ffffff", 3], ["#000000", 1.2]]);
       if (state.region) stroke(state.region.path, [["#000000", 5], ["#f0e442", 2.5]]);
       if (cursor.shown) crosshair();
@@ -217,19 +218,82 @@
     stroke(cross, [["#ffffff", 4], ["#000000", 1.5]]);
   }
 
-  function names() {
+  // Words on the map, light within dark.
+  function write(words, x, y, align = "center", baseline = "middle", weight = "bold") {
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.font = `bold ${12 * devicePixelRatio}px system-ui, sans-serif`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
+    context.font = `${weight} ${12 * devicePixelRatio}px system-ui, sans-serif`;
+    context.textAlign = align;
+    context.textBaseline = baseline;
+    context.lineJoin = "round";
+    context.strokeStyle = "#000000";
+    context.lineWidth = 3 * devicePixelRatio;
+    context.strokeText(words, x, y);
+    context.fillStyle = "#ffffff";
+    context.fillText(words, x, y);
+  }
+
+  function names() {
     for (const region of regions.filter(region => region.peak_x >= 0)) {
-      const x = view.x + ((region.peak_x + 0.5) / block) * view.size, y = view.y + (ny - (region.peak_y + 0.5) / block) * view.size;
-      context.strokeStyle = "#000000";
-      context.lineWidth = 3 * devicePixelRatio;
-      context.strokeText(region.region, x, y);
-      context.fillStyle = "#ffffff";
-      context.fillText(region.region, x, y);
+      write(region.region, view.x + ((region.peak_x + 0.5) / block) * view.size, view.y + (ny - (region.peak_y + 0.5) / block) * view.size);
     }
+  }
+
+  // The largest of 1, 2, 5, 10, ... and their decimal fractions, and of 15, 30, 45, with which a span has so many steps.
+  function niceStep(span, steps) {
+    const powers = [-4, -3, -2, -1, 0].flatMap(power => [1, 2, 5].map(digit => digit * 10 ** power));
+    return [...powers, 10, 15, 30, 45].findLast(step => span / step >= steps) ?? powers[0];
+  }
+
+  // Lines of equal longitude and latitude over what is seen of the map: where they cross the sides of a grid of cells.
+  function graticule() {
+    const left = Math.max(view.x, 0), right = Math.min(view.x + nx * view.size, canvas.width);
+    const top = Math.max(view.y, 0), bottom = Math.min(view.y + ny * view.size, canvas.height);
+    if (left >= right || top >= bottom) return;
+    const at = (i, j) => [left + (right - left) * i / GRID, bottom - (bottom - top) * j / GRID];
+    const nodes = Array.from({ length: GRID + 1 }, (_, j) => Array.from({ length: GRID + 1 }, (_, i) => {
+      const [x, y] = at(i, j);
+      return sky((x - view.x) / view.size * block - 0.5, (ny - (y - view.y) / view.size) * block - 0.5);
+    }));
+    const middle = nodes[GRID / 2][GRID / 2][0];
+    // Continuous around the middle of what is seen.
+    for (const row of nodes) for (const node of row) node[0] = middle + (node[0] - middle + 540) % 360 - 180;
+    const all = nodes.flat(), lines = new Path2D(), words = [];
+    for (const axis of [0, 1]) {
+      const numbers = all.map(node => node[axis]), low = Math.min(...numbers), high = Math.max(...numbers);
+      const step = niceStep(high - low, 3), digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+      for (let k = Math.ceil(low / step); k <= high / step; k++) {
+        let label = null;
+        const cross = (i, j, u, v) => {
+          const a = nodes[j][i][axis] - k * step, b = nodes[v][u][axis] - k * step;
+          if (a < 0 === b < 0 || Math.abs(a - b) > 90) return [];
+          const [p, q] = [at(i, j), at(u, v)], part = a / (a - b);
+          return [[p[0] + part * (q[0] - p[0]), p[1] + part * (q[1] - p[1])]];
+        };
+        for (let j = 0; j < GRID; j++) {
+          for (let i = 0; i < GRID; i++) {
+            const points = [cross(i, j, i + 1, j), cross(i, j, i, j + 1), cross(i + 1, j, i + 1, j + 1), cross(i, j + 1, i + 1, j + 1)].flat();
+            if (points.length < 2) continue;
+            lines.moveTo(...points[0]);
+            lines.lineTo(...points[1]);
+            // Longitudes are told at the lower edge, latitudes at the left one.
+            if (axis === 0 ? j === 0 : i === 0) label ??= points[0];
+          }
+        }
+        if (label) words.push([`${((axis ? k * step : (k * step + 360) % 360)).toFixed(digits)}°`, label, axis]);
+      }
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.lineWidth = devicePixelRatio;
+    context.strokeStyle = "rgb(110 110 110 / 60%)";
+    context.stroke(lines);
+    const gap = 4 * devicePixelRatio;
+    for (const [degrees, [x, y], axis] of words) {
+      if (axis === 0) write(degrees, Math.min(Math.max(x, left + 24 * devicePixelRatio), right - 24 * devicePixelRatio), bottom - gap, "center", "bottom", "normal");
+      else write(degrees, left + gap, Math.min(Math.max(y, top + 3 * gap), bottom - 8 * gap), "left", "middle", "normal");
+    }
+    write(axes[0], right - gap, bottom - gap, "right", "bottom");
+    write(axes[1], left + gap, top + gap, "left", "top");
+    context.setTransform(view.size, 0, 0, view.size, view.x, view.y);
   }
 
   // ---- What is said
@@ -258,7 +322,7 @@
     const k = state.iteration, row = convergence[k - 1];
     const count = k === last ? "" : k === 0 ? ": what the user excluded" : `: ${row.excluded} excluded, +${row.added} −${row.released}`;
     element("iteration").value = k;
-    element("told").value = k === last ? "the final mask" : `iteration ${k} of ${last - 1}${count}`;
+    element("told").value = k === last ? "final mask" : `iteration ${k} of ${last - 1}${count}`;
     element("iteration").setAttribute("aria-valuetext", element("told").value);
   }
 
@@ -414,7 +478,7 @@
   const KEYS = {
     "+": () => zoom(STEP), "=": () => zoom(STEP), "-": () => zoom(1 / STEP), 0: fit,
     "[": () => chooseIteration(state.iteration - 1), "]": () => chooseIteration(state.iteration + 1),
-    b: () => blink(!state.blinking), m: () => element("outline").click(),
+    b: () => blink(!state.blinking), m: () => element("outline").click(), g: () => element("grid").click(),
     Enter: () => chooseRegionAt(cursor.y * nx + cursor.x),
   };
   canvas.addEventListener("keydown", event => {
@@ -441,7 +505,7 @@
   element("zoom-in").addEventListener("click", () => zoom(STEP));
   element("zoom-out").addEventListener("click", () => zoom(1 / STEP));
   element("fit").addEventListener("click", fit);
-  for (const id of ["outline", "numbers"]) element(id).addEventListener("click", () => { press(id, !pressed(id)); draw(); });
+  for (const id of ["outline", "numbers", "grid"]) element(id).addEventListener("click", () => { press(id, !pressed(id)); draw(); });
   element("blink").addEventListener("click", () => blink(!state.blinking));
   element("play").addEventListener("click", () => play(!pressed("play")));
   element("iteration").max = last;
