@@ -49,11 +49,13 @@ def _read_csv(path, where, needed):
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns, rows = reader.fieldnames or [], list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"{where}: the table {path} cannot be read ({reason})") from error
     if needed not in columns:
-        raise ConfigurationError(f"{where}: the table {path} has no column {needed!r}, only {', '.join(columns)}")
+        # A quote that is not closed makes one column of many lines.
+        found = " ".join(", ".join(columns).split())
+        raise ConfigurationError(f"{where}: the table {path} has no column {needed!r}, only {found}")
     for column in columns:
         if columns.count(column) > 1:
             raise ConfigurationError(f"{where}: the table {path} has the column {column!r} twice")

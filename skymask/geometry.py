@@ -93,6 +93,9 @@ def sky_projection(header, name="the map"):
             raise MapError(f"{name} has unusable sky coordinates: {str(error).strip().splitlines()[-1]}") from error
     if not wcs.has_celestial:
         raise MapError(f"{name} has no sky coordinates (no celestial CTYPE1, CTYPE2 in its header)")
+    largest = np.abs(wcs.pixel_scale_matrix).max()
+    if not largest <= 360:
+        raise MapError(f"{name} has pixels of {largest:g} degrees: CDELT1, CDELT2, CD or PC in its header are wrong")
     if is_cylindrical(wcs):
         # The reference point may be any number of turns away, as in a map from 0 to 360 degrees with CRVAL1 = 0.
         wcs.wcs.bounds_check(pix2world=False, world2pix=True)
