@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask.dataset_files import split_name
-from skymask.errors import MapError
+from skymask.errors import MapError, listed
 from skymask.lengths import angle_in_degrees, is_angle
 from skymask.maps import read_table
 
@@ -163,7 +163,7 @@ def _position_columns(rows, table, frame):
             return [columns[name] for name in pair]
     looked_for = "; ".join(", ".join(pair) for pair in POSITION_COLUMNS[frame])
     raise MapError(
-        f"{table} has no columns of {frame} positions (looked for {looked_for}), only {', '.join(rows.colnames)}: "
+        f"{table} has no columns of {frame} positions (looked for {looked_for}), only {listed(rows.colnames)}: "
         "name them with longitude and latitude"
     )
 
@@ -172,7 +172,7 @@ def _degrees(rows, name, table):
     """A column in degrees, NaN where it is empty."""
     if name not in rows.colnames:
         hint = ": an angle needs its unit" if name.strip().replace(".", "", 1).isdigit() else ""
-        raise MapError(f"{table} has no column {name}, only {', '.join(rows.colnames)}{hint}")
+        raise MapError(f"{table} has no column {name}, only {listed(rows.colnames)}{hint}")
     column = rows[name]
     if column.dtype.kind not in "iuf" or column.ndim != 1:
         raise MapError(f"{table}: the column {name} must hold one number in each row, in degrees or with a unit")
@@ -192,7 +192,7 @@ def _names(rows, column, table):
     if column is None:
         column = next((name for name in rows.colnames if name.lower() in NAME_COLUMNS), None)
     elif column not in rows.colnames:
-        raise MapError(f"{table} has no column {column}, only {', '.join(rows.colnames)}")
+        raise MapError(f"{table} has no column {column}, only {listed(rows.colnames)}")
     if column is None:
         return [str(number) for number in range(1, len(rows) + 1)]
     return [f"{number} {name}".strip() for number, name in enumerate(rows[column], start=1)]

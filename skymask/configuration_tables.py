@@ -3,7 +3,7 @@
 import csv
 
 from skymask.dataset_files import DATA_KEYS
-from skymask.errors import ConfigurationError
+from skymask.errors import ConfigurationError, listed
 
 
 def read_table(path):
@@ -53,9 +53,7 @@ def _read_csv(path, where, needed):
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"{where}: the table {path} cannot be read ({reason})") from error
     if needed not in columns:
-        # A quote that is not closed makes one column of many lines.
-        found = " ".join(", ".join(columns).split())
-        raise ConfigurationError(f"{where}: the table {path} has no column {needed!r}, only {found}")
+        raise ConfigurationError(f"{where}: the table {path} has no column {needed!r}, only {listed(columns)}")
     for column in columns:
         if columns.count(column) > 1:
             raise ConfigurationError(f"{where}: the table {path} has the column {column!r} twice")

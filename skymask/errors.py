@@ -19,3 +19,8 @@ class ConvergenceError(SkymaskError):
 
 class ConvergenceWarning(UserWarning):
     """The loop ended in a way that the caller should know of."""
+
+
+def listed(names):
+    """Return names found in a file in one line; one that has many lines comes of a quote that is not closed."""
+    return " ".join(", ".join(names).split())

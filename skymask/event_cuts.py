@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.time import Time
 
 from skymask.dataset_files import split_name
-from skymask.errors import MapError
+from skymask.errors import MapError, listed
 from skymask.lengths import parse_length
 from skymask.maps import read_table
 
@@ -100,8 +100,7 @@ def _column(events, *names):
     """One of these columns, or a MapError that names them."""
     if (column := events.column(*names)) is None:
         raise MapError(
-            f"{events.name} has no column {' or '.join(names)}, which a cut needs, "
-            f"only {', '.join(events.columns.names)}"
+            f"{events.name} has no column {' or '.join(names)}, which a cut needs, only {listed(events.columns.names)}"
         )
     return column
 

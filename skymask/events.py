@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 
 from skymask import dataset_files, event_cuts, maps
 from skymask.datasets import short_name
-from skymask.errors import MapError
+from skymask.errors import MapError, listed
 from skymask.event_files import open_events, read_chunks
 from skymask.geometry import celestial_frame, directions_in, sky_projection, turn
 from skymask.maps import ORIGIN_KEYS
@@ -137,7 +137,7 @@ def position_columns(events):
     names = [events.column(name) for name in ("RA", "DEC")]
     missing = [name for name, column in zip(("RA", "DEC"), names, strict=True) if column is None]
     if missing:
-        raise MapError(f"{events.name} has no column {' and '.join(missing)}, only {', '.join(events.columns.names)}")
+        raise MapError(f"{events.name} has no column {' and '.join(missing)}, only {listed(events.columns.names)}")
     units = [events.unit(name, "deg") for name in names]
     for name, unit in zip(names, units, strict=True):
         if unit.physical_type != "angle":
