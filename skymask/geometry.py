@@ -16,6 +16,9 @@ from skymask.maps import read, sky_cards
 #: beyond it, one kernel for the whole map would be wrong.
 MAX_DISTORTION = 0.1
 
+#: Smallest size of a pixel, in degrees; below it, products of sizes are no numbers any more.
+MIN_PIXEL_SIZE = 1e-12
+
 #: Two maps are on the same grid if their pixels agree to this fraction of a pixel.
 SAME_GRID = 0.01
 
@@ -93,9 +96,9 @@ def sky_projection(header, name="the map"):
             raise MapError(f"{name} has unusable sky coordinates: {str(error).strip().splitlines()[-1]}") from error
     if not wcs.has_celestial:
         raise MapError(f"{name} has no sky coordinates (no celestial CTYPE1, CTYPE2 in its header)")
-    largest = np.abs(wcs.pixel_scale_matrix).max()
-    if not largest <= 360:
-        raise MapError(f"{name} has pixels of {largest:g} degrees: CDELT1, CDELT2, CD or PC in its header are wrong")
+    for size in np.abs(wcs.pixel_scale_matrix).max(axis=0):
+        if not MIN_PIXEL_SIZE <= size <= 360:
+            raise MapError(f"{name} has pixels of {size:g} degrees: CDELT1, CDELT2, CD or PC in its header are wrong")
     if is_cylindrical(wcs):
         # The reference point may be any number of turns away, as in a map from 0 to 360 degrees with CRVAL1 = 0.
         wcs.wcs.bounds_check(pix2world=False, world2pix=True)
