@@ -42,6 +42,12 @@ def schema_path():
     raise ConfigurationError(f"the schema {SCHEMA} is in neither {places[0].parent} nor {places[1].parent}")
 
 
+def snakefile_option():
+    """Return how a command says where the workflow is, from another folder than its own; nothing without one."""
+    snakefile = Path(__file__).parent.parent / "Snakefile"
+    return "" if snakefile.parent == Path.cwd() or not snakefile.is_file() else f"--snakefile {snakefile} "
+
+
 def load_schema(path=None):
     """Return the schema at `path`; without one, that of this package or of the repository around it."""
     import yaml

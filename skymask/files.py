@@ -8,6 +8,7 @@ from pathlib import Path
 
 from skymask.dataset_files import split_name
 from skymask.errors import SkymaskError
+from skymask.locks import is_locked
 
 
 @contextmanager
@@ -68,20 +69,6 @@ def check_writable(folder):
         raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not writable")
-
-
-def is_locked(state=".snakemake"):
-    """Whether a run goes on in the folder in which Snakemake keeps its state, or was killed there."""
-    return any(Path(state, "locks").glob("*.lock"))
-
-
-def locked_since(state=".snakemake"):
-    """Return since when a run goes on in that folder, in seconds, None if none does."""
-    try:
-        return min((path.stat().st_mtime for path in Path(state, "locks").glob("*.lock")), default=None)
-    except FileNotFoundError:
-        # It ended at this moment.
-        return None
 
 
 def remove_incomplete(results, state=".snakemake"):

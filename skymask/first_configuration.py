@@ -140,7 +140,7 @@ def first_configuration(data, output="mine.yaml"):
     rows = [
         (f"# skymask: first configuration for {Path(data).name}", ""),
         (f"# To see what it will do, and whether anything is wrong: python -m skymask check --configfile {output}", ""),
-        (f"# To do it: snakemake {_snakefile()}--configfile {output}", ""),
+        (f"# To do it: snakemake {configuration.snakefile_option()}--configfile {output}", ""),
         (f"# Every key: {configuration.schema_path()}", ""),
         ("", ""),
         ("datasets:", ""),
@@ -190,12 +190,6 @@ def fitting_radii(radii, pixel_size, side):
     inner = max(inner, source + pixel_size)
     width = max(width, MIN_WIDTH * pixel_size)
     return source, inner, width, max(min(dilation, 3 * source), pixel_size)
-
-
-def _snakefile():
-    """How to say where the workflow is, in another folder than its own."""
-    snakefile = Path(__file__).parent.parent / "Snakefile"
-    return "" if snakefile.parent == Path.cwd() or not snakefile.is_file() else f"--snakefile {snakefile} "
 
 
 def dataset_name(data):

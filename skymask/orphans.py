@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from skymask.errors import SkymaskError
-from skymask.files import is_locked
+from skymask.locks import is_locked
 
 #: Snakemake's executor for Slurm names its jobs by the run's identifier, perhaps after a prefix.
 RUN = re.compile(r"(\S+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

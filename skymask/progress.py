@@ -6,11 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-from skymask.files import locked_since
+from skymask.locks import locked_since
 from skymask.status import WRONG, lines_of, standings_of
 
 #: States of datasets that have not ended.
-UNENDED = ("not begun", "running", "interrupted", "crashed")
+UNENDED = ("not begun", "waiting", "running", "interrupted", "crashed")
 
 #: Seconds between two looks, and characters of a bar.
 PAUSE, WIDTH = 2, 24
@@ -54,7 +54,7 @@ def watch(path, stream=None, pause=PAUSE):
         time.sleep(pause)
     standings, _ = standings_of(path)
     stream.write(f"\x1b[{shown}F\x1b[J" if shown else "")
-    stream.write("".join(f"{line}\n" for line in lines_of(standings)))
+    stream.write("".join(f"{line}\n" for line in lines_of(standings, path)))
     return any(one.state in WRONG for one in standings)
 
 
@@ -79,7 +79,7 @@ def picture(standings, benchmarks, started, now, rows=40):
     expected = {name: max(ever[name], usual) for name in ever}
     open_ones = [one for one in standings if one.state in UNENDED]
     # Those at work first.
-    open_ones.sort(key=lambda one: one.state == "not begun")
+    open_ones.sort(key=lambda one: one.state in ("not begun", "waiting"))
     width = max((len(one.dataset) for one in open_ones), default=0)
     lines = []
     for one in open_ones[: rows - 2]:

@@ -10,17 +10,18 @@ from typing import NamedTuple
 
 from skymask import configuration
 from skymask.errors import SkymaskError
-from skymask.files import is_locked
+from skymask.locks import is_locked, working_shards
 from skymask.settled import as_configured, is_outdated
 from skymask.summary import state_text
 
 #: What to do about datasets in a state; about those in others, nothing.
 ADVICE = {
-    "not begun": "run snakemake",
-    "interrupted": "unless shards are at work, run snakemake again: it goes on where it was",
-    "running": "wait; if no snakemake runs here any more: snakemake --unlock, then snakemake again",
-    "crashed": "read the log, mend what it says, and run snakemake again",
-    "failed": "mend the data or the setting that the line names, and run snakemake again",
+    "not begun": "run {command}",
+    "waiting": "wait",
+    "interrupted": "run {command} again, or submit the array again: it goes on where it was",
+    "running": "wait; if nothing runs here any more: {command} --unlock, and then without --unlock",
+    "crashed": "read the log, mend what it says, and run {command} again",
+    "failed": "mend the data or the setting that the line names, and run {command} again",
 }
 
 #: Of a dataset that has ended.
@@ -59,7 +60,7 @@ def status(path):
         If the configuration cannot be read.
     """
     standings, _ = standings_of(path)
-    return lines_of(standings), any(one.state in WRONG for one in standings)
+    return lines_of(standings, path), any(one.state in WRONG for one in standings)
 
 
 def standings_of(path):
@@ -75,10 +76,10 @@ def standings_of(path):
     entries = configuration.entries(config)
     pathvars = config.get("pathvars") or {}
     folders = {folder: Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs", "benchmarks")}
-    locked = is_locked()
     results, logs = folders["results"], folders["logs"]
     names = {part: name for name, entry in entries.items() for part in _parts(name, entry, config, results)}
-    standings = [standing(name, results, logs, locked=locked) for name in names]
+    locked = set(names) if is_locked() else _in_shards(list(names), working_shards(), config)
+    standings = [standing(name, results, logs, locked=name in locked) for name in names]
     return [
         one._replace(reason=OUTDATED)
         if not one.reason and is_outdated(one.dataset, as_configured(config, entries[names[one.dataset]]))
@@ -101,14 +102,14 @@ def standing(dataset, results="results", logs="logs", *, locked=False):
     Returns
     -------
     standing : Standing
-        The state is that of `status.json` if nothing is newer; else "not begun", "running", "interrupted" (nothing
-        runs), or "crashed" (a job ended with an error).
+        The state is that of `status.json` if nothing is newer; else "not begun", "waiting" (not begun, while a run goes
+        on), "running", "interrupted" (nothing runs), or "crashed" (a job ended with an error).
     """
     folder = Path(results, dataset)
     iterations = _changes(folder, lambda entry: entry.name.startswith("iteration-"))
     changed = max([*_changes(folder).values(), *iterations.values()], default=None)
     if changed is None:
-        return Standing(dataset, "not begun", reason=_complaint(Path(logs, dataset)))
+        return Standing(dataset, "waiting" if locked else "not begun", reason=_complaint(Path(logs, dataset)))
     record = folder / "status.json"
     ended = record.stat().st_mtime if record.is_file() else 0
     if ended and ended >= max(iterations.values(), default=0):
@@ -127,6 +128,15 @@ def standing(dataset, results="results", logs="logs", *, locked=False):
     return Standing(dataset, state, iteration, changed, complaint)
 
 
+def _in_shards(names, shards, config):
+    """The datasets of some shards."""
+    if not shards:
+        return set()
+    largest = configuration.load_schema()["properties"]["checkpoint_groups"]["default"]
+    groups = configuration.groups(names, config.get("checkpoint_groups", largest))
+    return {name for which in shards for name in configuration.shard(groups, which)}
+
+
 def _parts(name, entry, config, results):
     """The datasets that an entry of the configuration has become: fields of a HEALPix map, energy bins, or itself."""
     entry = entry if isinstance(entry, dict) else {}
@@ -139,8 +149,15 @@ def _parts(name, entry, config, results):
     return sorted(path.name for path in results.glob(f"{glob.escape(name)}.{kind}-*") if path.is_dir()) or [name]
 
 
-def lines_of(standings):
-    """Return a table of standings, how many there are of each state, and what to do, in lines of text."""
+def lines_of(standings, path="config.yaml"):
+    """Return a table of standings, how many there are of each state, and what to do, in lines of text.
+
+    Parameters
+    ----------
+    standings : list of Standing
+    path : str or Path
+        The configuration, for the commands that are advised.
+    """
     lines = [f"{'dataset':<24} {'state':<16} {'iteration':>9}  last change"]
     for dataset, state, iteration, changed, reason in standings:
         when = "" if changed is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed))
@@ -149,7 +166,11 @@ def lines_of(standings):
     counts = Counter(one.state for one in standings)
     number = "1 dataset" if len(standings) == 1 else f"{len(standings)} datasets"
     lines.append(f"{number}: " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
-    return lines + [f"{state}: {advice}" for state, advice in ADVICE.items() if state in counts]
+    command = f"snakemake {configuration.snakefile_option()}" + (
+        "" if str(path) == "config.yaml" else f"--configfile {path}"
+    )
+    advised = {state: advice.format(command=command.strip()) for state, advice in ADVICE.items()}
+    return lines + [f"{state}: {advice}" for state, advice in advised.items() if state in counts]
 
 
 def _changes(folder, wanted=lambda entry: True):

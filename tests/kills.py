@@ -18,7 +18,7 @@ from pathlib import Path
 
 from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
-from skymask.files import is_locked
+from skymask.locks import is_locked
 
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile"), *STATUSES]
 

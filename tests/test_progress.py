@@ -4,7 +4,7 @@ import io
 import os
 
 import pytest
-from conftest import write_config
+from conftest import REPOSITORY, write_config
 
 from skymask import cli, progress
 from skymask.status import Standing
@@ -103,7 +103,7 @@ def test_a_terminal_shows_bars_until_the_run_ends_and_then_the_table(run_goes_on
     assert text.count("0 of 1 datasets have ended") == 2
     # What was shown is gone before what comes next.
     assert text.count("\x1b[2F\x1b[J") == 2
-    assert text.endswith("1 dataset: 1 not begun\nnot begun: run snakemake\n")
+    assert text.endswith(f"1 dataset: 1 not begun\nnot begun: run snakemake --snakefile {REPOSITORY / 'Snakefile'}\n")
 
 
 def test_what_is_no_terminal_gets_the_table_only(run_goes_on, capsys):
@@ -111,4 +111,4 @@ def test_what_is_no_terminal_gets_the_table_only(run_goes_on, capsys):
     said = capsys.readouterr().out
     assert run_goes_on == []
     assert "\x1b" not in said
-    assert said.splitlines()[-1] == "not begun: run snakemake"
+    assert said.splitlines()[-1] == "waiting: wait"

@@ -1,5 +1,6 @@
 """Two runs in one folder: the second refuses and leaves the first alone, unless each has its own datasets."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -52,6 +53,19 @@ def test_two_shards_at_once_and_a_run_over_all_make_what_one_run_makes(undisturb
     process = snakemake(*STATUSES, folder=folder)
     assert "Nothing to be done" in process.stdout
     assert everything(folder) == everything(undisturbed)
+
+
+def test_a_run_over_all_is_refused_while_a_shard_is_at_work(undisturbed, tmp_path):
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    (folder / ".snakemake/shards").mkdir(exist_ok=True)
+    with open(folder / ".snakemake/shards/all.lock", "w") as shard:
+        fcntl.flock(shard, fcntl.LOCK_SH)
+        process = snakemake(*STATUSES, folder=folder)
+        assert process.returncode == 1
+        assert "is at work in this folder" in process.stdout
+        assert "Traceback" not in process.stdout
+        assert snakemake("--dry-run", *STATUSES, folder=folder).returncode == 0
+    assert snakemake(*STATUSES, folder=folder).returncode == 0
 
 
 def test_a_run_of_a_shard_makes_neither_other_datasets_nor_files_about_all(tmp_path):

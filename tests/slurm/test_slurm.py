@@ -324,10 +324,11 @@ def test_snakemake_killed_while_a_job_runs_goes_on_without_doing_it_twice_at_onc
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_no_job_behind(ready, tmp_path):
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_leave_no_job_behind(ready, tmp_path, blow):
     run = Run(write_fields(tmp_path, "field"), STATUS)
     run.wait_for(lambda: script_of(tmp_path, "check_dataset"))
-    os.killpg(run.process.pid, signal.SIGINT)
+    os.killpg(run.process.pid, blow)
     run.process.wait(60)
     ready.wait(lambda: not ready.queue(), "a job is left")
     assert ends_of(ready, tmp_path, run.submitted()) == ["CANCELLED"]

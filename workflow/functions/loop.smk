@@ -7,6 +7,8 @@ import os
 from functools import cache
 from itertools import count
 
+from snakemake.exceptions import IncompleteCheckpointException
+
 from skymask import jobs
 
 
@@ -101,6 +103,14 @@ def every_mask(wildcards):
     """Return the exclusion masks of all iterations of a finished loop."""
     iterations = range(outcome(wildcards.dataset)["iteration"] + 1)
     return [f"<results>/{wildcards.dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
+
+
+def has_ended(dataset):
+    """Whether the checkpoint has said its last word on a dataset; when a run is ended, it may not have."""
+    try:
+        return bool(outcome(dataset))
+    except IncompleteCheckpointException:
+        return False
 
 
 def succeeded(dataset):

@@ -13,6 +13,7 @@ from snakemake.logging import logger
 from skymask import configuration, remote, scan
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
+from skymask.locks import shut_out
 from skymask.map_sizes import number_of_energies
 from skymask.orphans import cancel_orphans
 
@@ -54,6 +55,7 @@ try:
     GROUPS = configuration.shard(configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS), SHARD)
     SETTINGS = {name: SETTINGS[name] for name in GROUPS}
     if workflow.is_main_process and not workflow.dryrun:
+        shut_out(SHARD)
         if orphans := cancel_orphans(workflow.workdir_init):
             logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
         # Other shards may be at work.

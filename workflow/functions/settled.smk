@@ -45,7 +45,7 @@ def settle():
             written[dataset].update(job.output)
     entries = configuration.entries(config)
     for dataset in written:
-        if succeeded(dataset) and not dataset_files.remote_names(SETTINGS[dataset]):
+        if has_ended(dataset) and succeeded(dataset) and not dataset_files.remote_names(SETTINGS[dataset]):
             configured = settled.as_configured(config, entries.get(dataset))
             files = read[dataset], written[dataset]
             settled.note(dataset, DIGESTS[dataset], configured, outcome(dataset), *files, STARTED)
