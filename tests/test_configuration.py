@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -1098,6 +1099,23 @@ def test_a_path_that_snakemake_takes_for_a_pattern_is_refused(name):
         ConfigurationError, match=r"^datasets.crab.counts: Snakemake takes .* for its own: rename the file"
     ):
         settings_of(datasets={"crab": {"counts": name}})
+
+
+@pytest.mark.parametrize(("ahead", "text"), [(90, "90 s"), (3600, "60 min"), (8 * 3600, "8 h"), (864000, "10 days")])
+def test_a_file_whose_time_lies_in_the_future_is_refused(tmp_path, monkeypatch, ahead, text):
+    (tmp_path / "a.fits").touch()
+    monkeypatch.setattr(time, "time", lambda: (tmp_path / "a.fits").stat().st_mtime - ahead)
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(datasets={"crab": {"counts": str(tmp_path / "a.fits")}})
+    (line,) = lines_of(error)
+    assert line.startswith(f"datasets.crab.counts: the time of {tmp_path}/a.fits lies {text} in the future")
+    assert "`touch` the file" in line
+
+
+def test_a_clock_may_be_half_a_second_late(tmp_path, monkeypatch):
+    (tmp_path / "a.fits").touch()
+    monkeypatch.setattr(time, "time", lambda: (tmp_path / "a.fits").stat().st_mtime - 0.5)
+    settings_of(datasets={"crab": {"counts": str(tmp_path / "a.fits")}})
 
 
 def test_shards_part_the_datasets_but_never_a_group():

@@ -218,12 +218,17 @@ def test_the_default_configuration_gives_the_bytes_of_a_local_run(ready, tmp_pat
     local, remote = tmp_path_factory.mktemp("local"), tmp_path_factory.mktemp("remote")
     for folder in (local, remote):
         (folder / "config.yaml").write_bytes((REPOSITORY / "config.yaml").read_bytes())
-    assert snakemake(folder=local).returncode == 0
+    process = snakemake(folder=local)
+    assert process.returncode == 0, process.stdout
     run = Run(remote)
     code, output = run.finish(900)
     assert code == 0, output
     assert products(remote, EVERYTHING) == products(local, EVERYTHING)
-    assert set(ends_of(ready, remote, run.submitted())) == {"COMPLETED"}
+    # Of each dataset: making and inspecting the map, every iteration, products, the page.
+    jobs = run.submitted()
+    iterations = len(list((remote / "results").glob("*/iteration-[1-9]*")))
+    assert len(jobs) == iterations + 3 * len(list((remote / "results").glob("*/status.json")))
+    assert ends_of(ready, remote, jobs) == ["COMPLETED"] * len(jobs)
 
 
 def script_of(folder, name):
