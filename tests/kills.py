@@ -24,7 +24,7 @@ from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
 from skymask.files import is_locked
 
-#: How runs are started: on this machine, or on Slurm, whose ended jobs are looked for with squeue.
+#: Options of a run on this machine, and of one on Slurm, whose executor asks squeue as nothing keeps accounts there.
 LOCALLY = ("--cores", "2")
 ON_SLURM = ("--profile", REPOSITORY / "profiles/slurm", "--slurm-status-command", "squeue")
 ON_SLURM += ("--slurm-init-seconds-before-status-checks", "7")
