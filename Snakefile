@@ -65,6 +65,9 @@ rule all:
         "Everything is up to date"
 
 
+remember_signatures()
+
+
 onstart:
     mend_scheduler()
 
