@@ -54,7 +54,7 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
-        *map(results_of, SETTINGS),
+        *map(results_of, UNSETTLED),
         joined_bins,
         *(path for sky in SKIES for path in joined_of(sky)),
         summary=of_all_datasets("summary.csv"),
@@ -63,6 +63,9 @@ rule all:
     localrule: True
     message:
         "Everything is up to date"
+
+
+remember_signatures()
 
 
 onstart:

@@ -28,6 +28,9 @@ RUN_KEYS = ("runs", "geometry", "energy_bin")
 OPTION_KEYS = ("convergence", "further_source_kernels", "limits", "null_simulations", "quality")
 
 
+#: Collections within one another in a YAML file.
+MAX_LEVELS = 100
+
 #: File name of the schema.
 SCHEMA = "config.schema.yaml"
 
@@ -52,7 +55,8 @@ def load_schema(path=None):
     """Return the schema at `path`; without one, that of this package or of the repository around it."""
     import yaml
 
-    return yaml.safe_load(Path(path or schema_path()).read_text(encoding="utf-8"))
+    text = Path(path or schema_path()).read_text(encoding="utf-8")
+    return _fast_or_right(lambda loader: yaml.load(text, Loader=loader))
 
 
 def read_configuration(path):
@@ -67,7 +71,8 @@ def read_configuration(path):
 
     try:
         check_duplicate_keys(path)
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        config = _fast_or_right(lambda loader: yaml.load(text, Loader=loader))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -263,26 +268,57 @@ def _with_name(run):
 
 
 def check_duplicate_keys(path):
-    """Raise a ConfigurationError if a YAML file has a key twice, of which YAML would silently drop the first."""
+    """Raise a ConfigurationError if a YAML file has a key twice, of which YAML would silently drop the first.
+
+    So too if it is nested more deeply than any configuration, on which YAML's constructors may fail.
+    """
     import yaml
 
     text = Path(path).read_text(encoding="utf-8")
+    _fast_or_right(lambda loader: _check_events(yaml.parse(text, Loader=loader), path))
 
-    def walk(node, parents):
-        if isinstance(node, yaml.MappingNode):
-            seen = set()
-            for key, value in node.value:
-                where = (*parents, str(key.value))
-                if key.value in seen:
-                    line = key.start_mark.line + 1
-                    raise ConfigurationError(f"{'.'.join(where)} stands twice in {path} (line {line})")
-                seen.add(key.value)
-                walk(value, where)
-        elif isinstance(node, yaml.SequenceNode):
-            for number, item in enumerate(node.value):
-                walk(item, (*parents, str(number)))
 
-    walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
+def _check_events(events, path):
+    """Raise a ConfigurationError if the events of a YAML text are those of a key given twice, or of too many levels."""
+    import yaml
+
+    # The collections around what comes next: the current key or number, the keys so far, and whether a key comes next.
+    levels = []
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            levels.pop()
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        line = event.start_mark.line + 1
+        if levels:
+            level = levels[-1]
+            if level["keys"] is None:
+                level["place"] += 1
+            elif level["key_next"] and isinstance(event, yaml.ScalarEvent):
+                level["place"] = event.value
+                if event.value in level["keys"]:
+                    where = ".".join(str(level["place"]) for level in levels)
+                    raise ConfigurationError(f"{where} stands twice in {path} (line {line})")
+                level["keys"].add(event.value)
+            level["key_next"] = not level["key_next"]
+        if isinstance(event, yaml.CollectionStartEvent):
+            if len(levels) == MAX_LEVELS:
+                raise ConfigurationError(f"{path} is nested in more than {MAX_LEVELS} levels (line {line})")
+            is_mapping = isinstance(event, yaml.MappingStartEvent)
+            levels.append({"place": -1, "keys": set() if is_mapping else None, "key_next": True})
+
+
+def _fast_or_right(read):
+    """Return what a function reads with a YAML loader: libyaml's, which is ten times as fast, or Python's if it fails.
+
+    What is a mistake, Python's loader says, as in Snakemake, which reads the configuration too.
+    """
+    import yaml
+
+    try:
+        return read(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return read(yaml.SafeLoader)
 
 
 def library_digest():

@@ -5,6 +5,7 @@ import difflib
 import math
 import os
 import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -39,7 +40,9 @@ ON_GEOMETRY, WITH_GEOMETRY = ("events", "observations"), ("events", "runs", "obs
 #: Analysis keys without a default: no value would be right for every instrument.
 REQUIRED_KEYS = ("source_kernel", "background_kernel", "dilation_radius")
 
-#: Keys of a ring that are lengths.
+#: A file's time may lie ahead of the clock by so many seconds: clocks of other machines differ a little.
+MAX_AHEAD = 1
+
 #: Names of files beside the datasets' folders.
 RESERVED_NAMES = ("summary.csv", "report.html", "figures")
 
@@ -199,12 +202,25 @@ def content_mistakes(settings):
                 errors.append(f"{where}.{key}: {file} is not a file")
             elif not os.access(file, os.R_OK):
                 errors.append(f"{where}.{key}: {file} cannot be read, permission denied")
+            elif (ahead := os.stat(file).st_mtime - time.time()) > MAX_AHEAD:
+                errors.append(
+                    f"{where}.{key}: the time of {file} lies {_duration(ahead)} in the future, and what is made of it "
+                    f"would never count as newer: see that the clock is right, and `touch` the file"
+                )
         for key, kernel in loop_kernels(entry).items():
             errors += _kernel_errors(where, key, kernel)
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
         errors += [f"{where}.{mistake}" for mistake in _scan_errors(entry)]
     return errors
+
+
+def _duration(seconds):
+    """A time span in the unit that suits it."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _healpix_errors(entry):

@@ -1,8 +1,11 @@
-"""Kill local runs of two datasets at random moments, go on each time, and compare what they end with.
+"""Kill runs of two datasets at random moments, go on each time, and compare what they end with.
 
     PYTHONPATH=. .venv/bin/python tests/kills.py 200 --seed 1
+    PYTHONPATH=. .venv/bin/python tests/kills.py 20 --slurm --longest 60     (as root; see tests/slurm)
 
 Every run that gets through is compared with one that nothing disturbed: each file below `results`, byte for byte.
+With `--slurm` runs submit to a real Slurm of one processor, so that a job waits while another runs; and Slurm's records
+are to say that no job of a killed run was left when the next one submitted its first.
 """
 
 import argparse
@@ -14,13 +17,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
 from skymask.locks import is_locked
 
-COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile"), *STATUSES]
+#: Options of a run on this machine, and of one on Slurm, whose executor asks squeue as nothing keeps accounts there.
+LOCALLY = ("--cores", "2")
+ON_SLURM = ("--profile", REPOSITORY / "profiles/slurm", "--slurm-status-command", "squeue")
+ON_SLURM += ("--slurm-init-seconds-before-status-checks", "7")
 
 #: How a run is ended: the signal, and whether its jobs get it as well, as from a terminal.
 BLOWS = {
@@ -31,7 +38,7 @@ BLOWS = {
 }
 
 
-def campaign(base, wanted, reference, *, seed, longest):
+def campaign(base, wanted, reference, *, seed, longest, options=LOCALLY):
     """Kill runs, each again and again until it gets through, and compare it then.
 
     Parameters
@@ -46,6 +53,8 @@ def campaign(base, wanted, reference, *, seed, longest):
         Of moments and blows.
     longest : float
         A run is killed after this time at the latest, in seconds.
+    options : sequence of str
+        Of the command that starts a run.
 
     Yields
     ------
@@ -56,26 +65,29 @@ def campaign(base, wanted, reference, *, seed, longest):
     """
     chance = random.Random(seed)
     kills, finished = Counter(), 0
+    command = [sys.executable, "-m", "snakemake", *options, "--snakefile", REPOSITORY / "Snakefile", *STATUSES]
     while kills.total() < wanted:
         folder = base / f"run-{finished}"
         folder.mkdir()
         write_two_fields(folder)
         while kills.total() < wanted:
             blow = chance.choice(list(BLOWS))
-            if not struck(folder, *BLOWS[blow], chance.uniform(0, longest)):
+            if not struck(command, folder, *BLOWS[blow], chance.uniform(0, longest)):
                 break
             kills[blow] += 1
-        last = snakemake(*STATUSES, folder=folder)
+        last = subprocess.run(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
+        )
         assert last.returncode == 0, f"seed {seed}, {kills}: {last.stdout}"
         assert products(folder, "results/**/*") == reference, f"seed {seed}, {kills}, {folder}"
         finished += 1
         yield kills, finished
 
 
-def struck(folder, blow, jobs_too, seconds):
+def struck(command, folder, blow, jobs_too, seconds):
     """Start a run and end it after so many seconds; return whether it had not ended by itself."""
     with open(folder / "output.txt", "a") as output:
-        process = subprocess.Popen(COMMAND, cwd=folder, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, start_new_session=True)
         time.sleep(seconds)
         early = process.poll() is None
         if early:
@@ -86,23 +98,57 @@ def struck(folder, blow, jobs_too, seconds):
     return early
 
 
+def jobs_of_runs(slurm, folder):
+    """Return Slurm's records of the jobs submitted from below a folder, as lists, one for each run, in order.
+
+    Raises
+    ------
+    AssertionError
+        If a job is left in the queue, or had not ended when a later run in its folder submitted one.
+    """
+    # A job whose end Snakemake has seen may leave the queue a moment later.
+    slurm.wait(lambda: not slurm.queue(), "a job is left", seconds=5)
+    runs = {}
+    for record in sorted(slurm.completed(), key=lambda record: int(record["JobId"])):
+        if Path(record["WorkDir"]).is_relative_to(folder):
+            # The executor names jobs by the run.
+            runs.setdefault((record["WorkDir"], record["Name"]), []).append(record)
+    for (folder, _), earlier in runs.items():
+        end = max(record["EndTime"] for record in earlier)
+        number = int(earlier[-1]["JobId"])
+        later = [job for (other, _), jobs in runs.items() for job in jobs if other == folder]
+        assert all(end <= job["SubmitTime"] for job in later if int(job["JobId"]) > number), (earlier, later)
+    return list(runs.values())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kills", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--longest", type=float, default=6, help="seconds after which a run is killed at the latest")
+    parser.add_argument("--slurm", action="store_true", help="runs that submit to a real Slurm")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        undisturbed = Path(name, "undisturbed")
+    with ExitStack() as stack:
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        undisturbed = base / "undisturbed"
         undisturbed.mkdir()
         process = snakemake(*STATUSES, folder=write_two_fields(undisturbed))
         assert process.returncode == 0, process.stdout
         reference = products(undisturbed, "results/**/*")
+        options = ON_SLURM if arguments.slurm else LOCALLY
+        if arguments.slurm:
+            sys.path.append(str(REPOSITORY / "tests/slurm"))
+            from single_node_slurm import Slurm
+
+            slurm = stack.enter_context(Slurm(base / "slurm", cpus=1))
         for kills, finished in campaign(
-            Path(name), arguments.kills, reference, seed=arguments.seed, longest=arguments.longest
+            base, arguments.kills, reference, seed=arguments.seed, longest=arguments.longest, options=options
         ):
             met = ", ".join(f"{blow}: {number}" for blow, number in sorted(kills.items()))
             print(f"{kills.total()} kills, {finished} runs ended with the same bytes ({met})", flush=True)
+            if arguments.slurm:
+                states = Counter(job["JobState"] for jobs in jobs_of_runs(slurm, base) for job in jobs)
+                print(f"Slurm's jobs: {', '.join(f'{state} {n}' for state, n in sorted(states.items()))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -744,8 +745,11 @@ def test_column_that_is_no_key_is_refused_by_name(tmp_path):
         ("datasets:\n  a: {}\n  b: {}\n  a: {}\n", r"datasets\.a stands twice in .* \(line 4\)"),
         ("datasets: {1: {}, '1': {}}\n", r"datasets\.1 stands twice"),
         ("datasets:\n  a:\n    simulate:\n      sources:\n        - {counts: 1, counts: 2}\n", "counts stands twice"),
+        ("a: [{b: 1}, {b: 1, c: [], b: 2}]\n", r"a\.1\.b stands twice"),
+        ("a: &x {b: 1}\nb: *x\na: *x\n", r"a stands twice in .* \(line 3\)"),
+        ("? [a, b]\n: 1\nc: 2\nc: 3\n", "c stands twice"),
     ],
-    ids=["top", "nested", "number and text", "in a list"],
+    ids=["top", "nested", "number and text", "in a list", "in its second item", "by its other name", "after a list"],
 )
 def test_key_that_stands_twice_is_refused(tmp_path, text, message):
     path = tmp_path / "config.yaml"
@@ -754,7 +758,15 @@ def test_key_that_stands_twice_is_refused(tmp_path, text, message):
         configuration.check_duplicate_keys(path)
 
 
-@pytest.mark.parametrize("text", ["", "a: {x: 1}\nb: {x: 1}\n", "- {x: 1}\n- {x: 2}\n"])
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000 + "x"], ids=["[", "{", "-"])
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"config.yaml is nested in more than 100 levels \(line 1\)"):
+        configuration.read_configuration(path)
+
+
+@pytest.mark.parametrize("text", ["", "a: {x: 1}\nb: {x: 1}\n", "- {x: 1}\n- {x: 2}\n", "? [a, a]\n: [x, x]\n"])
 def test_key_that_stands_once_in_each_place_is_no_mistake(tmp_path, text):
     path = tmp_path / "config.yaml"
     path.write_text(text)
@@ -1010,6 +1022,11 @@ def test_configuration_that_is_none_is_refused(tmp_path, text, message):
         configuration.read_configuration(tmp_path / "c.yaml")
 
 
+def test_a_configuration_is_what_snakemake_reads():
+    path = ROOT / "config.yaml"
+    assert configuration.read_configuration(path) == yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 def test_schema_is_found_without_being_named():
     assert configuration.load_schema() == SCHEMA
 
@@ -1098,6 +1115,23 @@ def test_a_path_that_snakemake_takes_for_a_pattern_is_refused(name):
         ConfigurationError, match=r"^datasets.crab.counts: Snakemake takes .* for its own: rename the file"
     ):
         settings_of(datasets={"crab": {"counts": name}})
+
+
+@pytest.mark.parametrize(("ahead", "text"), [(90, "90 s"), (3600, "60 min"), (8 * 3600, "8 h"), (864000, "10 days")])
+def test_a_file_whose_time_lies_in_the_future_is_refused(tmp_path, monkeypatch, ahead, text):
+    (tmp_path / "a.fits").touch()
+    monkeypatch.setattr(time, "time", lambda: (tmp_path / "a.fits").stat().st_mtime - ahead)
+    with pytest.raises(ConfigurationError) as error:
+        settings_of(datasets={"crab": {"counts": str(tmp_path / "a.fits")}})
+    (line,) = lines_of(error)
+    assert line.startswith(f"datasets.crab.counts: the time of {tmp_path}/a.fits lies {text} in the future")
+    assert "`touch` the file" in line
+
+
+def test_a_clock_may_be_half_a_second_late(tmp_path, monkeypatch):
+    (tmp_path / "a.fits").touch()
+    monkeypatch.setattr(time, "time", lambda: (tmp_path / "a.fits").stat().st_mtime - 0.5)
+    settings_of(datasets={"crab": {"counts": str(tmp_path / "a.fits")}})
 
 
 def test_shards_part_the_datasets_but_never_a_group():

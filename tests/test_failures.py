@@ -360,6 +360,21 @@ def finished(undisturbed, tmp_path):
     return shutil.copytree(undisturbed, tmp_path / "run")
 
 
+def test_an_input_whose_time_is_an_hour_ahead_is_refused_before_the_first_job_until_it_is_touched(finished):
+    hour = time.time() + 3600
+    os.utime(finished / "a.fits", (hour, hour))
+    early = snakemake(*STATUSES, folder=finished)
+    assert early.returncode != 0
+    told = [line for line in early.stdout.splitlines() if "a.fits" in line]
+    assert len(told) == 1
+    assert told[0].startswith("datasets.a.counts: the time of a.fits lies 60 min in the future")
+    assert "Traceback" not in early.stdout
+    (finished / "a.fits").touch()
+    late = snakemake(*STATUSES, "--dry-run", "--quiet", "host", folder=finished)
+    assert late.returncode == 0, late.stdout
+    assert "Check the maps and kernels of a" in late.stdout
+
+
 def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(undisturbed, finished):
     damaged = finished / "results/a/iteration-1/significance.fits"
     damaged.write_bytes(damaged.read_bytes()[:10000])

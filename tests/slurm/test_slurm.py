@@ -16,13 +16,20 @@ from typing import ClassVar
 
 import psutil
 import pytest
-from conftest import REPOSITORY, field_with_source, products, snakemake, write_config, write_map
+from conftest import (
+    REPOSITORY,
+    STATUSES,
+    field_with_source,
+    products,
+    snakemake,
+    write_config,
+    write_map,
+    write_two_fields,
+)
+from kills import ON_SLURM, campaign, jobs_of_runs
 from single_node_slurm import Slurm, obstacle
 
 PROFILE = REPOSITORY / "profiles/slurm"
-
-#: The executor looks for jobs that have ended with squeue, as nothing keeps accounts here.
-OPTIONS = ("--profile", PROFILE, "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "7")
 
 EVERYTHING = "results/**/*"
 
@@ -79,7 +86,7 @@ class Run:
 
     def __init__(self, folder, *arguments):
         self.folder = folder
-        command = [sys.executable, "-m", "snakemake", *OPTIONS, "--snakefile", REPOSITORY / "Snakefile", *arguments]
+        command = [sys.executable, "-m", "snakemake", *ON_SLURM, "--snakefile", REPOSITORY / "Snakefile", *arguments]
         with open(folder / "output.txt", "a") as output:
             self.process = subprocess.Popen(
                 list(map(str, command)), cwd=folder, stdout=output, stderr=output, start_new_session=True
@@ -218,12 +225,17 @@ def test_the_default_configuration_gives_the_bytes_of_a_local_run(ready, tmp_pat
     local, remote = tmp_path_factory.mktemp("local"), tmp_path_factory.mktemp("remote")
     for folder in (local, remote):
         (folder / "config.yaml").write_bytes((REPOSITORY / "config.yaml").read_bytes())
-    assert snakemake(folder=local).returncode == 0
+    process = snakemake(folder=local)
+    assert process.returncode == 0, process.stdout
     run = Run(remote)
     code, output = run.finish(900)
     assert code == 0, output
     assert products(remote, EVERYTHING) == products(local, EVERYTHING)
-    assert set(ends_of(ready, remote, run.submitted())) == {"COMPLETED"}
+    # Of each dataset: making and inspecting the map, every iteration, products, the page.
+    jobs = run.submitted()
+    iterations = len(list((remote / "results").glob("*/iteration-[1-9]*")))
+    assert len(jobs) == iterations + 3 * len(list((remote / "results").glob("*/status.json")))
+    assert ends_of(ready, remote, jobs) == ["COMPLETED"] * len(jobs)
 
 
 def script_of(folder, name):
@@ -321,6 +333,18 @@ def test_snakemake_killed_while_a_job_runs_goes_on_without_doing_it_twice_at_onc
     later = [number for number in again.submitted() if int(number) > int(orphan)]
     assert records[orphan]["JobState"] == "CANCELLED"
     assert time_of(records[orphan], "EndTime") <= time_of(records[later[0]], "SubmitTime")
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_change_no_byte_and_leave_no_job(ready, tmp_path):
+    (tmp_path / "local").mkdir()
+    process = snakemake(*STATUSES, folder=write_two_fields(tmp_path / "local"))
+    assert process.returncode == 0, process.stdout
+    expected = products(tmp_path / "local", EVERYTHING)
+    *_, (kills, _) = campaign(tmp_path, 3, expected, seed=0, longest=40, options=ON_SLURM)
+    assert kills.total() == 3
+    assert jobs_of_runs(ready, tmp_path)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 @pytest.mark.slow

@@ -26,10 +26,16 @@ def decisions_file(group, iteration):
     return checkpoints.check_convergence.get(group=group, iteration=iteration).output.decisions
 
 
+@cache
+def path_of_decisions(group, iteration):
+    """Return the name of the file of decisions that have been taken: Snakemake is asked once, and not for every product."""
+    return str(decisions_file(group, iteration))
+
+
 def decisions(group, iteration):
     """Return what the checkpoint decided for every dataset of a group."""
-    path = decisions_file(group, iteration)
-    return read_decisions(str(path), os.stat(path).st_mtime_ns)
+    path = path_of_decisions(group, iteration)
+    return read_decisions(path, os.stat(path).st_mtime_ns)
 
 
 @cache

@@ -189,8 +189,6 @@ def results_of(dataset):
     """Return an input function for everything that a dataset's analysis is to leave behind."""
 
     def results(wildcards):
-        if dataset in SETTLED:
-            return []
         names = (*products_of(dataset), *comparison_of(dataset), "status.json", "report.html")
         return [f"<results>/{dataset}/{name}" for name in names]
 

@@ -1,25 +1,39 @@
-"""What has to be mended in Snakemake's scheduler before it starts.
+"""What has to be mended in Snakemake before it starts.
 
-Needs: nothing. Makes: mend_scheduler.
+Needs: nothing. Makes: mend_scheduler, remember_signatures.
 """
 
+import inspect
 import signal
 import threading
+from itertools import chain
 
 
 def mend_scheduler():
-    """Take the limit of jobs per second from local runs, and let SIGTERM end every run.
+    """Make local runs quicker, and let SIGTERM end every run.
 
-    The limit costs a timer thread in every scheduling round, and local jobs need none. Snakemake's own handler of
+    The limit of jobs per second costs a timer thread in every scheduling round, and local jobs need none. Of the jobs
+    that are ready, every round looks at `scheduler-subsample`: more than are needed on two cores, and too few on
+    twenty, where cores would idle until a job ends.
+
+    Snakemake's own handler of
     SIGTERM waits for a lock that the thread it interrupts may hold, and then the run hangs for good; in a thread of
     its own it gets the lock when it is free. It also waits for all jobs that have been submitted, which may be in a
     queue for days: where jobs are submitted, SIGTERM cancels them as Ctrl-C does.
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        workflow.scheduler.subsample = 4 * workflow.cores
     if threading.current_thread() is not threading.main_thread():
         return
     if workflow.local_exec:
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=workflow.scheduler.exit_gracefully).start())
     else:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def remember_signatures():
+    """Keep the signatures of the functions of rules, for which Snakemake asks anew whenever it calls one."""
+    directives = [(*one.input, *one.params, *one.resources.values()) for one in workflow.rules]
+    for function in filter(inspect.isfunction, chain.from_iterable(directives)):
+        function.__signature__ = inspect.signature(function)

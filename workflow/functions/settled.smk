@@ -1,6 +1,7 @@
 """Datasets that have ended and of which nothing has changed: no rule makes their files; see skymask/settled.py.
 
-Needs: SETTINGS, PLOTS, LIBRARY, SKIES. Makes: SETTLED, how their loops ended, and `settle`, which notes them for the next run.
+Needs: SETTINGS, PLOTS, LIBRARY, SKIES. Makes: SETTLED, how their loops ended, UNSETTLED, the others, and
+`settle`, which notes them for the next run.
 """
 
 import re
@@ -19,12 +20,19 @@ VERSION = settled.digest(LIBRARY, RULES)
 DIGESTS = {dataset: settled.digest(entry, PLOTS, VERSION) for dataset, entry in SETTINGS.items()} if PLAIN else {}
 ENDED = {dataset: settled.unchanged(dataset, digest) for dataset, digest in DIGESTS.items()}
 SETTLED = {dataset: outcome for dataset, outcome in ENDED.items() if outcome}
-
-
+UNSETTLED = [dataset for dataset in SETTINGS if dataset not in SETTLED]
+# Snakemake compiles the pattern for every output and tries it on every file: of two long lists of names, the shorter.
 # The folder of a HEALPix map has products of the same names, and none of the rules of datasets makes them.
+OF_RULES = (
+    one_of(UNSETTLED)
+    if len(UNSETTLED) < len(SETTLED)
+    else rf"(?!(?:{one_of([*SKIES, *SETTLED])})(?:/|$))[A-Za-z0-9][A-Za-z0-9._+-]*"
+)
+
+
 wildcard_constraints:
-    sky="|".join(map(re.escape, SKIES)) or "-",
-    dataset=rf"(?!(?:{'|'.join(map(re.escape, [*SKIES, *SETTLED])) or '-'})(?:/|$))[A-Za-z0-9][A-Za-z0-9._+-]*",
+    sky=one_of(SKIES),
+    dataset=OF_RULES,
 
 
 def among(datasets):

@@ -13,7 +13,7 @@ rule figures:
             for kind in ("pdf", "png", "fits" if entry["kind"] in OF_MAPS else "ecsv")
         ],
         # A report of other products than the figures' beside them would mislead.
-        *map(results_of, SETTINGS),
+        *map(results_of, UNSETTLED),
         of_all_datasets("summary.csv"),
         of_all_datasets("report.html"),
     localrule: True
