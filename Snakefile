@@ -69,6 +69,7 @@ remember_signatures()
 
 
 onstart:
+    check_executor()
     mend_scheduler()
 
 

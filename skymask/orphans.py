@@ -1,4 +1,7 @@
-"""Slurm jobs that a killed Snakemake left behind: a new run must not do again what they are still doing."""
+"""What Slurm is asked before a run: for jobs that a killed Snakemake left behind, and whether it keeps account of jobs.
+
+A new run must not do again what jobs left behind are still doing.
+"""
 
 import re
 import shutil
@@ -52,6 +55,16 @@ def cancel_orphans(folder, state=".snakemake"):
             )
         time.sleep(0.5)
     return orphans
+
+
+def check_accounting():
+    """Raise a SkymaskError if Slurm keeps no account of jobs: asked for one, it never says that a job has ended."""
+    asked = subprocess.run(["sacct", "--allocations", "--noheader"], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        reason = (asked.stderr or asked.stdout).strip().split("\n")[-1]
+        raise SkymaskError(
+            f"sacct does not tell which jobs have ended ({reason}): add --slurm-status-command squeue to the command"
+        )
 
 
 def _jobs_in(folder):

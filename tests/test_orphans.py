@@ -4,7 +4,7 @@ import pytest
 
 from skymask import orphans
 from skymask.errors import SkymaskError
-from skymask.orphans import cancel_orphans
+from skymask.orphans import cancel_orphans, check_accounting
 
 RUN = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -52,3 +52,15 @@ def test_a_controller_that_does_not_answer_is_one_line(slurm, tmp_path):
     (tmp_path / "programs/squeue").write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2\nexit 1\n")
     with pytest.raises(SkymaskError, match=r"^squeue does not say which .* left: Unable to contact slurm controller$"):
         cancel_orphans(tmp_path)
+
+
+def test_a_slurm_that_keeps_no_account_of_jobs_is_one_line(slurm, tmp_path):
+    sacct = tmp_path / "programs/sacct"
+    sacct.write_text("#!/bin/sh\n")
+    sacct.chmod(0o755)
+    check_accounting()
+    sacct.write_text("#!/bin/sh\necho 'Slurm accounting storage is disabled' >&2\nexit 1\n")
+    with pytest.raises(
+        SkymaskError, match=r"\(Slurm accounting storage is disabled\): add --slurm-status-command squeue"
+    ):
+        check_accounting()

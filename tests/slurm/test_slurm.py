@@ -247,6 +247,15 @@ def script_of(folder, name):
     return None
 
 
+def test_a_slurm_that_keeps_no_account_of_jobs_and_is_asked_for_it_is_refused(ready, tmp_path):
+    run = Run(write_fields(tmp_path, "field"), STATUS, "--slurm-status-command", "sacct")
+    code, output = run.finish()
+    assert code == 1
+    assert "sacct does not tell which jobs have ended" in output
+    assert "Traceback" not in output
+    assert run.submitted() == []
+
+
 @pytest.mark.slow
 def test_a_job_whose_script_is_killed_is_tried_again(ready, undisturbed, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)

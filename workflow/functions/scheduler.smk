@@ -1,12 +1,17 @@
-"""What has to be mended in Snakemake before it starts.
+"""What has to be mended in Snakemake, and asked of Slurm, before it starts.
 
-Needs: nothing. Makes: mend_scheduler, remember_signatures.
+Needs: nothing. Makes: mend_scheduler, remember_signatures, check_executor.
 """
 
 import inspect
 import signal
 import threading
 from itertools import chain
+
+from snakemake.exceptions import WorkflowError
+
+from skymask.errors import SkymaskError
+from skymask.orphans import check_accounting
 
 
 def mend_scheduler():
@@ -16,10 +21,9 @@ def mend_scheduler():
     that are ready, every round looks at `scheduler-subsample`: more than are needed on two cores, and too few on
     twenty, where cores would idle until a job ends.
 
-    Snakemake's own handler of
-    SIGTERM waits for a lock that the thread it interrupts may hold, and then the run hangs for good; in a thread of
-    its own it gets the lock when it is free. It also waits for all jobs that have been submitted, which may be in a
-    queue for days: where jobs are submitted, SIGTERM cancels them as Ctrl-C does.
+    Snakemake's own handler of SIGTERM waits for a lock that the thread it interrupts may hold, and then the run hangs
+    for good; in a thread of its own it gets the lock when it is free. It also waits for all jobs that have been
+    submitted, which may be in a queue for days: where jobs are submitted, SIGTERM cancels them as Ctrl-C does.
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
@@ -37,3 +41,12 @@ def remember_signatures():
     directives = [(*one.input, *one.params, *one.resources.values()) for one in workflow.rules]
     for function in filter(inspect.isfunction, chain.from_iterable(directives)):
         function.__signature__ = inspect.signature(function)
+
+
+def check_executor():
+    """Refuse to submit where the executor would never notice that a job has ended."""
+    if workflow.is_main_process and getattr(workflow.executor_settings, "status_command", None) == "sacct":
+        try:
+            check_accounting()
+        except SkymaskError as error:
+            raise WorkflowError(str(error)) from None
