@@ -280,7 +280,7 @@ def _energy_lines(energies):
 
 def _grid_line(header, shape):
     size = geometry.pixel_size(header)
-    middle = geometry.sky_position(header, (shape[1] - 1) / 2, (shape[0] - 1) / 2)
+    middle = np.round(geometry.sky_position(header, (shape[1] - 1) / 2, (shape[0] - 1) / 2), 6)
     sizes = size[1:] if np.isclose(*size, rtol=1e-6) else size[::-1]
     pixels = " x ".join(length_text(value) for value in sizes)
     longitude, latitude = geometry.axis_names(header)
