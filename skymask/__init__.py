@@ -21,6 +21,7 @@ __all__ = [
     "gaussian",
     "iterate",
     "iterate_runs",
+    "iterate_strips",
     "ring",
 ]
 
@@ -40,6 +41,7 @@ _HOMES = {
     "gaussian": "skymask.kernels",
     "iterate": "skymask.loop",
     "iterate_runs": "skymask.loop",
+    "iterate_strips": "skymask.strips",
     "ring": "skymask.kernels",
 }
 

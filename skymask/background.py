@@ -85,9 +85,11 @@ class OffSums:
     kernel : ndarray of bool
     exclusion_mask : ndarray of bool, shape (ny, nx)
         True where the pixel is used.
+    largest_acceptance : float, optional
+        That of the whole map, if this is a part of it.
     """
 
-    def __init__(self, counts, acceptance, kernel, exclusion_mask):
+    def __init__(self, counts, acceptance, kernel, exclusion_mask, *, largest_acceptance=None):
         self._counts, self._acceptance = counts, acceptance
         self._sums = sums.BlockSums(kernel)
         self._mask = exclusion_mask
@@ -95,7 +97,7 @@ class OffSums:
         self._low_bits = int(kernel.sum()).bit_length() + 1
         if acceptance.dtype != np.uint8 or int(counts.max()) >= 2 ** (52 - self._low_bits):
             self._low_bits = 0
-        self._exponent = _exponent(acceptance, sums.fixed_point_bits(kernel))
+        self._exponent = _exponent(acceptance, sums.fixed_point_bits(kernel), largest_acceptance)
         self._counts_off = np.zeros(counts.shape, dtype=sums.integer_type(int(counts.sum(dtype=np.int64))))
         kind = np.int64
         if acceptance.dtype == np.uint8:
@@ -263,7 +265,11 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
 
 def mean_background(background):
     """Return the mean of a background map where it is defined, or None where it is nowhere."""
-    sums_of_rows, defined = row_sums(background)
+    return mean_of_rows(*row_sums(background))
+
+
+def mean_of_rows(sums_of_rows, defined):
+    """Return the mean of a background from its `row_sums`, or None if it is nowhere defined."""
     return float(sums_of_rows.sum() / defined.sum()) if defined.any() else None
 
 
@@ -393,9 +399,11 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
     return _on_top_of(additive_background, additive_off, acceptance, estimate)
 
 
-def _exponent(image, bits):
+def _exponent(image, bits, largest=None):
     """The exponent with which the `_multiples` of an image have so many bits; 0 for integers."""
-    return bits - int(np.frexp(image.max())[1]) if image.dtype.kind == "f" else 0
+    if image.dtype.kind != "f":
+        return 0
+    return bits - int(np.frexp(image.max() if largest is None else largest)[1])
 
 
 def _multiples(image, exponent):

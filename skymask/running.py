@@ -3,7 +3,7 @@
 import numpy as np
 
 from skymask import blocks, kernels, sums
-from skymask.background import Background, OffSums, estimate_background, mean_background, row_sums
+from skymask.background import Background, OffSums, estimate_background, mean_background, mean_of_rows, row_sums
 from skymask.exclusion import starved_under_any
 from skymask.significance import (
     cash,
@@ -52,12 +52,9 @@ def running_estimate(
         `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask; the maps that products
         are made of, `on`, `estimate()` and `significance()`.
     """
-    weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
-    # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
-    local = statistic == "wstat" or sums.is_local(source_kernel)
-    array = not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel))
-    plain = array and not weighted and background_systematic == 0 and not mask_source_kernels
-    if plain and local and inputs.additive_background is None and not whole:
+    large = statistic == "cash" and not sums.is_local(source_kernel)
+    further = background_systematic or mask_source_kernels or inputs.additive_background is not None
+    if not (why_whole(source_kernel, background_kernel) or large or further or whole):
         return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
 
     def estimate_of(exclusion_mask):
@@ -79,6 +76,17 @@ def running_estimate(
         background_systematic=background_systematic,
         mask_source_kernels=mask_source_kernels,
     )
+
+
+def why_whole(source_kernel, background_kernel):
+    """Return why the whole map must be computed for every mask with these kernels, or None if parts of it may be."""
+    if kernels.is_field_of_view(background_kernel):
+        return "the field of view is the whole map"
+    if kernels.is_adaptive(background_kernel):
+        return "an adaptive ring is not kept from mask to mask"
+    if kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel):
+        return "sums under kernels with weights are rounded, which depends on the whole map"
+    return None
 
 
 def stacked_estimate(inputs, source_kernel, *, estimate_of, whole=False, **options):
@@ -173,12 +181,20 @@ class RunningEstimate:
     """Sums kept as integers and brought up to date where a mask changed; see `running_estimate`.
 
     The significance is computed only at candidates, pixels where a cheap bound allows it to reach the threshold.
+
+    Parameters
+    ----------
+    inputs, source_kernel, background_kernel, statistic, threshold
+        See `running_estimate`.
+    rows : slice, optional
+        The rows that are asked for, if the others are only there because these depend on them.
     """
 
     #: Other kernels would need the significance under them of the whole map.
     further = ()
 
-    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
+    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold, rows=slice(None)):
+        self._rows = slice(*rows.indices(len(inputs.counts))[:2])
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
@@ -197,7 +213,9 @@ class RunningEstimate:
             self.update(inputs.exclusion_mask)
         else:
             first = WholeEstimate(inputs, source_kernel, None, statistic=statistic, threshold=threshold)
-            self.reached, self.starved, self._highest = first.reached, first.starved, first.highest()
+            self.reached, self.starved = first.reached, first.starved
+            highest = np.fmax.reduce(first.significance()[self._rows], axis=None)
+            self._highest = None if np.isnan(highest) else float(highest)
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
@@ -205,7 +223,13 @@ class RunningEstimate:
         if self._off is None:
             inputs = self._inputs
             self.starved = np.zeros(shape, dtype=bool)
-            self._off = OffSums(inputs.counts, inputs.acceptance, self._background_kernel, exclusion_mask)
+            self._off = OffSums(
+                inputs.counts,
+                inputs.acceptance,
+                self._background_kernel,
+                exclusion_mask,
+                largest_acceptance=inputs.largest_acceptance,
+            )
             touched = blocks.strips(shape)
         else:
             touched = self._off.update(exclusion_mask)
@@ -218,6 +242,7 @@ class RunningEstimate:
         else:
             for block in blocks.cover([blocks.grown(block, self._half, shape) for block in touched], shape):
                 self._screen_known(block)
+        self._candidates[: self._rows.start] = self._candidates[self._rows.stop :] = False
         pixels = np.divmod(np.flatnonzero(self._candidates), shape[1])
         significance = self._significance_at(pixels)
         self.reached = np.zeros(shape, dtype=bool)
@@ -296,7 +321,7 @@ class RunningEstimate:
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
         if self._off is not None and self._highest < self._threshold:
-            highest = np.fmax.reduce(self.significance(), axis=None)
+            highest = np.fmax.reduce(self.significance()[self._rows], axis=None)
             self._highest = None if np.isnan(highest) else float(highest)
         return self._highest
 
@@ -322,8 +347,11 @@ class RunningEstimate:
 
     def mean_background(self):
         """Return the mean background, or None if it is nowhere defined."""
-        defined = self._row_defined.sum()
-        return float(self._row_sums.sum() / defined) if defined else None
+        return mean_of_rows(*self.row_sums())
+
+    def row_sums(self):
+        """Return sum and number of the background's defined pixels in each of the rows that are asked for."""
+        return self._row_sums[self._rows], self._row_defined[self._rows]
 
     def estimate(self):
         """Return the background estimate."""

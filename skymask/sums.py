@@ -145,6 +145,9 @@ class BlockSums:
         self._transforms = {}
         self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0), np.empty(0)]
 
+    def __reduce__(self):
+        return BlockSums, (self.kernel,)
+
     def tiles(self, shape):
         """Return the tiles in which the sums of a whole map are cheapest, as pairs of slices."""
         return blocks.tiles(shape, [_cheapest_side(n, half) for n, half in zip(shape, self.half, strict=True)])
