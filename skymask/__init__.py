@@ -23,6 +23,7 @@ __all__ = [
     "iterate_runs",
     "iterate_strips",
     "ring",
+    "write_strips",
 ]
 
 _HOMES = {
@@ -43,6 +44,7 @@ _HOMES = {
     "iterate_runs": "skymask.loop",
     "iterate_strips": "skymask.strips",
     "ring": "skymask.kernels",
+    "write_strips": "skymask.strips",
 }
 
 

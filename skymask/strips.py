@@ -1,12 +1,13 @@
 """The loop for maps that do not fit into memory: strip by strip, each with the rows around it that it depends on.
 
-A strip is some whole rows of the map. Between iterations its sums lie in a file, and so do all masks, one bit per pixel;
-one strip is in memory at a time. Every sum is one of integers, or of floating-point numbers in an order that does not
-depend on where a strip begins, so the result is that of `skymask.iterate` to the last bit.
+A strip is some whole rows of the map. Between iterations its sums lie in a file, and so do all masks, one bit per
+pixel; one strip is in memory at a time. Every sum is one of integers, or of floating-point numbers in an order that
+does not depend on where a strip begins, so the result is that of `skymask.iterate` to the last bit.
 """
 
 import hashlib
 import pickle
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,6 +182,42 @@ def iterate_strips(
     mask = _final_mask(state, len(records) - 1, masks, estimates.strips, options)
     products = StripProducts(estimates, mask, source_kernel, options)
     return Result(state.name, state.period, len(records) - 1, mask, products, records)
+
+
+def write_strips(result, folder, *, header):
+    """Write exclusion mask and maps of `iterate_strips` as FITS files, one each, strip by strip.
+
+    Parameters
+    ----------
+    result : Result
+        Of `iterate_strips`.
+    folder : str or Path
+        Where `exclusion_mask.fits`, `background.fits`, ... are written, as the workflow does but for the cards that
+        name its settings. It is made if need be.
+    header : astropy.io.fits.Header
+        Of the counts: it says where the map lies on the sky.
+    """
+    # The loop needs no FITS.
+    from skymask import maps
+
+    folder, mask = Path(folder), result.exclusion_mask
+    folder.mkdir(parents=True, exist_ok=True)
+    cards = [
+        ("STATE", result.state, "how the loop ended"),
+        ("PERIOD", result.period, "period of the final masks, 1 for a fixed point"),
+        ("NITER", result.iterations, "iterations, the confirming one included"),
+        ("MASKDEF", "1 used, 0 excluded", "convention of the exclusion mask"),
+    ]
+    files = {}
+    with ExitStack() as stack:
+        for rows, images in result.products:
+            for name, image in {"exclusion_mask": mask[rows], **images}.items():
+                if name not in files:
+                    file = maps.written_in_rows(
+                        folder / f"{name}.fits", name, mask.shape, image.dtype, sky=header, cards=cards
+                    )
+                    files[name] = stack.enter_context(file)
+                files[name](image)
 
 
 def _refuse_whole_maps(source_kernel, background_kernel, acceptance, background, options):

@@ -4,8 +4,9 @@ import hashlib
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from skymask import adaptive_ring, disk, field_of_view, gaussian, iterate, iterate_strips, ring
+from skymask import adaptive_ring, disk, field_of_view, gaussian, iterate, iterate_strips, maps, ring, write_strips
 from skymask.errors import ConvergenceError, MapError
 from skymask.strips import StoredMask
 
@@ -65,6 +66,9 @@ def same(result, expected):
         assert np.array_equal(maps[name], image, equal_nan=True), name
 
 
+#: What a file of strips says of the loop.
+STATE_CARDS = ("STATE", "PERIOD", "NITER", "MASKDEF")
+
 CASES = {
     "plain": {},
     "holes": {"counts": with_holes(field())},
@@ -80,18 +84,22 @@ CASES = {
     "small regions and holes": {"min_pixels": 6, "max_hole_pixels": 15, "threshold": 2.5},
     "one iteration": {"max_iterations": 1},
     "nothing reaches the threshold": {"threshold": 1e3},
-    "low threshold": {"threshold": 2.0, "max_excluded_fraction": 0.99},
+    "low threshold": {"threshold": 2.0, "max_excluded_fraction": 0.99, "max_iterations": 5},
     "runaway": {"threshold": 0.1},
 }
 
 
-@pytest.mark.parametrize("rows", [8, 40, None])
+@pytest.mark.parametrize("rows", [8, 40])
 @pytest.mark.parametrize("statistic", ["wstat", "cash"])
 @pytest.mark.parametrize("case", CASES)
 def test_strips_are_the_whole_map(tmp_path, case, statistic, rows):
     options = {"counts": field(), "statistic": statistic, "threshold": 4.0, **KERNELS, **CASES[case]}
     counts = options.pop("counts")
     same(iterate_strips(counts, tmp_path, rows=rows, **options), iterate(counts, **options))
+
+
+def test_one_strip_is_the_whole_map(tmp_path):
+    same(iterate_strips(field(), tmp_path, **KERNELS), iterate(field(), **KERNELS))
 
 
 @pytest.mark.parametrize("on_cycle", ["union", "last"])
@@ -112,6 +120,22 @@ def test_memory_mapped_counts_are_read_in_strips(tmp_path):
     field().astype(">i4").tofile(tmp_path / "counts")
     counts = np.memmap(tmp_path / "counts", dtype=">i4", mode="r", shape=SHAPE)
     same(iterate_strips(counts, tmp_path / "state", rows=24, **KERNELS), iterate(field(), **KERNELS))
+
+
+def test_files_are_those_of_maps_written_whole(tmp_path):
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 83.6, "CRVAL2": 22.0, "CDELT1": -0.02})
+    result = iterate_strips(with_holes(field()), tmp_path / "state", rows=24, **KERNELS)
+    write_strips(result, tmp_path / "strips", header=header)
+    expected = iterate(with_holes(field()), **KERNELS)
+    images = {"exclusion_mask": expected.exclusion_mask, **expected.products.maps()}
+    assert sorted(path.stem for path in (tmp_path / "strips").iterdir()) == sorted(images)
+    for name, image in images.items():
+        path = tmp_path / "strips" / f"{name}.fits"
+        cards = [(key, fits.getval(path, key), fits.getheader(path).comments[key]) for key in STATE_CARDS]
+        assert dict(zip(STATE_CARDS, cards, strict=True))["STATE"][1] == expected.state
+        maps.write(tmp_path / "whole.fits", {name: image}, sky=header, cards=cards)
+        assert path.read_bytes() == (tmp_path / "whole.fits").read_bytes()
+        assert np.array_equal(maps.read_product(path)[name].data, image, equal_nan=True)
 
 
 def test_cycle_that_is_to_fail_fails(tmp_path):
