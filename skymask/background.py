@@ -106,7 +106,7 @@ class OffSums:
         self._sum_whole_map()
 
     def update(self, exclusion_mask):
-        """Take the sums for another mask, and return the blocks of the map where they may have changed.
+        """Take the sums for another mask, and return the rows of the map where they may have changed, in whole cells.
 
         Parameters
         ----------
@@ -114,22 +114,30 @@ class OffSums:
 
         Returns
         -------
-        blocks : list of (slice, slice)
+        rows : ndarray of bool, shape (ny,)
+            True where they may have changed.
         """
         shape, half = exclusion_mask.shape, self._sums.half
         before, self._mask = self._mask, exclusion_mask
         changed = before != exclusion_mask
         boxes = blocks.around(changed, side=max(256, *half))
         touched = [blocks.grown(box, half, shape) for box in boxes]
+        rows = np.zeros(shape[0], dtype=bool)
+        for y, _ in touched:
+            rows[blocks.in_cells(y, shape[0])] = True
         if self._sums.cost(self._boxes(boxes, touched)) > self._sums.cost(self._tiles()):
             self._sum_whole_map()
-            return blocks.cover(touched, shape)
+            return rows
         for box, out in self._boxes(boxes, touched):
             change = (exclusion_mask[box].astype(np.int8) - before[box]) * changed[box]
             # Boxes may overlap; a change counts once.
             changed[box] = False
             self._sum(box, change, out, add=True)
-        return blocks.cover(touched, shape)
+        return rows
+
+    def starved(self):
+        """Return the pixels under whose kernel there is no acceptance."""
+        return self._acceptance_off == 0
 
     def at(self, block):
         """Return off counts and acceptance of a block of the map, as in `Background`."""
@@ -143,12 +151,13 @@ class OffSums:
         counts_off, acceptance_off = self.at(block)
         return _background(self._acceptance[block], counts_off, acceptance_off)
 
-    def estimate(self):
-        """Return the background estimate of the whole map."""
+    def estimate(self, background=None):
+        """Return the background estimate of the whole map, whose `background` may be known already."""
         whole = tuple(slice(0, n) for n in self._counts.shape)
-        background = np.empty(self._counts.shape)
-        for strip in blocks.strips(self._counts.shape):
-            background[strip] = self.background_at(strip)
+        if background is None:
+            background = np.empty(self._counts.shape)
+            for strip in blocks.strips(self._counts.shape):
+                background[strip] = self.background_at(strip)
         return Background(background, *self.at(whole))
 
     def _boxes(self, boxes, touched):

@@ -4,20 +4,20 @@ import numpy as np
 
 from skymask import blocks, kernels, sums
 from skymask.background import Background, OffSums, estimate_background, mean_background, mean_of_rows, row_sums
+from skymask.blocks import CELL
 from skymask.exclusion import starved_under_any
 from skymask.significance import (
     cash,
-    cash_candidates,
     compute_significance,
     correlated_background,
+    fewest_counts,
     ratio_of_acceptances,
     sums_on,
     wstat,
-    wstat_candidates,
 )
 
-#: Stands for the background where there is none, when the lowest one is looked for.
-NO_LIMIT = 1e30
+#: If more than this fraction of the pixels may reach the threshold, the whole map is faster.
+MANY_CANDIDATES = 1 / 16
 
 
 def running_estimate(
@@ -203,12 +203,15 @@ class RunningEstimate:
         self._off = None
         self._half = tuple(n // 2 for n in source_kernel.shape)
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
-        self._candidates, self.starved = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        self.starved = np.zeros(shape, dtype=bool)
+        on = self.on[1]
         if statistic == "cash":
             # With half the source kernel beside the map; zero there, and where there is no coverage.
             self._padded = np.zeros([n + 2 * half for n, half in zip(shape, self._half, strict=True)])
-            plain = inputs.acceptance.dtype == np.uint8
-            self._area = self.on[1] if plain else sums.convolve(inputs.coverage, source_kernel)
+            if inputs.acceptance.dtype != np.uint8:
+                on = sums.convolve(inputs.coverage, source_kernel)
+        self._lowest_on = _lowest_in_cells(on)
+        self._lowest = np.full(self._lowest_on.shape, np.nan)
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
         else:
@@ -222,7 +225,6 @@ class RunningEstimate:
         shape = exclusion_mask.shape
         if self._off is None:
             inputs = self._inputs
-            self.starved = np.zeros(shape, dtype=bool)
             self._off = OffSums(
                 inputs.counts,
                 inputs.acceptance,
@@ -230,78 +232,79 @@ class RunningEstimate:
                 exclusion_mask,
                 largest_acceptance=inputs.largest_acceptance,
             )
-            touched = blocks.strips(shape)
+            rows = np.ones(shape[0], dtype=bool)
         else:
-            touched = self._off.update(exclusion_mask)
-            if not touched:
+            rows = self._off.update(exclusion_mask)
+            if not rows.any():
                 return
-        self._sum_rows(touched)
-        if self._statistic == "wstat":
-            for block in touched:
-                self._screen_measured(block)
+        self._sum_rows(rows)
+        self.starved = self._starved_pixels()
+        pixels = np.divmod(np.flatnonzero(self._candidates()), shape[1])
+        if self._statistic == "cash" and pixels[0].size > MANY_CANDIDATES * self.starved.size:
+            significance = self.significance()[pixels]
         else:
-            for block in blocks.cover([blocks.grown(block, self._half, shape) for block in touched], shape):
-                self._screen_known(block)
-        self._candidates[: self._rows.start] = self._candidates[self._rows.stop :] = False
-        pixels = np.divmod(np.flatnonzero(self._candidates), shape[1])
-        significance = self._significance_at(pixels)
+            significance = self._significance_at(pixels)
         self.reached = np.zeros(shape, dtype=bool)
         self.reached[pixels] = significance >= self._threshold
         self._highest = np.fmax.reduce(significance, initial=-np.inf)
 
-    def _screen_measured(self, block):
-        """Find the candidates of a block, and its starved pixels, over a measured background."""
-        counts_off, acceptance_off = self._off.at(block)
-        n_on, acceptance_on = (on[block] for on in self.on)
-        self._candidates[block] = wstat_candidates(self._threshold, n_on, acceptance_on, counts_off, acceptance_off)
-        self.starved[block] = acceptance_off == 0
-        self._leave_uncovered(block)
-
-    def _screen_known(self, block):
-        """Find the candidates of a block, and its starved pixels, over a background taken as known.
-
-        Its sum under the source kernel is at least its lowest value around the pixel times the kernel's area.
-        """
-        outer = blocks.grown(block, self._half, self.starved.shape)
-        background = self._background()[outer]
-        margin = (part.stop - part.start + 2 * half for part, half in zip(block, self._half, strict=True))
-        lowest = np.full(tuple(margin), NO_LIMIT, dtype=np.float32)
-        corner = tuple(slice(part.start - half, None) for part, half in zip(block, self._half, strict=True))
-        inner = lowest[blocks.inside(outer, corner)]
-        inner[...] = background
-        undefined = np.isnan(inner)
-        starved = undefined.any()
-        if starved:
-            inner[undefined] = 0
-        if not self._full:
-            inner[self._inputs.acceptance[outer] == 0] = NO_LIMIT
-        mu = _lowest_around(lowest, self._half) * self._area[block]
-        self._candidates[block] = cash_candidates(self._threshold, self.on[0][block], mu)
-        self.starved[block] = False
-        if starved:
-            self.starved[block] = sums.spread(undefined, self._source_kernel)[blocks.inside(block, outer)]
-        self._leave_uncovered(block)
-
-    def _leave_uncovered(self, block):
-        if not self._full:
-            covered = self._inputs.acceptance[block] > 0
-            self._candidates[block] &= covered
-            self.starved[block] &= covered
-
-    def _sum_rows(self, touched):
-        """Sum the background along the rows of these blocks, for its mean, and keep it where it is needed."""
-        rows = np.zeros(self.starved.shape[0], dtype=bool)
-        for y, _ in touched:
-            rows[y] = True
+    def _sum_rows(self, rows):
+        """Sum the background along rows, for its mean; keep its lowest values, and itself where it is needed."""
+        n_x = self.starved.shape[1]
         for run in blocks.runs(rows):
-            for y, x in blocks.strips((run.stop - run.start, self.starved.shape[1])):
-                y = slice(run.start + y.start, run.start + y.stop)
-                background = self._off.background_at((y, x))
+            for y in blocks.cut(run, max(CELL, blocks.BLOCK // n_x // CELL * CELL)):
+                block = y, slice(0, n_x)
+                background = self._off.background_at(block)
                 self._row_sums[y], self._row_defined[y] = row_sums(background)
+                rows_of_cells = slice(y.start // CELL, -(-y.stop // CELL))
                 if self._statistic == "cash":
+                    self._lowest[rows_of_cells] = _lowest_in_cells(background)
                     if not self._full:
-                        background[self._inputs.acceptance[y, x] == 0] = 0
-                    self._background()[y, x] = background
+                        background[self._inputs.acceptance[block] == 0] = 0
+                    self._background()[block] = background
+                else:
+                    if self._inputs.acceptance.dtype != np.uint8:
+                        with np.errstate(invalid="ignore"):
+                            background /= self._inputs.acceptance[block]
+                    self._lowest[rows_of_cells] = _lowest_in_cells(background)
+
+    def _starved_pixels(self):
+        """The covered pixels without a significance."""
+        starved = self._off.starved()
+        if not self._full:
+            starved &= self._inputs.coverage
+        if self._statistic == "cash" and starved.any():
+            starved = sums.spread(starved, self._source_kernel)
+            if not self._full:
+                starved &= self._inputs.coverage
+        return starved
+
+    def _candidates(self):
+        """The pixels where the significance may reach the threshold.
+
+        The background under the source kernel is at least the lowest around times the kernel's area or, if it is
+        measured, the lowest ratio of off counts to off acceptance times the acceptance under the kernel: in a cell, the
+        product of both lowest values.
+        """
+        shape = self.starved.shape
+        lowest = self._lowest
+        if self._statistic == "cash":
+            lowest = _lowest_around(lowest, [-(-half // CELL) for half in self._half])
+        limit = fewest_counts(self._threshold, lowest * self._lowest_on)
+        limit = np.repeat(limit, CELL, axis=1)[:, : shape[1]]
+        whole = shape[0] // CELL
+        n_on, candidates = self.on[0], np.empty(shape, dtype=bool)
+        in_cells = (-1, CELL, shape[1])
+        np.greater_equal(
+            n_on[: whole * CELL].reshape(in_cells),
+            limit[:whole, None],
+            out=candidates[: whole * CELL].reshape(in_cells),
+        )
+        np.greater_equal(n_on[whole * CELL :], limit[whole:], out=candidates[whole * CELL :])
+        candidates[: self._rows.start] = candidates[self._rows.stop :] = False
+        if not self._full:
+            candidates &= self._inputs.coverage
+        return candidates
 
     def _background(self):
         """The background kept for sums under the source kernel, a view of what has a margin."""
@@ -333,7 +336,7 @@ class RunningEstimate:
             if self._statistic == "cash":
                 outer = blocks.grown(strip, self._half, shape)
                 covered = self._inputs.acceptance[outer] > 0
-                mu = correlated_background(self._off.background_at(outer), covered, self._source_kernel)
+                mu = correlated_background(self._background()[outer], covered, self._source_kernel)
                 significance[strip] = cash(self.on[0][strip], mu[blocks.inside(strip, outer)])
             else:
                 significance[strip] = self._significance_at(strip)
@@ -343,7 +346,7 @@ class RunningEstimate:
 
     def forget(self):
         """Give back the memory that only the next `update` would need."""
-        self.reached = self.starved = self._candidates = self._padded = None
+        self.reached = self.starved = None
 
     def mean_background(self):
         """Return the mean background, or None if it is nowhere defined."""
@@ -354,18 +357,29 @@ class RunningEstimate:
         return self._row_sums[self._rows], self._row_defined[self._rows]
 
     def estimate(self):
-        """Return the background estimate."""
-        return self._off.estimate()
+        """Return the background estimate; its maps are good until the next `update`."""
+        if self._statistic != "cash":
+            return self._off.estimate()
+        background = self._background()
+        return self._off.estimate(background if self._full else np.where(self._inputs.coverage, background, np.nan))
 
 
-def _lowest_around(values, half):
-    """The lowest value within `half` = (rows, columns) of every pixel that is so far from the edges."""
-    for axis, reach in enumerate(half):
+def _lowest_in_cells(values):
+    """The lowest defined value in every cell of `CELL` pixels a side."""
+    whole = values.shape[0] // CELL * CELL
+    rows = np.fmin.reduce(values[:whole].reshape(-1, CELL, values.shape[1]), axis=1)
+    if whole < values.shape[0]:
+        rows = np.concatenate([rows, np.fmin.reduce(values[whole:], axis=0, keepdims=True)])
+    return np.fmin.reduceat(rows, np.arange(0, values.shape[1], CELL), axis=1)
+
+
+def _lowest_around(values, reach):
+    """The lowest defined value within `reach` = (rows, columns) of every element."""
+    for axis, steps in enumerate(reach):
         values = np.moveaxis(values, axis, 0)
-        span = 1
-        while span < 2 * reach + 1:
-            step = min(span, 2 * reach + 1 - span)
-            values = np.minimum(values[:-step], values[step:])
-            span += step
-        values = np.moveaxis(values, 0, axis)
+        lowest = values.copy()
+        for step in range(1, min(steps, len(values) - 1) + 1):
+            np.fmin(lowest[step:], values[:-step], out=lowest[step:])
+            np.fmin(lowest[:-step], values[step:], out=lowest[:-step])
+        values = np.moveaxis(lowest, 0, axis)
     return values
