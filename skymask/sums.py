@@ -31,8 +31,8 @@ ROUNDING_MARGIN = 0.45
 #: What calling for a block costs, in pixels.
 CALL_COST = 5000
 
-#: Tiles for transforms have about so many pixels a side.
-TRANSFORM_SIDES = (256, 1024)
+#: Tiles for transforms have about so many pixels a side: more, and buffers leave the cache and are fresh memory.
+TRANSFORM_SIDES = (256, 512)
 
 
 def convolve(image, kernel):
