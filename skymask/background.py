@@ -184,7 +184,7 @@ class OffSums:
         packed = self._packed_sums(counts, acceptance, weight, out) if self._low_bits else None
         if packed is not None:
             unit = float(1 << self._low_bits)
-            high = np.multiply(packed, 1 / unit, out=self._sums.buffer(3, packed.shape))
+            high = np.multiply(packed, 1 / unit, out=self._sums.buffer(2, packed.shape))
             np.rint(high, out=high)
             _put(self._counts_off[there], high, add)
             high *= unit
@@ -198,9 +198,12 @@ class OffSums:
     def _packed_sums(self, counts, coverage, weight, out):
         """Sums of counts in the high bits and of coverage in the low bits of one number, None if there is no room."""
         values = self._sums.values(counts.shape, out)
-        np.multiply(counts, float(1 << self._low_bits), out=values)
-        values += coverage
-        values *= weight
+        # Operations on numbers of different types take three times as long.
+        values[...] = counts
+        values *= float(1 << self._low_bits)
+        values += 1.0 if coverage.all() else coverage
+        if not (weight.dtype == bool and weight.all()):
+            values *= weight
         return self._sums.sums_of_values(counts.shape, out)
 
 

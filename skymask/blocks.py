@@ -33,6 +33,11 @@ def grown(block, half, shape):
     )
 
 
+def area(block):
+    """Return the number of pixels of a block."""
+    return (block[0].stop - block[0].start) * (block[1].stop - block[1].start)
+
+
 def inside(block, outer):
     """Return a block's slices within the array that `outer` cuts out."""
     return tuple(

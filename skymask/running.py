@@ -204,13 +204,13 @@ class RunningEstimate:
         self._half = tuple(n // 2 for n in source_kernel.shape)
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
         self.starved = np.zeros(shape, dtype=bool)
-        on = self.on[1]
+        self._area_or_acceptance = self.on[1]
         if statistic == "cash":
             # With half the source kernel beside the map; zero there, and where there is no coverage.
             self._padded = np.zeros([n + 2 * half for n, half in zip(shape, self._half, strict=True)])
             if inputs.acceptance.dtype != np.uint8:
-                on = sums.convolve(inputs.coverage, source_kernel)
-        self._lowest_on = _lowest_in_cells(on)
+                self._area_or_acceptance = sums.convolve(inputs.coverage, source_kernel)
+        self._lowest_on = _lowest_in_cells(self._area_or_acceptance)
         self._lowest = np.full(self._lowest_on.shape, np.nan)
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
@@ -239,7 +239,7 @@ class RunningEstimate:
                 return
         self._sum_rows(rows)
         self.starved = self._starved_pixels()
-        pixels = np.divmod(np.flatnonzero(self._candidates()), shape[1])
+        pixels = self._candidates()
         if self._statistic == "cash" and pixels[0].size > MANY_CANDIDATES * self.starved.size:
             significance = self.significance()[pixels]
         else:
@@ -280,11 +280,11 @@ class RunningEstimate:
         return starved
 
     def _candidates(self):
-        """The pixels where the significance may reach the threshold.
+        """The y and x of the pixels where the significance may reach the threshold.
 
         The background under the source kernel is at least the lowest around times the kernel's area or, if it is
-        measured, the lowest ratio of off counts to off acceptance times the acceptance under the kernel: in a cell, the
-        product of both lowest values.
+        measured, the lowest ratio of off counts to off acceptance times the acceptance under the kernel. First, cells
+        are looked at with the lowest area or acceptance in them, then single pixels with their own.
         """
         shape = self.starved.shape
         lowest = self._lowest
@@ -304,7 +304,10 @@ class RunningEstimate:
         candidates[: self._rows.start] = candidates[self._rows.stop :] = False
         if not self._full:
             candidates &= self._inputs.coverage
-        return candidates
+        y, x = np.divmod(np.flatnonzero(candidates), shape[1])
+        mu = lowest[y // CELL, x // CELL] * self._area_or_acceptance[y, x]
+        left = n_on[y, x] >= fewest_counts(self._threshold, mu)
+        return y[left], x[left]
 
     def _background(self):
         """The background kept for sums under the source kernel, a view of what has a margin."""

@@ -143,7 +143,7 @@ class BlockSums:
         self.half = (kernel.shape[0] // 2, kernel.shape[1] // 2)
         self._norm = float(np.sqrt(np.count_nonzero(kernel)))
         self._transforms = {}
-        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0), np.empty(0)]
+        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0)]
 
     def __reduce__(self):
         return BlockSums, (self.kernel,)
@@ -229,7 +229,8 @@ class BlockSums:
         transform *= self._kernel_transform(shape)
         np.fft.ifft(transform, axis=0, out=transform)
         first, rows = out[0].start + self.half[0], out[0].stop - out[0].start
-        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self.buffer(2, (rows, shape[1])))
+        # The block itself has been transformed, and its memory is free.
+        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self.buffer(0, (rows, shape[1])))
         wanted = result[:, out[1].start + self.half[1] : out[1].stop + self.half[1]]
         return np.rint(wanted, out=wanted)
 
