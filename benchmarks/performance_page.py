@@ -83,7 +83,7 @@ def ratios(results):
         f"The slowest run of a loop exceeds its median by up to {noise(results):.0f} %: such is the noise here.\n",
         "![CPU time of both loops in units of skymask's, by size of the map](images/performance.png)\n",
         "At 8000 x 8000, (b) does not fit into the memory (see below) and is left out. The slow loops ran fewer times"
-        " where they take long, and (a) not at all where the table says so: with as many iterations as there it would"
+        " where they take long, and (a) for three iterations only (see the aims): with as many as skymask's it would"
         " take half an hour. Larger maps need more iterations, because one place where the mask still changes keeps the"
         " whole loop running; skymask computes that place again, (a) and (b) compute the whole map.\n",
         "Pixels in which skymask's final mask differs from that of (a) and of (b); pixels that gammapy, given skymask's"
@@ -146,9 +146,10 @@ def aims(results):
         for size in (small, large):
             if "original" in case[size]:
                 times = case[size]["original"] / case[size]["cash"]
+                differ = case[size]["different_from_original"]
                 lines.append(
-                    f"| 1/{AIMS['original']} of (a) for three iterations of {shown(size)}, one run of (a) | 1/{times:.0f},"
-                    f" {case[size]['different_from_original']} pixels of the mask differ |"
+                    f"| 1/{AIMS['original']} of (a), three iterations of {shown(size)}, one run of (a) |"
+                    f" 1/{times:.0f}, masks differ in {differ} pixels |"
                     f" {'reached' if times >= AIMS['original'] else 'missed'} |"
                 )
         for statistic in ("cash", "wstat"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skymask import disk, ring
 from skymask.background import OffSums
 from skymask.inputs import prepare
-from skymask.running import RunningEstimate, running_estimate
+from skymask.running import MANY_CANDIDATES, RunningEstimate, running_estimate
 from skymask.significance import cash, fewest_counts, wstat
 
 SHAPE = (150, 210)
@@ -96,6 +96,18 @@ def test_highest_below_the_threshold_is_that_of_the_whole_map():
     running, whole = estimates(inputs, statistic="wstat", threshold=1e3)
     assert not running.reached.any()
     assert running.highest() == whole.highest()
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_many_pixels_that_may_reach_the_threshold_are_those_of_the_whole_map(holes):
+    inputs = field(3, holes=holes)
+    running, whole = estimates(inputs, statistic="cash", threshold=0.1)
+    for mask in masks(3):
+        running.update(mask)
+        whole.update(mask)
+        assert whole.reached.mean() > MANY_CANDIDATES
+        assert np.array_equal(running.reached, whole.reached)
+        assert running.highest() == whole.highest()
 
 
 @pytest.mark.parametrize("brightest", [1, 2**30])
