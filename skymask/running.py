@@ -210,6 +210,9 @@ class RunningEstimate:
             self._padded = np.zeros([n + 2 * half for n, half in zip(shape, self._half, strict=True)])
             if inputs.acceptance.dtype != np.uint8:
                 self._area_or_acceptance = sums.convolve(inputs.coverage, source_kernel)
+        # No off acceptance is larger than that of a whole kernel of the largest acceptance.
+        largest = inputs.acceptance.max() if inputs.largest_acceptance is None else inputs.largest_acceptance
+        self._alpha_of_one = 0 if statistic == "cash" else 1 / (float(largest) * np.count_nonzero(background_kernel))
         self._lowest_on = _lowest_in_cells(self._area_or_acceptance)
         self._lowest = np.full(self._lowest_on.shape, np.nan)
         if inputs.background is None:
@@ -290,7 +293,7 @@ class RunningEstimate:
         lowest = self._lowest
         if self._statistic == "cash":
             lowest = _lowest_around(lowest, [-(-half // CELL) for half in self._half])
-        limit = fewest_counts(self._threshold, lowest * self._lowest_on)
+        limit = fewest_counts(self._threshold, lowest * self._lowest_on, self._lowest_on * self._alpha_of_one)
         limit = np.repeat(limit, CELL, axis=1)[:, : shape[1]]
         whole = shape[0] // CELL
         n_on, candidates = self.on[0], np.empty(shape, dtype=bool)
@@ -305,8 +308,9 @@ class RunningEstimate:
         if not self._full:
             candidates &= self._inputs.coverage
         y, x = np.divmod(np.flatnonzero(candidates), shape[1])
-        mu = lowest[y // CELL, x // CELL] * self._area_or_acceptance[y, x]
-        left = n_on[y, x] >= fewest_counts(self._threshold, mu)
+        on = self._area_or_acceptance[y, x]
+        mu = lowest[y // CELL, x // CELL] * on
+        left = n_on[y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
         return y[left], x[left]
 
     def _background(self):

@@ -162,13 +162,13 @@ def cash_with_systematic(n_on, mu, background_systematic):
     return np.where(without, cash(n_on, mu), significance) if without.any() else significance
 
 
-def fewest_counts(threshold, mu):
+def fewest_counts(threshold, mu, alpha=0):
     r"""Return how many counts at least it takes to reach a positive threshold over a background of at least `mu`.
 
     A few less, to be on the safe side. For an excess :math:`d = n - \mu > 0` over a known background
     :math:`S^2 \le d^2 / \mu`, because :math:`\ln x \le x - 1`, and over a measured one
 
-    .. math:: S^2 \le \frac{d^2}{(1 + \alpha) \alpha n_{off}} < \frac{d^2}{\mu}, \quad \mu = \alpha n_{off},
+    .. math:: S^2 \le \frac{d^2}{(1 + \alpha) \mu}, \quad \mu = \alpha n_{off},
 
     because :math:`S^2 / 2N`, N = n_on + n_off, is the Kullback-Leibler divergence of two Bernoulli distributions,
     :math:`\int_q^p (p - t) / (t (1 - t)) \, dt` with p = n_on / N and q = alpha / (1 + alpha), and in it
@@ -179,13 +179,15 @@ def fewest_counts(threshold, mu):
     threshold : float
     mu : ndarray of float
         Background under the source kernel; NaN where there is none.
+    alpha : float or ndarray of float
+        At most the ratio of on to off acceptance if the background is measured; 0 if it is known.
 
     Returns
     -------
     counts : ndarray of int32
         At most 2**31 - 1, also where there is no background.
     """
-    counts = mu + 0.99 * threshold * np.sqrt(mu)
+    counts = mu + 0.99 * threshold * np.sqrt((1 + alpha) * mu)
     np.fmin(np.floor(counts), 2**31 - 1, out=counts)
     return np.fmax(counts, 1, out=counts).astype(np.int32)
 

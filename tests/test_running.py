@@ -132,7 +132,9 @@ COUNTS = st.one_of(st.integers(0, 50), st.integers(0, 10**7))
 @given(COUNTS, st.integers(1, 10**6), COUNTS, st.integers(0, 10**7), st.floats(0.5, 30))
 def test_no_pixel_that_reaches_the_threshold_is_missed(n_on, acceptance_on, n_off, acceptance_off, threshold):
     if acceptance_off and wstat(n_on, n_off, acceptance_on / acceptance_off) >= threshold:
-        assert n_on >= fewest_counts(threshold, np.array([n_off / acceptance_off * acceptance_on]))
+        mu, alpha = n_off / acceptance_off * acceptance_on, acceptance_on / acceptance_off
+        assert n_on >= fewest_counts(threshold, np.array([mu]), alpha)
+        assert n_on >= fewest_counts(threshold, np.array([mu]), 0.3 * alpha)
 
 
 @settings(deadline=None, max_examples=300)
