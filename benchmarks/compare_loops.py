@@ -35,7 +35,7 @@ from skymask import convergence, loop  # noqa: E402
 
 RESULTS = REPOSITORY / "benchmarks" / "compare_loops.json"
 SIZES = ["500x500", "1000x1000", "4000x1000", "2000x2000", "8000x8000"]
-PARTS = ["comparison", "growth", "stages", "no_change", "radius", "memory", "imports", "workflow", "report"]
+PARTS = ["comparison", "growth", "stacks", "stages", "no_change", "radius", "memory", "imports", "workflow", "report"]
 
 #: The field: degrees per pixel, sources per square degree, and radii in pixels.
 PIXEL_SIZE = 0.02
@@ -76,7 +76,10 @@ def main():
                 for result in compare(size, arguments.repeats):
                     keep(part, size, result)
         elif part == "growth":
-            keep(part, "three iterations", grow(["1000x1000", "8000x8000"], arguments.repeats))
+            for result in grow(["1000x1000", "8000x8000"], arguments.repeats):
+                keep(part, "three iterations", result)
+        elif part == "stacks":
+            keep(part, "500x500", compare_stacks("500x500", arguments.repeats))
         elif part == "stages":
             keep(part, "1000x1000", profile_stages("1000x1000", arguments.repeats))
         elif part == "no_change":
@@ -261,15 +264,64 @@ def compare_at_threshold(theirs, ours):
 
 
 def grow(sizes, repeats):
-    """Return CPU seconds of three iterations by size and statistic; to their end, larger maps need more of them."""
+    """Yield CPU seconds of three iterations by size and statistic, those of the original algorithm coming last.
+
+    To their end, larger maps need more iterations. The masks after three are compared, too.
+    """
     result = {}
-    for size in sizes:
-        counts, _ = field(size)
+    counts_of = {size: field(size)[0] for size in sizes}
+    for size, counts in counts_of.items():
         took = {"cash": [], "wstat": []}
         for _ in range(min(repeats, 2) if counts.size > MANY_PIXELS else repeats):
             for statistic, seconds in took.items():
                 seconds.append(cpu_seconds(lambda: iterate(counts, statistic, max_iterations=3).state)[0])  # noqa: B023
         result[size] = {statistic: float(np.median(seconds)) for statistic, seconds in took.items()}
+    yield result
+    for size, counts in counts_of.items():
+        mask = iterate(counts, "cash", max_iterations=3).exclusion_mask
+        seconds, (theirs, *_) = cpu_seconds(original, counts, 3)
+        result[size] |= {"original": seconds, "different_from_original": int((theirs != mask).sum())}
+        yield result
+
+
+def compare_stacks(size, repeats):
+    """Return CPU seconds, iterations and planes of stacks of one field, whose counts are thinned, and of the map."""
+    counts, _ = field(size)
+    whole = tuple(slice(0, n) for n in counts.shape)
+    kernels = {
+        "source_kernel": skymask.disk(SOURCE_RADIUS),
+        "background_kernel": skymask.ring(INNER_RADIUS, WIDTH),
+        "dilation_kernel": skymask.disk(DILATION_RADIUS),
+    }
+
+    def parts(number):
+        """The counts, each of them in one of several maps."""
+        return np.random.default_rng(1).multinomial(counts, [1 / number] * number).transpose(2, 0, 1).astype(np.int32)
+
+    def run(planes):
+        return skymask.Run(planes, np.ones(planes.shape, dtype=np.uint8), whole)
+
+    stacks = {
+        "one map": [run(counts[None])],
+        "cube of 4 energy bins": [run(parts(4))],
+        "stack of 10 runs": [run(plane[None]) for plane in parts(10)],
+    }
+    took = {name: [] for name in ["the map by itself", *stacks]}
+    result = {name: {"planes": sum(len(run.counts) for run in runs)} for name, runs in stacks.items()}
+    result["the map by itself"] = {"planes": 1}
+    for _ in range(repeats):
+        for name, runs in [("the map by itself", None), *stacks.items()]:
+
+            def loop_of(runs=runs):
+                if runs is None:
+                    return iterate(counts, "wstat", max_iterations=3)
+                return skymask.iterate_runs(runs, counts.shape, threshold=THRESHOLD, max_iterations=3, **kernels)
+
+            seconds, ended = cpu_seconds(loop_of)
+            took[name].append(seconds)
+            result[name]["iterations"] = ended.iterations
+    for name, seconds in took.items():
+        result[name]["seconds"] = float(np.median(seconds))
     return result
 
 

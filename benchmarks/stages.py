@@ -17,8 +17,8 @@ STAGES = {
     "ring sums where the mask changed": [(background.OffSums, "update")],
     "background per pixel, for its mean": [(running.RunningEstimate, "_sum_rows")],
     "candidates": [
-        (running.RunningEstimate, "_screen_measured"),
-        (running.RunningEstimate, "_screen_known"),
+        (running.RunningEstimate, "_candidates"),
+        (running.RunningEstimate, "_starved_pixels"),
         (running.RunningEstimate, "update"),
     ],
     "significance of the candidates": [(running.RunningEstimate, "_significance_at")],

@@ -21,7 +21,9 @@ __all__ = [
     "gaussian",
     "iterate",
     "iterate_runs",
+    "iterate_strips",
     "ring",
+    "write_strips",
 ]
 
 _HOMES = {
@@ -40,7 +42,9 @@ _HOMES = {
     "gaussian": "skymask.kernels",
     "iterate": "skymask.loop",
     "iterate_runs": "skymask.loop",
+    "iterate_strips": "skymask.strips",
     "ring": "skymask.kernels",
+    "write_strips": "skymask.strips",
 }
 
 

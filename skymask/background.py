@@ -85,9 +85,11 @@ class OffSums:
     kernel : ndarray of bool
     exclusion_mask : ndarray of bool, shape (ny, nx)
         True where the pixel is used.
+    largest_acceptance : float, optional
+        That of the whole map, if this is a part of it.
     """
 
-    def __init__(self, counts, acceptance, kernel, exclusion_mask):
+    def __init__(self, counts, acceptance, kernel, exclusion_mask, *, largest_acceptance=None):
         self._counts, self._acceptance = counts, acceptance
         self._sums = sums.BlockSums(kernel)
         self._mask = exclusion_mask
@@ -95,7 +97,7 @@ class OffSums:
         self._low_bits = int(kernel.sum()).bit_length() + 1
         if acceptance.dtype != np.uint8 or int(counts.max()) >= 2 ** (52 - self._low_bits):
             self._low_bits = 0
-        self._exponent = _exponent(acceptance, sums.fixed_point_bits(kernel))
+        self._exponent = _exponent(acceptance, sums.fixed_point_bits(kernel), largest_acceptance)
         self._counts_off = np.zeros(counts.shape, dtype=sums.integer_type(int(counts.sum(dtype=np.int64))))
         kind = np.int64
         if acceptance.dtype == np.uint8:
@@ -104,7 +106,7 @@ class OffSums:
         self._sum_whole_map()
 
     def update(self, exclusion_mask):
-        """Take the sums for another mask, and return the blocks of the map where they may have changed.
+        """Take the sums for another mask, and return the rows of the map where they may have changed, in whole cells.
 
         Parameters
         ----------
@@ -112,22 +114,30 @@ class OffSums:
 
         Returns
         -------
-        blocks : list of (slice, slice)
+        rows : ndarray of bool, shape (ny,)
+            True where they may have changed.
         """
         shape, half = exclusion_mask.shape, self._sums.half
         before, self._mask = self._mask, exclusion_mask
         changed = before != exclusion_mask
         boxes = blocks.around(changed, side=max(256, *half))
         touched = [blocks.grown(box, half, shape) for box in boxes]
+        rows = np.zeros(shape[0], dtype=bool)
+        for y, _ in touched:
+            rows[blocks.in_cells(y, shape[0])] = True
         if self._sums.cost(self._boxes(boxes, touched)) > self._sums.cost(self._tiles()):
             self._sum_whole_map()
-            return blocks.cover(touched, shape)
+            return rows
         for box, out in self._boxes(boxes, touched):
             change = (exclusion_mask[box].astype(np.int8) - before[box]) * changed[box]
             # Boxes may overlap; a change counts once.
             changed[box] = False
             self._sum(box, change, out, add=True)
-        return blocks.cover(touched, shape)
+        return rows
+
+    def starved(self):
+        """Return the pixels under whose kernel there is no acceptance."""
+        return self._acceptance_off == 0
 
     def at(self, block):
         """Return off counts and acceptance of a block of the map, as in `Background`."""
@@ -141,12 +151,13 @@ class OffSums:
         counts_off, acceptance_off = self.at(block)
         return _background(self._acceptance[block], counts_off, acceptance_off)
 
-    def estimate(self):
-        """Return the background estimate of the whole map."""
+    def estimate(self, background=None):
+        """Return the background estimate of the whole map, whose `background` may be known already."""
         whole = tuple(slice(0, n) for n in self._counts.shape)
-        background = np.empty(self._counts.shape)
-        for strip in blocks.strips(self._counts.shape):
-            background[strip] = self.background_at(strip)
+        if background is None:
+            background = np.empty(self._counts.shape)
+            for strip in blocks.strips(self._counts.shape):
+                background[strip] = self.background_at(strip)
         return Background(background, *self.at(whole))
 
     def _boxes(self, boxes, touched):
@@ -173,7 +184,7 @@ class OffSums:
         packed = self._packed_sums(counts, acceptance, weight, out) if self._low_bits else None
         if packed is not None:
             unit = float(1 << self._low_bits)
-            high = np.multiply(packed, 1 / unit, out=self._sums.buffer(3, packed.shape))
+            high = np.multiply(packed, 1 / unit, out=self._sums.buffer(2, packed.shape))
             np.rint(high, out=high)
             _put(self._counts_off[there], high, add)
             high *= unit
@@ -187,9 +198,12 @@ class OffSums:
     def _packed_sums(self, counts, coverage, weight, out):
         """Sums of counts in the high bits and of coverage in the low bits of one number, None if there is no room."""
         values = self._sums.values(counts.shape, out)
-        np.multiply(counts, float(1 << self._low_bits), out=values)
-        values += coverage
-        values *= weight
+        # Operations on numbers of different types take three times as long.
+        values[...] = counts
+        values *= float(1 << self._low_bits)
+        values += 1.0 if coverage.all() else coverage
+        if not (weight.dtype == bool and weight.all()):
+            values *= weight
         return self._sums.sums_of_values(counts.shape, out)
 
 
@@ -263,7 +277,11 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
 
 def mean_background(background):
     """Return the mean of a background map where it is defined, or None where it is nowhere."""
-    sums_of_rows, defined = row_sums(background)
+    return mean_of_rows(*row_sums(background))
+
+
+def mean_of_rows(sums_of_rows, defined):
+    """Return the mean of a background from its `row_sums`, or None if it is nowhere defined."""
     return float(sums_of_rows.sum() / defined.sum()) if defined.any() else None
 
 
@@ -393,9 +411,11 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
     return _on_top_of(additive_background, additive_off, acceptance, estimate)
 
 
-def _exponent(image, bits):
+def _exponent(image, bits, largest=None):
     """The exponent with which the `_multiples` of an image have so many bits; 0 for integers."""
-    return bits - int(np.frexp(image.max())[1]) if image.dtype.kind == "f" else 0
+    if image.dtype.kind != "f":
+        return 0
+    return bits - int(np.frexp(image.max() if largest is None else largest)[1])
 
 
 def _multiples(image, exponent):

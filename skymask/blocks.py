@@ -5,11 +5,8 @@ import numpy as np
 #: Pixels worked on at a time, so that intermediate results stay in the cache.
 BLOCK = 2**16
 
-#: What changed is computed again in cells of so many pixels a side.
-CELL = 64
-
-#: Marked pixels belong together if they lie in touching cells of so many pixels a side; the bytes of an integer.
-GROUP = 8
+#: Cells of a map have so many pixels a side; the bytes of an integer. Marked pixels in touching cells belong together.
+CELL = 8
 
 
 def strips(shape, pixels=BLOCK):
@@ -36,6 +33,11 @@ def grown(block, half, shape):
     )
 
 
+def area(block):
+    """Return the number of pixels of a block."""
+    return (block[0].stop - block[0].start) * (block[1].stop - block[1].start)
+
+
 def inside(block, outer):
     """Return a block's slices within the array that `outer` cuts out."""
     return tuple(
@@ -56,10 +58,10 @@ def around(marked, side):
         return []
     from scipy import ndimage
 
-    groups, _ = ndimage.label(_groups(marked), structure=np.ones((3, 3)))
+    groups, _ = ndimage.label(_marked_cells(marked), structure=np.ones((3, 3)))
     boxes = []
     for group in ndimage.find_objects(groups):
-        y, x = box = _pixels(group, marked.shape, GROUP)
+        y, x = box = _pixels(group, marked.shape, CELL)
         if max(y.stop - y.start, x.stop - x.start) <= side:
             boxes.append(box)
             continue
@@ -70,14 +72,14 @@ def around(marked, side):
     return boxes
 
 
-def cover(boxes, shape):
-    """Return blocks without overlap, made of whole cells, that cover the boxes."""
-    cells = np.zeros([-(-n // CELL) for n in shape], dtype=bool)
-    for y, x in boxes:
-        cells[y.start // CELL : -(-y.stop // CELL), x.start // CELL : -(-x.stop // CELL)] = True
-    return [
-        _pixels((slice(row, row + 1), run), shape, CELL) for row, marked in enumerate(cells) for run in runs(marked)
-    ]
+def in_cells(part, length):
+    """Return a slice of an axis widened to whole cells."""
+    return slice(part.start // CELL * CELL, min(-(-part.stop // CELL) * CELL, length))
+
+
+def cut(part, size):
+    """Return a slice of an axis cut into slices of `size` each, the last one shorter."""
+    return [slice(start, min(start + size, part.stop)) for start in range(part.start, part.stop, size)]
 
 
 def runs(marked):
@@ -86,12 +88,12 @@ def runs(marked):
     return [slice(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True)]
 
 
-def _groups(marked):
-    """Whether each cell of `GROUP` pixels a side holds a marked pixel."""
-    n_y, n_x = (-(-n // GROUP) for n in marked.shape)
-    rows = np.zeros((n_y, n_x * GROUP), dtype=bool)
-    whole = marked.shape[0] // GROUP * GROUP
-    rows[: whole // GROUP, : marked.shape[1]] = marked[:whole].reshape(-1, GROUP, marked.shape[1]).any(axis=1)
+def _marked_cells(marked):
+    """Whether each cell of `CELL` pixels a side holds a marked pixel."""
+    n_y, n_x = (-(-n // CELL) for n in marked.shape)
+    rows = np.zeros((n_y, n_x * CELL), dtype=bool)
+    whole = marked.shape[0] // CELL * CELL
+    rows[: whole // CELL, : marked.shape[1]] = marked[:whole].reshape(-1, CELL, marked.shape[1]).any(axis=1)
     if whole < marked.shape[0]:
         rows[-1, : marked.shape[1]] = marked[whole:].any(axis=0)
     # Eight booleans are a 64-bit integer.

@@ -79,29 +79,65 @@ def record(
         and of those that the user left (`loop_excluded_fraction`), the highest significance, and the digests of the
         mask and of the decision.
     """
+    pixels = tally(exclusion_mask, previous_mask, coverage, user_mask)
+    same = previous_record is not None and not pixels.changed
+    return record_of(
+        iteration,
+        pixels,
+        starved=starved,
+        highest_significance=highest_significance,
+        mask_digest=previous_record["digest"] if same else digest(exclusion_mask),
+        decision_digest=digest(decision),
+    )
+
+
+class Tally(NamedTuple):
+    """Numbers of pixels that a `record` is made of; those of the parts of a map add up to those of the whole.
+
+    Pixels that are covered, excluded, changed, and used again; covered ones that the user left, and those excluded.
+    """
+
+    covered: int
+    excluded: int
+    changed: int
+    released: int
+    left: int
+    left_and_excluded: int
+
+
+def tally(exclusion_mask, previous_mask, coverage, user_mask):
+    """Return the `Tally` of a map or of a part of one; the arrays are those of `record`."""
     from numpy import count_nonzero
 
-    excluded = exclusion_mask.size - count_nonzero(exclusion_mask)
-    covered = count_nonzero(coverage)
     changed_mask = exclusion_mask ^ previous_mask
     changed = count_nonzero(changed_mask)
-    released = count_nonzero(changed_mask & exclusion_mask) if changed else 0
     left_mask = coverage & user_mask
     left = count_nonzero(left_mask)
-    same = previous_record is not None and not changed
+    return Tally(
+        covered=int(count_nonzero(coverage)),
+        excluded=int(exclusion_mask.size - count_nonzero(exclusion_mask)),
+        changed=int(changed),
+        released=int(count_nonzero(changed_mask & exclusion_mask)) if changed else 0,
+        left=int(left),
+        left_and_excluded=int(left - count_nonzero(left_mask & exclusion_mask)),
+    )
+
+
+def record_of(iteration, pixels, *, starved, highest_significance, mask_digest, decision_digest):
+    """Return the `record` of an iteration from the `Tally` of its pixels and the digests of its masks."""
     return {
         "iteration": iteration,
-        "covered": int(covered),
-        "excluded": int(excluded),
-        "excluded_fraction": float(excluded / covered),
-        "loop_excluded_fraction": float((left - count_nonzero(left_mask & exclusion_mask)) / max(left, 1)),
-        "added": int(changed - released),
-        "released": int(released),
-        "changed": int(changed),
+        "covered": pixels.covered,
+        "excluded": pixels.excluded,
+        "excluded_fraction": float(pixels.excluded / pixels.covered),
+        "loop_excluded_fraction": float(pixels.left_and_excluded / max(pixels.left, 1)),
+        "added": pixels.changed - pixels.released,
+        "released": pixels.released,
+        "changed": pixels.changed,
         "starved": int(starved),
         "highest_significance": highest_significance,
-        "digest": previous_record["digest"] if same else digest(exclusion_mask),
-        "decision_digest": digest(decision),
+        "digest": mask_digest,
+        "decision_digest": decision_digest,
     }
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from skymask import blocks, kernels, sums
 from skymask.quality import in_widths
 
+#: What dilating a box costs beside its pixels, in pixels.
+CALL_COST = 25_000
+
 #: Pixels that touch at a corner belong together.
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
@@ -169,15 +172,16 @@ class Dilation:
 
     def __call__(self, region):
         """Return the pixels that have a pixel of `region` under the kernel; nothing comes in across the border."""
-        if self._region is None:
-            self._region, self._dilated = region, sums.spread(region, self._kernel)
-            return self._dilated
         half = [n // 2 for n in self._kernel.shape]
-        dilated = self._dilated.copy()
-        for box in blocks.around(self._region ^ region, side=max(256, *half)):
-            touched = blocks.grown(box, half, region.shape)
-            outer = blocks.grown(touched, half, region.shape)
-            dilated[touched] = sums.spread(region[outer], self._kernel)[blocks.inside(touched, outer)]
+        boxes = [] if self._region is None else blocks.around(self._region ^ region, side=max(256, *half))
+        touched = [blocks.grown(box, half, region.shape) for box in boxes]
+        outer = [blocks.grown(box, half, region.shape) for box in touched]
+        if self._region is None or sum(map(blocks.area, outer)) + CALL_COST * len(outer) > region.size:
+            dilated = sums.spread(region, self._kernel)
+        else:
+            dilated = self._dilated.copy()
+            for inner, around in zip(touched, outer, strict=True):
+                dilated[inner] = sums.spread(region[around], self._kernel)[blocks.inside(inner, around)]
         self._region, self._dilated = region, dilated
         return dilated
 

@@ -13,6 +13,18 @@ MAX_COUNT = 2**31 - 1
 #: A user's mask that excludes more than this fraction may have the opposite convention.
 MANY = 0.5
 
+#: Name of the user's mask, and what its ones and zeros mean.
+MASK_WORDS = ("exclusion_mask", "used", "excluded")
+
+#: What is said of a user's mask that leaves nothing.
+NOTHING_USED = "exclusion_mask excludes every covered pixel (1 means used, 0 means excluded)"
+
+#: What is said of an initial background that is none.
+NO_BACKGROUND = "background is undefined in every covered pixel"
+
+#: What is said of a map without data.
+NO_COVERAGE = "no coverage at all: no pixel has both finite counts and an acceptance above zero"
+
 #: Warning about a map without events.
 NO_COUNTS = "there is not a single count in the map"
 
@@ -34,6 +46,8 @@ class Inputs(NamedTuple):
         What is odd but no error.
     additive_background : ndarray of float or None
         Known counts per pixel that come under the estimate; zero where there is no coverage.
+    largest_acceptance : float or None
+        That of the whole map, if these are the inputs of a part of it.
     """
 
     counts: np.ndarray
@@ -42,6 +56,7 @@ class Inputs(NamedTuple):
     background: np.ndarray | None
     warnings: list
     additive_background: np.ndarray | None = None
+    largest_acceptance: float | None = None
 
     @property
     def coverage(self):
@@ -105,7 +120,7 @@ def prepare(
     )
     if not data.acceptance.any():
         where = "" if coverage is None else " where the coverage is 1"
-        raise MapError(f"no coverage at all: no pixel has both finite counts and an acceptance above zero{where}")
+        raise MapError(NO_COVERAGE + where)
     inputs = with_users_maps(data, **given)
     if data.additive_background is not None:
         used = inputs.exclusion_mask & inputs.coverage
@@ -115,6 +130,21 @@ def prepare(
                 "is it in counts per pixel?"
             )
     return inputs
+
+
+def prepare_part(counts, *, acceptance=None, exclusion_mask=None, background=None, largest_acceptance=None):
+    """Return the inputs of some rows of a map, checked as by `prepare` but for what only the whole map can tell.
+
+    Parameters and errors are those of `prepare`; `largest_acceptance` is that of the whole map, if known.
+    """
+    others = {"exclusion_mask": exclusion_mask, "background": background}
+    data = prepare_data(counts, acceptance=acceptance, others=others)
+    coverage = data.acceptance > 0
+    mask = ~coverage
+    mask |= True if exclusion_mask is None else _check_mask(np.asarray(exclusion_mask), *MASK_WORDS)
+    if background is not None:
+        background = _check_background(np.asarray(background), coverage)
+    return Inputs(data.counts, data.acceptance, mask, background, data.warnings, None, largest_acceptance)
 
 
 class Data(NamedTuple):
@@ -190,10 +220,10 @@ def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=N
     coverage, warnings = data.acceptance > 0, list(data.warnings)
     mask = np.ones(coverage.shape, dtype=bool)
     if exclusion_mask is not None:
-        mask = _check_mask(np.asarray(exclusion_mask), "exclusion_mask", "used", "excluded")
+        mask = _check_mask(np.asarray(exclusion_mask), *MASK_WORDS)
         excluded = _excluded_fraction(mask, coverage)
         if excluded == 1:
-            raise MapError("exclusion_mask excludes every covered pixel (1 means used, 0 means excluded)")
+            raise MapError(NOTHING_USED)
         if excluded > MANY:
             warnings.append(
                 f"exclusion_mask excludes {excluded:.0%} of the map; 1 means used, 0 excluded: is it inverted?"
@@ -209,6 +239,8 @@ def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=N
     mask |= ~coverage
     if background is not None:
         background = _check_background(np.asarray(background), coverage)
+        if np.isnan(background).all():
+            raise MapError(NO_BACKGROUND)
     if not data.counts.any():
         warnings.append(NO_COUNTS)
     return Inputs(data.counts, data.acceptance, mask, background, warnings, data.additive_background)
@@ -274,10 +306,7 @@ def _check_background(background, coverage):
     for problem, bad in {"infinite": np.isinf(background), "negative": background < 0}.items():
         if bad.any():
             raise MapError(f"background is {problem} in {bad.sum()} pixels ({_first(bad, background)})")
-    background = np.where(coverage, background, np.nan).astype(float)
-    if np.isnan(background).all():
-        raise MapError("background is undefined in every covered pixel")
-    return background
+    return np.where(coverage, background, np.nan).astype(float)
 
 
 def _check_additive(additive, coverage):

@@ -44,6 +44,12 @@ READ_AHEAD = 2**20
 #: Card of the mean of a background map.
 MEAN_CARD = "MEANBKG"
 
+#: Comment of checksums, in the place of a date.
+CHECKSUM_OF = "of the header and data"
+
+#: FITS files consist of blocks of so many bytes.
+FITS_BLOCK = 2880
+
 #: Unit and meaning of every map that is written.
 MAPS = {
     "counts": ("ct", "counts per pixel"),
@@ -321,31 +327,95 @@ def write(path, images, *, sky, cards=(), energies=None):
     for name, image in images.items():
         data = _narrow(image)
         hdu = fits.ImageHDU(data) if hdus else fits.PrimaryHDU(data)
-        hdu.header.extend(sky_cards(sky), update=True)
-        # Of several images of a kind, all but the first are numbered.
-        unit, meaning = MAPS[re.sub(r"_[0-9]+$", "", name)]
-        hdu.header["EXTNAME"] = (name.upper(), meaning)
-        hdu.header["BUNIT"] = (unit, "unit of the pixel values")
-        hdu.header["CREATOR"] = (f"skymask {__version__}", "what wrote this file")
-        for card in cards:
-            if isinstance(card, fits.Card):
-                hdu.header.append(card)
-                continue
-            key, value, comment = card
-            # A long value leaves no room for its comment.
-            hdu.header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
+        _describe(hdu.header, name, sky, cards)
         if energies:
             # As gammapy has it: two axes are of the sky, and a table is about the third.
             hdu.header["WCSAXES"] = (2, "axes on the sky")
             hdu.header[BANDS] = (f"{name.upper()}_BANDS", "table of the energy bins")
-        hdu.add_checksum(when="of the header and data")
+        hdu.add_checksum(when=CHECKSUM_OF)
         hdus.append(hdu)
     for name in images if energies else ():
         table = bands_table(energies, name)
-        table.add_checksum(when="of the header and data")
+        table.add_checksum(when=CHECKSUM_OF)
         hdus.append(table)
     with written_whole(path) as temporary:
         hdus.writeto(temporary, overwrite=True)
+
+
+@contextmanager
+def written_in_rows(path, name, shape, dtype, *, sky, cards=()):
+    """Give a function that appends rows to an image that never is in memory; the file is that of `write`, to the byte.
+
+    Parameters
+    ----------
+    path, sky, cards
+        As for `write`.
+    name : str
+        Of the image, in `MAPS`.
+    shape : (int, int)
+        Of the whole image, (ny, nx).
+    dtype : dtype
+        Of the file.
+
+    Yields
+    ------
+    append : callable
+        Takes the next rows, an array of shape (n, nx).
+    """
+    dtype = np.dtype(np.uint8) if np.dtype(dtype).kind == "b" else np.dtype(dtype)
+    hdu = _HduInRows(np.broadcast_to(np.zeros((), dtype), shape))
+    _describe(hdu.header, name, sky, cards)
+    hdu.add_checksum(when=CHECKSUM_OF)
+    size = 0
+
+    def append(rows):
+        nonlocal size
+        data = np.ascontiguousarray(rows, dtype=dtype.newbyteorder(">"))
+        words = data.reshape(-1).view(np.uint8)
+        if size % 4 or data.nbytes % 4:
+            # Sums are of words of four bytes, which need not begin with the rows.
+            words = np.pad(words, (size % 4, -(size + data.nbytes) % 4))
+        hdu.sum_of_words += int(words.view(">u4").sum(dtype=np.uint64))
+        data.tofile(file)
+        size += data.nbytes
+
+    with written_whole(path) as temporary, open(temporary, "w+b") as file:
+        file.write(hdu.header.tostring().encode("ascii"))
+        yield append
+        file.write(bytes(-size % FITS_BLOCK))
+        hdu.add_checksum(when=CHECKSUM_OF)
+        file.seek(0)
+        file.write(hdu.header.tostring().encode("ascii"))
+
+
+class _HduInRows(fits.PrimaryHDU):
+    """An image whose pixels are elsewhere; of them, the sum of their words is known."""
+
+    sum_of_words = 0
+
+    def _calculate_datasum(self):
+        # The carries of 32 bits count as well (FITS standard 4.0, appendix J).
+        total = self.sum_of_words
+        while total >> 32:
+            total = (total & 0xFFFFFFFF) + (total >> 32)
+        return np.uint32(total)
+
+
+def _describe(header, name, sky, cards):
+    """Put into the header of an image what it is, where it lies, and further cards."""
+    header.extend(sky_cards(sky), update=True)
+    # Of several images of a kind, all but the first are numbered.
+    unit, meaning = MAPS[re.sub(r"_[0-9]+$", "", name)]
+    header["EXTNAME"] = (name.upper(), meaning)
+    header["BUNIT"] = (unit, "unit of the pixel values")
+    header["CREATOR"] = (f"skymask {__version__}", "what wrote this file")
+    for card in cards:
+        if isinstance(card, fits.Card):
+            header.append(card)
+            continue
+        key, value, comment = card
+        # A long value leaves no room for its comment.
+        header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
 
 
 def sky_cards(header):

@@ -3,21 +3,21 @@
 import numpy as np
 
 from skymask import blocks, kernels, sums
-from skymask.background import Background, OffSums, estimate_background, mean_background, row_sums
+from skymask.background import Background, OffSums, estimate_background, mean_background, mean_of_rows, row_sums
+from skymask.blocks import CELL
 from skymask.exclusion import starved_under_any
 from skymask.significance import (
     cash,
-    cash_candidates,
     compute_significance,
     correlated_background,
+    fewest_counts,
     ratio_of_acceptances,
     sums_on,
     wstat,
-    wstat_candidates,
 )
 
-#: Stands for the background where there is none, when the lowest one is looked for.
-NO_LIMIT = 1e30
+#: If more than this fraction of the pixels may reach the threshold, the whole map is faster.
+MANY_CANDIDATES = 1 / 16
 
 
 def running_estimate(
@@ -52,12 +52,9 @@ def running_estimate(
         `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask; the maps that products
         are made of, `on`, `estimate()` and `significance()`.
     """
-    weighted = kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel)
-    # With a large source kernel, a known background is summed by transforms, whose rounding knows of the whole map.
-    local = statistic == "wstat" or sums.is_local(source_kernel)
-    array = not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel))
-    plain = array and not weighted and background_systematic == 0 and not mask_source_kernels
-    if plain and local and inputs.additive_background is None and not whole:
+    large = statistic == "cash" and not sums.is_local(source_kernel)
+    further = background_systematic or mask_source_kernels or inputs.additive_background is not None
+    if not (why_whole(source_kernel, background_kernel) or large or further or whole):
         return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
 
     def estimate_of(exclusion_mask):
@@ -79,6 +76,17 @@ def running_estimate(
         background_systematic=background_systematic,
         mask_source_kernels=mask_source_kernels,
     )
+
+
+def why_whole(source_kernel, background_kernel):
+    """Return why the whole map must be computed for every mask with these kernels, or None if parts of it may be."""
+    if kernels.is_field_of_view(background_kernel):
+        return "the field of view is the whole map"
+    if kernels.is_adaptive(background_kernel):
+        return "an adaptive ring is not kept from mask to mask"
+    if kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel):
+        return "sums under kernels with weights are rounded, which depends on the whole map"
+    return None
 
 
 def stacked_estimate(inputs, source_kernel, *, estimate_of, whole=False, **options):
@@ -173,12 +181,20 @@ class RunningEstimate:
     """Sums kept as integers and brought up to date where a mask changed; see `running_estimate`.
 
     The significance is computed only at candidates, pixels where a cheap bound allows it to reach the threshold.
+
+    Parameters
+    ----------
+    inputs, source_kernel, background_kernel, statistic, threshold
+        See `running_estimate`.
+    rows : slice, optional
+        The rows that are asked for, if the others are only there because these depend on them.
     """
 
     #: Other kernels would need the significance under them of the whole map.
     further = ()
 
-    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold):
+    def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold, rows=slice(None)):
+        self._rows = slice(*rows.indices(len(inputs.counts))[:2])
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
@@ -187,96 +203,115 @@ class RunningEstimate:
         self._off = None
         self._half = tuple(n // 2 for n in source_kernel.shape)
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
-        self._candidates, self.starved = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        self.starved = np.zeros(shape, dtype=bool)
+        self._area_or_acceptance = self.on[1]
         if statistic == "cash":
             # With half the source kernel beside the map; zero there, and where there is no coverage.
             self._padded = np.zeros([n + 2 * half for n, half in zip(shape, self._half, strict=True)])
-            plain = inputs.acceptance.dtype == np.uint8
-            self._area = self.on[1] if plain else sums.convolve(inputs.coverage, source_kernel)
+            if inputs.acceptance.dtype != np.uint8:
+                self._area_or_acceptance = sums.convolve(inputs.coverage, source_kernel)
+        # No off acceptance is larger than that of a whole kernel of the largest acceptance.
+        largest = inputs.acceptance.max() if inputs.largest_acceptance is None else inputs.largest_acceptance
+        self._alpha_of_one = 0 if statistic == "cash" else 1 / (float(largest) * np.count_nonzero(background_kernel))
+        self._lowest_on = _lowest_in_cells(self._area_or_acceptance)
+        self._lowest = np.full(self._lowest_on.shape, np.nan)
         if inputs.background is None:
             self.update(inputs.exclusion_mask)
         else:
             first = WholeEstimate(inputs, source_kernel, None, statistic=statistic, threshold=threshold)
-            self.reached, self.starved, self._highest = first.reached, first.starved, first.highest()
+            self.reached, self.starved = first.reached, first.starved
+            highest = np.fmax.reduce(first.significance()[self._rows], axis=None)
+            self._highest = None if np.isnan(highest) else float(highest)
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
         shape = exclusion_mask.shape
         if self._off is None:
             inputs = self._inputs
-            self.starved = np.zeros(shape, dtype=bool)
-            self._off = OffSums(inputs.counts, inputs.acceptance, self._background_kernel, exclusion_mask)
-            touched = blocks.strips(shape)
+            self._off = OffSums(
+                inputs.counts,
+                inputs.acceptance,
+                self._background_kernel,
+                exclusion_mask,
+                largest_acceptance=inputs.largest_acceptance,
+            )
+            rows = np.ones(shape[0], dtype=bool)
         else:
-            touched = self._off.update(exclusion_mask)
-            if not touched:
+            rows = self._off.update(exclusion_mask)
+            if not rows.any():
                 return
-        self._sum_rows(touched)
-        if self._statistic == "wstat":
-            for block in touched:
-                self._screen_measured(block)
+        self._sum_rows(rows)
+        self.starved = self._starved_pixels()
+        pixels = self._candidates()
+        if self._statistic == "cash" and pixels[0].size > MANY_CANDIDATES * self.starved.size:
+            significance = self.significance()[pixels]
         else:
-            for block in blocks.cover([blocks.grown(block, self._half, shape) for block in touched], shape):
-                self._screen_known(block)
-        pixels = np.divmod(np.flatnonzero(self._candidates), shape[1])
-        significance = self._significance_at(pixels)
+            significance = self._significance_at(pixels)
         self.reached = np.zeros(shape, dtype=bool)
         self.reached[pixels] = significance >= self._threshold
         self._highest = np.fmax.reduce(significance, initial=-np.inf)
 
-    def _screen_measured(self, block):
-        """Find the candidates of a block, and its starved pixels, over a measured background."""
-        counts_off, acceptance_off = self._off.at(block)
-        n_on, acceptance_on = (on[block] for on in self.on)
-        self._candidates[block] = wstat_candidates(self._threshold, n_on, acceptance_on, counts_off, acceptance_off)
-        self.starved[block] = acceptance_off == 0
-        self._leave_uncovered(block)
-
-    def _screen_known(self, block):
-        """Find the candidates of a block, and its starved pixels, over a background taken as known.
-
-        Its sum under the source kernel is at least its lowest value around the pixel times the kernel's area.
-        """
-        outer = blocks.grown(block, self._half, self.starved.shape)
-        background = self._background()[outer]
-        margin = (part.stop - part.start + 2 * half for part, half in zip(block, self._half, strict=True))
-        lowest = np.full(tuple(margin), NO_LIMIT, dtype=np.float32)
-        corner = tuple(slice(part.start - half, None) for part, half in zip(block, self._half, strict=True))
-        inner = lowest[blocks.inside(outer, corner)]
-        inner[...] = background
-        undefined = np.isnan(inner)
-        starved = undefined.any()
-        if starved:
-            inner[undefined] = 0
-        if not self._full:
-            inner[self._inputs.acceptance[outer] == 0] = NO_LIMIT
-        mu = _lowest_around(lowest, self._half) * self._area[block]
-        self._candidates[block] = cash_candidates(self._threshold, self.on[0][block], mu)
-        self.starved[block] = False
-        if starved:
-            self.starved[block] = sums.spread(undefined, self._source_kernel)[blocks.inside(block, outer)]
-        self._leave_uncovered(block)
-
-    def _leave_uncovered(self, block):
-        if not self._full:
-            covered = self._inputs.acceptance[block] > 0
-            self._candidates[block] &= covered
-            self.starved[block] &= covered
-
-    def _sum_rows(self, touched):
-        """Sum the background along the rows of these blocks, for its mean, and keep it where it is needed."""
-        rows = np.zeros(self.starved.shape[0], dtype=bool)
-        for y, _ in touched:
-            rows[y] = True
+    def _sum_rows(self, rows):
+        """Sum the background along rows, for its mean; keep its lowest values, and itself where it is needed."""
+        n_x = self.starved.shape[1]
         for run in blocks.runs(rows):
-            for y, x in blocks.strips((run.stop - run.start, self.starved.shape[1])):
-                y = slice(run.start + y.start, run.start + y.stop)
-                background = self._off.background_at((y, x))
+            for y in blocks.cut(run, max(CELL, blocks.BLOCK // n_x // CELL * CELL)):
+                block = y, slice(0, n_x)
+                background = self._off.background_at(block)
                 self._row_sums[y], self._row_defined[y] = row_sums(background)
+                rows_of_cells = slice(y.start // CELL, -(-y.stop // CELL))
                 if self._statistic == "cash":
+                    self._lowest[rows_of_cells] = _lowest_in_cells(background)
                     if not self._full:
-                        background[self._inputs.acceptance[y, x] == 0] = 0
-                    self._background()[y, x] = background
+                        background[self._inputs.acceptance[block] == 0] = 0
+                    self._background()[block] = background
+                else:
+                    if self._inputs.acceptance.dtype != np.uint8:
+                        with np.errstate(invalid="ignore"):
+                            background /= self._inputs.acceptance[block]
+                    self._lowest[rows_of_cells] = _lowest_in_cells(background)
+
+    def _starved_pixels(self):
+        """The covered pixels without a significance."""
+        starved = self._off.starved()
+        if not self._full:
+            starved &= self._inputs.coverage
+        if self._statistic == "cash" and starved.any():
+            starved = sums.spread(starved, self._source_kernel)
+            if not self._full:
+                starved &= self._inputs.coverage
+        return starved
+
+    def _candidates(self):
+        """The y and x of the pixels where the significance may reach the threshold.
+
+        The background under the source kernel is at least the lowest around times the kernel's area or, if it is
+        measured, the lowest ratio of off counts to off acceptance times the acceptance under the kernel. First, cells
+        are looked at with the lowest area or acceptance in them, then single pixels with their own.
+        """
+        shape = self.starved.shape
+        lowest = self._lowest
+        if self._statistic == "cash":
+            lowest = _lowest_around(lowest, [-(-half // CELL) for half in self._half])
+        limit = fewest_counts(self._threshold, lowest * self._lowest_on, self._lowest_on * self._alpha_of_one)
+        limit = np.repeat(limit, CELL, axis=1)[:, : shape[1]]
+        whole = shape[0] // CELL
+        n_on, candidates = self.on[0], np.empty(shape, dtype=bool)
+        in_cells = (-1, CELL, shape[1])
+        np.greater_equal(
+            n_on[: whole * CELL].reshape(in_cells),
+            limit[:whole, None],
+            out=candidates[: whole * CELL].reshape(in_cells),
+        )
+        np.greater_equal(n_on[whole * CELL :], limit[whole:], out=candidates[whole * CELL :])
+        candidates[: self._rows.start] = candidates[self._rows.stop :] = False
+        if not self._full:
+            candidates &= self._inputs.coverage
+        y, x = np.divmod(np.flatnonzero(candidates), shape[1])
+        on = self._area_or_acceptance[y, x]
+        mu = lowest[y // CELL, x // CELL] * on
+        left = n_on[y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
+        return y[left], x[left]
 
     def _background(self):
         """The background kept for sums under the source kernel, a view of what has a margin."""
@@ -296,7 +331,7 @@ class RunningEstimate:
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
         if self._off is not None and self._highest < self._threshold:
-            highest = np.fmax.reduce(self.significance(), axis=None)
+            highest = np.fmax.reduce(self.significance()[self._rows], axis=None)
             self._highest = None if np.isnan(highest) else float(highest)
         return self._highest
 
@@ -308,7 +343,7 @@ class RunningEstimate:
             if self._statistic == "cash":
                 outer = blocks.grown(strip, self._half, shape)
                 covered = self._inputs.acceptance[outer] > 0
-                mu = correlated_background(self._off.background_at(outer), covered, self._source_kernel)
+                mu = correlated_background(self._background()[outer], covered, self._source_kernel)
                 significance[strip] = cash(self.on[0][strip], mu[blocks.inside(strip, outer)])
             else:
                 significance[strip] = self._significance_at(strip)
@@ -318,26 +353,40 @@ class RunningEstimate:
 
     def forget(self):
         """Give back the memory that only the next `update` would need."""
-        self.reached = self.starved = self._candidates = self._padded = None
+        self.reached = self.starved = None
 
     def mean_background(self):
         """Return the mean background, or None if it is nowhere defined."""
-        defined = self._row_defined.sum()
-        return float(self._row_sums.sum() / defined) if defined else None
+        return mean_of_rows(*self.row_sums())
+
+    def row_sums(self):
+        """Return sum and number of the background's defined pixels in each of the rows that are asked for."""
+        return self._row_sums[self._rows], self._row_defined[self._rows]
 
     def estimate(self):
-        """Return the background estimate."""
-        return self._off.estimate()
+        """Return the background estimate; its maps are good until the next `update`."""
+        if self._statistic != "cash":
+            return self._off.estimate()
+        background = self._background()
+        return self._off.estimate(background if self._full else np.where(self._inputs.coverage, background, np.nan))
 
 
-def _lowest_around(values, half):
-    """The lowest value within `half` = (rows, columns) of every pixel that is so far from the edges."""
-    for axis, reach in enumerate(half):
+def _lowest_in_cells(values):
+    """The lowest defined value in every cell of `CELL` pixels a side."""
+    whole = values.shape[0] // CELL * CELL
+    rows = np.fmin.reduce(values[:whole].reshape(-1, CELL, values.shape[1]), axis=1)
+    if whole < values.shape[0]:
+        rows = np.concatenate([rows, np.fmin.reduce(values[whole:], axis=0, keepdims=True)])
+    return np.fmin.reduceat(rows, np.arange(0, values.shape[1], CELL), axis=1)
+
+
+def _lowest_around(values, reach):
+    """The lowest defined value within `reach` = (rows, columns) of every element."""
+    for axis, steps in enumerate(reach):
         values = np.moveaxis(values, axis, 0)
-        span = 1
-        while span < 2 * reach + 1:
-            step = min(span, 2 * reach + 1 - span)
-            values = np.minimum(values[:-step], values[step:])
-            span += step
-        values = np.moveaxis(values, 0, axis)
+        lowest = values.copy()
+        for step in range(1, min(steps, len(values) - 1) + 1):
+            np.fmin(lowest[step:], values[:-step], out=lowest[step:])
+            np.fmin(lowest[:-step], values[step:], out=lowest[:-step])
+        values = np.moveaxis(lowest, 0, axis)
     return values

@@ -162,12 +162,13 @@ def cash_with_systematic(n_on, mu, background_systematic):
     return np.where(without, cash(n_on, mu), significance) if without.any() else significance
 
 
-def wstat_candidates(threshold, n_on, acceptance_on, n_off, acceptance_off):
-    r"""Return where `wstat` may reach a positive threshold, a little more than where it does.
+def fewest_counts(threshold, mu, alpha=0):
+    r"""Return how many counts at least it takes to reach a positive threshold over a background of at least `mu`.
 
-    For an excess :math:`d = n_{on} - \alpha n_{off} > 0`,
+    A few less, to be on the safe side. For an excess :math:`d = n - \mu > 0` over a known background
+    :math:`S^2 \le d^2 / \mu`, because :math:`\ln x \le x - 1`, and over a measured one
 
-    .. math:: S^2 \le \frac{d^2}{(1 + \alpha) \alpha n_{off}},
+    .. math:: S^2 \le \frac{d^2}{(1 + \alpha) \mu}, \quad \mu = \alpha n_{off},
 
     because :math:`S^2 / 2N`, N = n_on + n_off, is the Kullback-Leibler divergence of two Bernoulli distributions,
     :math:`\int_q^p (p - t) / (t (1 - t)) \, dt` with p = n_on / N and q = alpha / (1 + alpha), and in it
@@ -176,41 +177,19 @@ def wstat_candidates(threshold, n_on, acceptance_on, n_off, acceptance_off):
     Parameters
     ----------
     threshold : float
-    n_on, acceptance_on, n_off, acceptance_off : ndarray of int or float, shape (ny, nx)
-        Counts and acceptances, whose ratio is alpha.
+    mu : ndarray of float
+        Background under the source kernel; NaN where there is none.
+    alpha : float or ndarray of float
+        At most the ratio of on to off acceptance if the background is measured; 0 if it is known.
 
     Returns
     -------
-    candidates : ndarray of bool, shape (ny, nx)
+    counts : ndarray of int32
+        At most 2**31 - 1, also where there is no background.
     """
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        alpha = acceptance_on.astype(np.float32) / acceptance_off.astype(np.float32)
-        mu = alpha * n_off.astype(np.float32)
-        alpha += 1
-        alpha *= mu
-        return _candidates(threshold, n_on.astype(np.float32), mu, alpha)
-
-
-def cash_candidates(threshold, n_on, mu):
-    r"""Return where `cash` may reach a positive threshold over a background of at least `mu`.
-
-    The significance falls with the background, and for an excess over it :math:`S^2 \le (n - \mu)^2 / \mu`, because
-    :math:`\ln x \le x - 1`.
-    """
-    mu = mu.astype(np.float32, copy=False)
-    with np.errstate(invalid="ignore", over="ignore"):
-        return _candidates(threshold, n_on.astype(np.float32), mu, mu)
-
-
-def _candidates(threshold, n_on, mu, variance):
-    """Where n_on - mu may be `threshold` standard deviations, in single precision and with room for its rounding."""
-    difference = n_on - mu
-    difference += np.float32(1e-6) * mu
-    candidates = difference > 0
-    difference *= difference
-    variance = variance * np.float32(0.99 * threshold**2)
-    candidates &= difference >= variance
-    return candidates
+    counts = mu + 0.99 * threshold * np.sqrt((1 + alpha) * mu)
+    np.fmin(np.floor(counts), 2**31 - 1, out=counts)
+    return np.fmax(counts, 1, out=counts).astype(np.int32)
 
 
 def sums_on(counts, acceptance, source_kernel):

@@ -31,8 +31,8 @@ ROUNDING_MARGIN = 0.45
 #: What calling for a block costs, in pixels.
 CALL_COST = 5000
 
-#: Tiles for transforms have about so many pixels a side.
-TRANSFORM_SIDES = (256, 1024)
+#: Tiles for transforms have about so many pixels a side: more, and buffers leave the cache and are fresh memory.
+TRANSFORM_SIDES = (256, 512)
 
 
 def convolve(image, kernel):
@@ -143,7 +143,10 @@ class BlockSums:
         self.half = (kernel.shape[0] // 2, kernel.shape[1] // 2)
         self._norm = float(np.sqrt(np.count_nonzero(kernel)))
         self._transforms = {}
-        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0), np.empty(0)]
+        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0)]
+
+    def __reduce__(self):
+        return BlockSums, (self.kernel,)
 
     def tiles(self, shape):
         """Return the tiles in which the sums of a whole map are cheapest, as pairs of slices."""
@@ -226,7 +229,8 @@ class BlockSums:
         transform *= self._kernel_transform(shape)
         np.fft.ifft(transform, axis=0, out=transform)
         first, rows = out[0].start + self.half[0], out[0].stop - out[0].start
-        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self.buffer(2, (rows, shape[1])))
+        # The block itself has been transformed, and its memory is free.
+        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self.buffer(0, (rows, shape[1])))
         wanted = result[:, out[1].start + self.half[1] : out[1].stop + self.half[1]]
         return np.rint(wanted, out=wanted)
 
