@@ -1,10 +1,13 @@
 """What tests of the workflow share: small maps, the command that people type, and the data beside the repository."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Hundreds of jobs import the library: it is compiled once, also where that is turned off.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 #: Kernels for the small maps of `sky_header`, whose pixels have 0.05 deg.
 KERNELS = {
@@ -69,12 +75,27 @@ def write_config(path, **config):
     return str(path)
 
 
+@cache
+def started_once():
+    """Return the process whose forks are the runs of Snakemake."""
+    script = Path(__file__).with_name("started_once.py")
+    return subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def pytest_sessionfinish():
+    """End the process whose forks are the runs of Snakemake."""
+    if started_once.cache_info().currsize:
+        started_once().communicate()
+
+
 def snakemake(*arguments, folder, snakefile=REPOSITORY / "Snakefile"):
     """Run Snakemake as a person would, in a folder, and return the finished process with its output as text."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(snakefile), *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
-    )
+    arguments = ["--cores", "2", "--snakefile", *map(str, (snakefile, *arguments))]
+    with tempfile.NamedTemporaryFile() as output:
+        where = {"folder": str(Path(folder).resolve()), "environment": dict(os.environ), "output": output.name}
+        print(json.dumps({"arguments": arguments, **where, "seconds": 600}), file=started_once().stdin, flush=True)
+        returncode = int(started_once().stdout.readline())
+        return subprocess.CompletedProcess(arguments, returncode, Path(output.name).read_text(encoding="utf-8"))
 
 
 def code_blocks(name, language):
