@@ -153,6 +153,20 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def begun(undisturbed, tmp_path):
+    """The undisturbed run once more, as it was before its first iteration."""
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    for path in folder.glob("results/[ab]/*"):
+        if path.name.startswith("iteration-") and path.name != "iteration-0":
+            shutil.rmtree(path)
+        elif path.is_file() and path.name != "inspection.json":
+            path.unlink()
+    for path in folder.glob("results/.decisions/*/iteration-[1-9]*.json"):
+        path.unlink()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory):
     """A copy of the repository's files, in which a test may run and write."""

@@ -53,6 +53,7 @@ def run(tmp_path_factory):
             "truncated": {"events": "truncated.fits", "geometry": GEOMETRY},
         },
         null_simulations={"number": 2},
+        checkpoint_groups=1,
     )
     # Times of the list: the first event has one, others none.
     for name in ("first.fits", "second.fits"):
@@ -61,9 +62,9 @@ def run(tmp_path_factory):
             time = fits.ColDefs([fits.Column("TIME", "D", "s", array=np.arange(len(table.data)) * 1e-3)])
             made = fits.BinTableHDU.from_columns(table.columns + time, header=table.header)
             hdus[1] = made
-    datasets = ("field", "like-a-map", "truncated")
-    products = [f"results/field/{name}" for name in ("excess_upper_limit.fits", "regions.ecsv", "plots/counts.png")]
-    process = snakemake(*(f"results/{dataset}/status.json" for dataset in datasets), *products, folder=folder)
+    statuses = [f"results/{dataset}/status.json" for dataset in ("field", "truncated")]
+    products = ["results/field/excess_upper_limit.fits", "results/like-a-map/excess.fits"]
+    process = snakemake(*statuses, *products, folder=folder)
     assert process.returncode == 0, process.stdout
     (folder / "output.txt").write_text(process.stdout)
     return folder
@@ -119,7 +120,7 @@ def test_a_truncated_list_fails_its_dataset_alone_with_one_line(run):
     assert status(run, "truncated")["state"] == "failed"
     assert re.fullmatch(r"truncated.fits is damaged or not a FITS file \(.*\)", status(run, "truncated")["reason"])
     assert "Traceback" not in (run / "output.txt").read_text()
-    assert status(run, "like-a-map")["state"] == "converged"
+    assert fits.getheader(run / "results/like-a-map/excess.fits")["STATE"] == "converged"
 
 
 def test_acceptance_may_stand_beside_events(run):

@@ -28,7 +28,6 @@ from conftest import (
     snakemake,
     write_config,
     write_map,
-    write_two_fields,
 )
 
 from skymask import configuration, dataset_files
@@ -349,12 +348,6 @@ def test_results_that_cannot_be_written_are_refused(tmp_path):
 
 
 @pytest.fixture
-def two_fields(tmp_path):
-    """Two datasets to be run."""
-    return write_two_fields(tmp_path)
-
-
-@pytest.fixture
 def finished(undisturbed, tmp_path):
     """The undisturbed run once more, with the times of its files and Snakemake's records, to be disturbed."""
     return shutil.copytree(undisturbed, tmp_path / "run")
@@ -390,10 +383,10 @@ def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(undisturb
     assert products(finished, "results/*/*.fits") == products(undisturbed, "results/*/*.fits")
 
 
-def test_a_killed_job_is_tabulated_and_the_others_complete(two_fields):
-    figures = [f"results/{name}/plots/off_source.png" for name in ("a", "b")]
-    with open(two_fields / "output.txt", "w") as output:
-        process = subprocess.Popen([*COMMAND, *STATUSES, *figures], cwd=two_fields, stdout=output, stderr=output)
+def test_a_killed_job_is_tabulated_and_the_others_complete(begun):
+    limits = [f"results/{name}/excess_upper_limit.fits" for name in ("a", "b")]
+    with open(begun / "output.txt", "w") as output:
+        process = subprocess.Popen([*COMMAND, *limits], cwd=begun, stdout=output, stderr=output)
         engine = psutil.Process(process.pid)
         victims = []
         while not victims and process.poll() is None:
@@ -403,14 +396,14 @@ def test_a_killed_job_is_tabulated_and_the_others_complete(two_fields):
                         victims.append(child)
         victims[0].kill()
         assert process.wait(120) != 0
-    output = (two_fields / "output.txt").read_text()
+    output = (begun / "output.txt").read_text()
     (crashed,) = re.findall(
         r"^compute_significance (\w) 1 crashed: it left no message; it may have been killed", output, re.M
     )
     other = "b" if crashed == "a" else "a"
     assert re.search(rf"^{crashed} +crashed$", output, flags=re.MULTILINE)
     assert re.search(rf"^{other} +converged ", output, flags=re.MULTILINE)
-    assert (two_fields / f"results/{other}/plots/off_source.png").is_file()
+    assert (begun / f"results/{other}/excess_upper_limit.fits").is_file()
 
 
 def struck(folder, reached, blow):
@@ -432,15 +425,15 @@ def struck(folder, reached, blow):
     assert not all((folder / status).is_file() for status in STATUSES)
 
 
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(two_fields, undisturbed):
-    struck(two_fields, "results/a/iteration-1/exclusion_mask.fits", signal.SIGKILL)
-    assert snakemake("--unlock", folder=two_fields).returncode == 0
-    struck(two_fields, "results/a/iteration-2/exclusion_mask.fits", signal.SIGINT)
-    finished = snakemake(*STATUSES, folder=two_fields)
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(begun, undisturbed):
+    struck(begun, "results/a/iteration-1/exclusion_mask.fits", signal.SIGKILL)
+    assert snakemake("--unlock", folder=begun).returncode == 0
+    struck(begun, "results/a/iteration-2/exclusion_mask.fits", signal.SIGINT)
+    finished = snakemake(*STATUSES, folder=begun)
     assert finished.returncode == 0, finished.stdout
     for pattern in ("results/**/*.fits", "results/**/*.json", "results/**/*.csv"):
-        assert products(two_fields, pattern) == products(undisturbed, pattern)
-    assert not list(two_fields.rglob("*.part"))
+        assert products(begun, pattern) == products(undisturbed, pattern)
+    assert not list(begun.rglob("*.part"))
 
 
 #: A crowded field at a low threshold, whose masks alternate for ever.

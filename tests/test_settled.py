@@ -96,12 +96,14 @@ ODD = 'b\'s  "möp" $(touch hacked) < b> & ' + 100 * "x" + ".fits"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished run of two fields; the file of the second has an odd name."""
+    """A finished run of two fields, of one iteration each; the file of the second has an odd name."""
     folder = tmp_path_factory.mktemp("settled")
     datasets = {"a": {"counts": "a.fits"}, "b": {"counts": ODD}}
     for seed, entry in enumerate(datasets.values()):
         write_map(folder / entry["counts"], field_with_source(seed, (30, 30)))
-    write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 0})
+    write_config(
+        folder / "config.yaml", datasets=datasets, null_simulations={"number": 0}, convergence={"max_iterations": 1}
+    )
     process = snakemake(folder=folder)
     assert process.returncode == 0, process.stdout
     return folder
@@ -170,6 +172,6 @@ def test_force_runs_the_jobs_of_settled_datasets(finished):
 
 
 def test_the_outcome_of_a_settled_dataset_is_that_of_its_loop(finished):
-    decisions = json.loads((finished / "results/.decisions/a/iteration-2.json").read_text())
+    decisions = json.loads((finished / "results/.decisions/a/iteration-1.json").read_text())
     note = json.loads((finished / settled.FOLDER / "a.json").read_text())
     assert note["outcome"] == decisions["a"]
