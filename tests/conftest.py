@@ -1,5 +1,6 @@
 """What tests of the workflow share: small maps, the command that people type, and the data beside the repository."""
 
+import fcntl
 import json
 import os
 import re
@@ -146,10 +147,18 @@ def write_two_fields(folder):
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """A run of two datasets that nothing disturbs; what disturbs it works on a copy."""
-    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
-    process = snakemake(*STATUSES, folder=folder)
-    assert process.returncode == 0, process.stdout
+    """A run of two datasets that nothing disturbs, one for all workers; what disturbs it works on a copy."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "undisturbed"
+    with open(base / "undisturbed.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            made = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
+            process = snakemake(*STATUSES, folder=made)
+            assert process.returncode == 0, process.stdout
+            made.rename(folder)
     return folder
 
 
