@@ -250,7 +250,7 @@ def test_an_empty_map_has_no_background_and_no_significance(mixed_run):
 
 
 def test_odd_but_right_is_not_refused(maps_folder):
-    write_config(maps_folder / "odd.yaml", datasets=ODD, null_simulations={"number": 0})
+    write_config(maps_folder / "odd.yaml", datasets=ODD, null_simulations={"number": 0}, checkpoint_groups=1)
     targets = [f"results/{name}/status.json" for name in ODD]
     process = snakemake(*targets, "--configfile", "odd.yaml", folder=maps_folder)
     assert process.returncode == 0, process.stdout

@@ -122,7 +122,6 @@ def run(tmp_path_factory):
         },
         further_source_kernels={"small": {"shape": "disk", "radius": "0.06 deg"}},
         null_simulations={"number": 2},
-        checkpoint_groups=1,
     )
     process = snakemake(*TARGETS, folder=folder)
     assert process.returncode == 0, process.stdout
