@@ -373,9 +373,8 @@ def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(undisturb
 
 
 def test_a_killed_job_is_tabulated_and_the_others_complete(begun):
-    limits = [f"results/{name}/excess_upper_limit.fits" for name in ("a", "b")]
     with open(begun / "output.txt", "w") as output:
-        process = subprocess.Popen([*COMMAND, *limits], cwd=begun, stdout=output, stderr=output)
+        process = subprocess.Popen([*COMMAND, *STATUSES], cwd=begun, stdout=output, stderr=output)
         engine = psutil.Process(process.pid)
         victims = []
         while not victims and process.poll() is None:
@@ -392,7 +391,7 @@ def test_a_killed_job_is_tabulated_and_the_others_complete(begun):
     other = "b" if crashed == "a" else "a"
     assert re.search(rf"^{crashed} +crashed$", output, flags=re.MULTILINE)
     assert re.search(rf"^{other} +converged ", output, flags=re.MULTILINE)
-    assert (begun / f"results/{other}/excess_upper_limit.fits").is_file()
+    assert (begun / f"results/{other}/status.json").is_file()
 
 
 def struck(folder, reached, blow):
