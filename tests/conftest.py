@@ -132,15 +132,18 @@ def gammapy():
     return pytest.importorskip("gammapy")
 
 
+#: A name of a file that a shell, a page or a header might take for something else.
+ODD_NAME = 'b\'s  "möp" $(touch hacked) < b> & ' + 100 * "x" + ".fits"
+
 #: What is asked of a run of `write_two_fields`.
 STATUSES = ("results/a/status.json", "results/b/status.json")
 
 
 def write_two_fields(folder):
-    """Write two maps and their configuration, and return the folder."""
-    for name, seed in (("a", 1), ("b", 2)):
-        write_map(folder / f"{name}.fits", field_with_source(seed))
-    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
+    """Write two maps, the second in a file with an odd name, and their configuration, and return the folder."""
+    datasets = {"a": {"counts": "a.fits"}, "b": {"counts": ODD_NAME}}
+    for seed, entry in enumerate(datasets.values(), start=1):
+        write_map(folder / entry["counts"], field_with_source(seed))
     write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2})
     return folder
 

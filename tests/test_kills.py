@@ -41,8 +41,8 @@ def test_five_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
 def test_sigterm_ends_a_run_while_its_graph_is_being_updated(undisturbed, tmp_path):
     """Snakemake 9.27 alone hangs for good."""
     (tmp_path / "config.yaml").write_bytes((undisturbed / "config.yaml").read_bytes())
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.fits").symlink_to(undisturbed / f"{name}.fits")
+    for path in undisturbed.glob("*.fits"):
+        (tmp_path / path.name).symlink_to(path)
     (tmp_path / "Snakefile").write_text(SLOW_UPDATE.format(snakefile=str(REPOSITORY / "Snakefile")))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "ended"]
     with open(tmp_path / "output.txt", "w") as output:

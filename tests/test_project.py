@@ -193,7 +193,7 @@ def test_configuration_for_users_of_ctskymap_works(tmp_path):
     acceptance = fits.ImageHDU(np.ones((80, 80)), sky_header((80, 80)), name="ACCEPTANCE")
     fits.HDUList([fits.PrimaryHDU(np.zeros((80, 80))), counts, acceptance]).writeto(tmp_path / "skymap.fits")
     write_map(tmp_path / "known-used.fits", np.ones((80, 80), dtype=np.uint8))
-    process = snakemake("--configfile", "mine.yaml", "--", "results/crab/status.json", folder=tmp_path)
+    process = snakemake("--configfile", "mine.yaml", "--", "results/crab/significance.fits", folder=tmp_path)
     assert process.returncode == 0, process.stdout
 
 
