@@ -1,5 +1,6 @@
 """The repository agrees with itself: README, environments, locks and schema."""
 
+import ast
 import os
 import re
 import shlex
@@ -202,6 +203,21 @@ def test_every_test_that_the_features_name_exists():
     assert len(named) > 25
     for file, function in named:
         assert f"def {function}(" in (REPOSITORY / "tests" / file).read_text(), f"{file}::{function}"
+
+
+def test_contributing_names_the_longest_function_script_and_file_of_rules():
+    def lines(node):
+        return node.end_lineno - (node.body[0].end_lineno if ast.get_docstring(node) else node.lineno)
+
+    def longest(pattern):
+        return max(REPOSITORY.glob(pattern), key=lambda path: len(path.read_text(encoding="utf-8").splitlines())).name
+
+    modules = [*REPOSITORY.glob("skymask/*.py"), *REPOSITORY.glob("scripts/*.py")]
+    nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    function = max((node for node in nodes if isinstance(node, ast.FunctionDef)), key=lines).name
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"longest\s(?:function|script|file\sof\srules)\sis\s`([\w.]+)`", page)
+    assert named == [function, longest("scripts/*.py"), longest("workflow/rules/*.smk")]
 
 
 def test_every_rule_that_runs_on_nodes_belongs_to_the_jobs_of_slurm():
