@@ -34,7 +34,7 @@ def test_a_second_run_refuses_and_leaves_the_first_alone(undisturbed, tmp_path):
     assert second.returncode != 0
     assert "cannot be locked" in second.stdout
     assert "Traceback" not in second.stdout
-    assert first.wait(120) == 0
+    assert first.wait(600) == 0
     assert everything(folder) == everything(undisturbed)
 
 
@@ -48,7 +48,7 @@ def test_two_shards_at_once_and_a_run_over_all_make_what_one_run_makes(undisturb
         )
         for k, name in enumerate("ab", start=1)
     ]
-    assert [shard.wait(120) for shard in shards] == [0, 0]
+    assert [shard.wait(600) for shard in shards] == [0, 0]
     process = snakemake(*STATUSES, folder=begun)
     assert "Nothing to be done" in process.stdout
     assert everything(begun) == everything(undisturbed)
