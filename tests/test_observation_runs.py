@@ -122,7 +122,7 @@ def analysis(tmp_path_factory):
         "bad": {"observations": OBSERVATIONS | {"store": "bad"}, "geometry": GEOMETRY},
     }
     write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2}, threshold=6)
-    products = [f"results/good/{name}" for name in ("energy/counts.fits", "excess_upper_limit.fits", "regions.ecsv")]
+    products = [f"results/good/{name}" for name in ("energy/counts.fits", "regions.ecsv")]
     process = snakemake("results/good/status.json", "results/bad/status.json", *products, folder=folder)
     (folder / "output.txt").write_text(process.stdout)
     assert process.returncode == 0, process.stdout
