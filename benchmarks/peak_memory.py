@@ -60,6 +60,9 @@ FIELD, PIXEL_SIZE = 20, 0.02
 #: Simulations of the background; their time grows with their number, their memory does not.
 SIMULATIONS = 10
 
+#: All iterations are alike; a given background needs two.
+ITERATIONS = 2
+
 
 class Peak(NamedTuple):
     """Peak memory and memory asked for in MB, and CPU time in seconds."""
@@ -101,6 +104,7 @@ def measure(folder, side, *, kernel="ring", cores=1):
         "background_kernel": KERNELS[kernel],
         "dilation_radius": "15 px",
         "null_simulations": {"number": SIMULATIONS},
+        "convergence": {"max_iterations": ITERATIONS},
         "datasets": {
             "simulated": {"simulate": simulation | {"acceptance_sigma": width, "sources": sources}},
             "files": {**write_files(folder, side, size), "mask_source_kernels": MASK_KERNELS},

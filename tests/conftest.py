@@ -1,10 +1,14 @@
 """What tests of the workflow share: small maps, the command that people type, and the data beside the repository."""
 
+import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Hundreds of jobs import the library: it is compiled once, also where that is turned off.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 #: Kernels for the small maps of `sky_header`, whose pixels have 0.05 deg.
 KERNELS = {
@@ -69,12 +76,27 @@ def write_config(path, **config):
     return str(path)
 
 
+@cache
+def started_once():
+    """Return the process whose forks are the runs of Snakemake."""
+    script = Path(__file__).with_name("started_once.py")
+    return subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def pytest_sessionfinish():
+    """End the process whose forks are the runs of Snakemake."""
+    if started_once.cache_info().currsize:
+        started_once().communicate()
+
+
 def snakemake(*arguments, folder, snakefile=REPOSITORY / "Snakefile"):
     """Run Snakemake as a person would, in a folder, and return the finished process with its output as text."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(snakefile), *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
-    )
+    arguments = ["--cores", "2", "--snakefile", *map(str, (snakefile, *arguments))]
+    with tempfile.NamedTemporaryFile() as output:
+        where = {"folder": str(Path(folder).resolve()), "environment": dict(os.environ), "output": output.name}
+        print(json.dumps({"arguments": arguments, **where, "seconds": 600}), file=started_once().stdin, flush=True)
+        returncode = int(started_once().stdout.readline())
+        return subprocess.CompletedProcess(arguments, returncode, Path(output.name).read_text(encoding="utf-8"))
 
 
 def code_blocks(name, language):
@@ -110,25 +132,50 @@ def gammapy():
     return pytest.importorskip("gammapy")
 
 
+#: A name of a file that a shell, a page or a header might take for something else.
+ODD_NAME = 'b\'s  "möp" $(touch hacked) < b> & ' + 100 * "x" + ".fits"
+
 #: What is asked of a run of `write_two_fields`.
 STATUSES = ("results/a/status.json", "results/b/status.json")
 
 
 def write_two_fields(folder):
-    """Write two maps and their configuration, and return the folder."""
-    for name, seed in (("a", 1), ("b", 2)):
-        write_map(folder / f"{name}.fits", field_with_source(seed))
-    datasets = {name: {"counts": f"{name}.fits"} for name in ("a", "b")}
+    """Write two maps, the second in a file with an odd name, and their configuration, and return the folder."""
+    datasets = {"a": {"counts": "a.fits"}, "b": {"counts": ODD_NAME}}
+    for seed, entry in enumerate(datasets.values(), start=1):
+        write_map(folder / entry["counts"], field_with_source(seed))
     write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2})
     return folder
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """A run of two datasets that nothing disturbs; what disturbs it works on a copy."""
-    folder = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
-    process = snakemake(*STATUSES, folder=folder)
-    assert process.returncode == 0, process.stdout
+    """A run of two datasets that nothing disturbs, one for all workers; what disturbs it works on a copy."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "undisturbed"
+    with open(base / "undisturbed.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            made = write_two_fields(tmp_path_factory.mktemp("undisturbed"))
+            process = snakemake(*STATUSES, folder=made)
+            assert process.returncode == 0, process.stdout
+            made.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def begun(undisturbed, tmp_path):
+    """The undisturbed run once more, as it was before its first iteration."""
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    for path in folder.glob("results/[ab]/*"):
+        if path.name.startswith("iteration-") and path.name != "iteration-0":
+            shutil.rmtree(path)
+        elif path.is_file() and path.name != "inspection.json":
+            path.unlink()
+    for path in folder.glob("results/.decisions/*/iteration-[1-9]*.json"):
+        path.unlink()
     return folder
 
 

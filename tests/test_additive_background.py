@@ -265,15 +265,14 @@ def run(tmp_path_factory):
     write_map(folder / "negative.fits", negative)
     datasets = {
         "field": files,
-        "known": {**files, "statistic": "cash", "null_simulations": {"number": 2}},
+        "known": {**files, "statistic": "cash"},
         "bad": {"counts": "counts.fits", "additive_background": "negative.fits"},
     }
-    write_config(folder / "config.yaml", datasets=datasets, further_source_kernels=FURTHER)
-    products = ("excess_upper_limit.fits", "regions.ecsv", "further/large/excess.fits")
+    write_config(folder / "config.yaml", datasets=datasets, further_source_kernels=FURTHER, checkpoint_groups=1)
+    products = ("excess_upper_limit.fits", "further/large/excess.fits")
     process = snakemake(
-        *(f"results/{dataset}/status.json" for dataset in datasets),
+        *(f"results/{dataset}/status.json" for dataset in ("field", "bad")),
         *(f"results/{dataset}/{name}" for dataset in ("field", "known") for name in products),
-        "results/field/plots/counts.png",
         folder=folder,
     )
     assert process.returncode == 0, process.stdout
@@ -302,8 +301,7 @@ def test_workflow_and_iterate_agree_bit_for_bit(run, dataset, statistic):
     for name, image in {"exclusion_mask": result.exclusion_mask, **made}.items():
         written = maps.read_product(run / f"results/{dataset}/{name}.fits")[name].data
         np.testing.assert_array_equal(written, image, err_msg=name)
-    status = json.loads((run / f"results/{dataset}/status.json").read_text())
-    assert status["iteration"] == result.iterations > 1
+    assert fits.getheader(run / f"results/{dataset}/excess.fits")["NITER"] == result.iterations > 1
     further = compute_further_significance(
         counts,
         acceptance,

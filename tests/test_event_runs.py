@@ -49,10 +49,16 @@ def run(tmp_path_factory):
                 "geometry": GEOMETRY,
                 "cuts": {"energy": ["1 TeV", None], "time": ["2003-12-27", "2003-12-28"]},
             },
-            "like-a-map": {"events": "first.fits", "geometry": {"as": "map.fits"}, "acceptance": "acceptance.fits"},
+            "like-a-map": {
+                "events": "first.fits",
+                "geometry": {"as": "map.fits"},
+                "acceptance": "acceptance.fits",
+                "convergence": {"max_iterations": 1},
+            },
             "truncated": {"events": "truncated.fits", "geometry": GEOMETRY},
         },
         null_simulations={"number": 2},
+        checkpoint_groups=1,
     )
     # Times of the list: the first event has one, others none.
     for name in ("first.fits", "second.fits"):
@@ -61,9 +67,8 @@ def run(tmp_path_factory):
             time = fits.ColDefs([fits.Column("TIME", "D", "s", array=np.arange(len(table.data)) * 1e-3)])
             made = fits.BinTableHDU.from_columns(table.columns + time, header=table.header)
             hdus[1] = made
-    datasets = ("field", "like-a-map", "truncated")
-    products = [f"results/field/{name}" for name in ("excess_upper_limit.fits", "regions.ecsv", "plots/counts.png")]
-    process = snakemake(*(f"results/{dataset}/status.json" for dataset in datasets), *products, folder=folder)
+    statuses = [f"results/{dataset}/status.json" for dataset in ("field", "truncated")]
+    process = snakemake(*statuses, "results/like-a-map/excess.fits", folder=folder)
     assert process.returncode == 0, process.stdout
     (folder / "output.txt").write_text(process.stdout)
     return folder
@@ -119,7 +124,7 @@ def test_a_truncated_list_fails_its_dataset_alone_with_one_line(run):
     assert status(run, "truncated")["state"] == "failed"
     assert re.fullmatch(r"truncated.fits is damaged or not a FITS file \(.*\)", status(run, "truncated")["reason"])
     assert "Traceback" not in (run / "output.txt").read_text()
-    assert status(run, "like-a-map")["state"] == "converged"
+    assert status(run, "field")["state"] == "converged"
 
 
 def test_acceptance_may_stand_beside_events(run):

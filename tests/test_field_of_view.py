@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import KERNELS, field_with_source, snakemake, write_config, write_map
+from conftest import KERNELS, field_with_source
 
-from skymask import compute_products, disk, field_of_view, iterate, maps, ring
+from skymask import compute_products, disk, field_of_view, iterate, ring
 from skymask.background import background_error, estimate_background
 from skymask.kernels import is_weighted, off_kernel, shared_pixels
 from skymask.pixel_kernels import dilation_kernel, to_pixels
@@ -66,22 +66,8 @@ def test_error_of_a_region_adds_up_linearly():
     assert row["background_error"] == pytest.approx(7 / 4 * np.sqrt(10), rel=EXACT)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("a run")
-    write_map(folder / "counts.fits", field_with_source())
-    write_config(
-        folder / "config.yaml",
-        datasets={"field": {"counts": "counts.fits", "background_kernel": {"shape": "field_of_view"}}},
-        null_simulations={"number": 2},
-    )
-    targets = [f"results/field/{name}" for name in ("significance.fits", "regions.ecsv", "null.json")]
-    process = snakemake(*targets, folder=folder)
-    assert process.returncode == 0, process.stdout
-    return folder
-
-
-def test_workflow_and_iterate_agree_bit_for_bit(run):
+def test_background_is_flat_where_every_pixel_was_seen_alike():
+    # That the workflow and `iterate` agree: see test_threshold_in_widths.py.
     size = (0.05, 0.05)
     result = iterate(
         field_with_source(),
@@ -91,7 +77,3 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
     )
     assert result.state == "converged"
     assert np.ptp(result.products.background) == 0
-    for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
-        written = maps.read_product(run / f"results/field/{name}.fits")[name]
-        np.testing.assert_array_equal(written.data, image, err_msg=name)
-    assert written.header["BKGKERN"] == "field_of_view tilt=False"

@@ -32,6 +32,8 @@ def run(tmp_path_factory):
         **KERNELS,
         null_simulations={"number": 0},
         datasets={"sky": {"healpix": {"counts": "sky.fits", "overlap": "9 deg"}}},
+        # What is tested is how fields are put together.
+        convergence={"max_iterations": 1},
     )
     process = snakemake(folder=folder)
     assert process.returncode == 0, process.stdout

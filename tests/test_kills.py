@@ -32,17 +32,17 @@ rule end:
 """
 
 
-def test_ten_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
-    *_, (kills, _) = campaign(tmp_path, 10, products(undisturbed, "results/**/*"), seed=0, longest=5)
-    assert kills.total() == 10
+def test_five_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
+    *_, (kills, _) = campaign(tmp_path, 5, products(undisturbed, "results/**/*"), seed=0, longest=5)
+    assert kills.total() == 5
     assert not list(tmp_path.rglob("*.part"))
 
 
 def test_sigterm_ends_a_run_while_its_graph_is_being_updated(undisturbed, tmp_path):
     """Snakemake 9.27 alone hangs for good."""
     (tmp_path / "config.yaml").write_bytes((undisturbed / "config.yaml").read_bytes())
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.fits").symlink_to(undisturbed / f"{name}.fits")
+    for path in undisturbed.glob("*.fits"):
+        (tmp_path / path.name).symlink_to(path)
     (tmp_path / "Snakefile").write_text(SLOW_UPDATE.format(snakefile=str(REPOSITORY / "Snakefile")))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "ended"]
     with open(tmp_path / "output.txt", "w") as output:

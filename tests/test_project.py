@@ -1,5 +1,6 @@
 """The repository agrees with itself: README, environments, locks and schema."""
 
+import ast
 import os
 import re
 import shlex
@@ -131,7 +132,8 @@ def test_python_example_prints_what_it_says(page):
 
 def test_readme_configuration_and_commands_work(tmp_path):
     config, ring, sizes, regions, *_ = code_blocks("README.md", "yaml")
-    (tmp_path / "mine.yaml").write_text(config + regions)
+    # Fewer null simulations than a user would have.
+    (tmp_path / "mine.yaml").write_text(config + regions + "null_simulations: {number: 5}\n")
     (tmp_path / "sources.reg").write_text("fk5\ncircle(83.1,22.3,0.1)\n")
     positions = Table({"ra": [84.1], "dec": [21.8]})
     positions.write(tmp_path / "stars.ecsv")
@@ -147,8 +149,10 @@ def test_readme_configuration_and_commands_work(tmp_path):
         process = snakemake(*command[1:], folder=tmp_path)
         assert process.returncode == 0, process.stdout
     assert (tmp_path / "snakemake-report.html").is_file()
+    # The loop has been run above.
+    short = {"convergence": {"max_iterations": 1}}
     (tmp_path / "mine.yaml").write_text(
-        yaml.safe_dump(yaml.safe_load(config) | yaml.safe_load(ring) | yaml.safe_load(sizes))
+        yaml.safe_dump(yaml.safe_load(config) | yaml.safe_load(ring) | yaml.safe_load(sizes) | short)
     )
     process = snakemake(*ran[0][1:], "--", "results/my-field/ring_radius.fits", folder=tmp_path)
     assert process.returncode == 0, process.stdout
@@ -190,7 +194,7 @@ def test_configuration_for_users_of_ctskymap_works(tmp_path):
     acceptance = fits.ImageHDU(np.ones((80, 80)), sky_header((80, 80)), name="ACCEPTANCE")
     fits.HDUList([fits.PrimaryHDU(np.zeros((80, 80))), counts, acceptance]).writeto(tmp_path / "skymap.fits")
     write_map(tmp_path / "known-used.fits", np.ones((80, 80), dtype=np.uint8))
-    process = snakemake("--configfile", "mine.yaml", "--", "results/crab/status.json", folder=tmp_path)
+    process = snakemake("--configfile", "mine.yaml", "--", "results/crab/significance.fits", folder=tmp_path)
     assert process.returncode == 0, process.stdout
 
 
@@ -199,6 +203,21 @@ def test_every_test_that_the_features_name_exists():
     assert len(named) > 25
     for file, function in named:
         assert f"def {function}(" in (REPOSITORY / "tests" / file).read_text(), f"{file}::{function}"
+
+
+def test_contributing_names_the_longest_function_script_and_file_of_rules():
+    def lines(node):
+        return node.end_lineno - (node.body[0].end_lineno if ast.get_docstring(node) else node.lineno)
+
+    def longest(pattern):
+        return max(REPOSITORY.glob(pattern), key=lambda path: len(path.read_text(encoding="utf-8").splitlines())).name
+
+    modules = [*REPOSITORY.glob("skymask/*.py"), *REPOSITORY.glob("scripts/*.py")]
+    nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    function = max((node for node in nodes if isinstance(node, ast.FunctionDef)), key=lines).name
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"longest\s(?:function|script|file\sof\srules)\sis\s`([\w.]+)`", page)
+    assert named == [function, longest("scripts/*.py"), longest("workflow/rules/*.smk")]
 
 
 def test_every_rule_that_runs_on_nodes_belongs_to_the_jobs_of_slurm():

@@ -112,7 +112,7 @@ def run(cases, shared, tmp_path_factory):
     """Some cases in one run of the workflow, as far as their products."""
     folder = tmp_path_factory.mktemp("reference")
     datasets = {name: dataset_of(cases[name], shared, folder) for name in IN_FILES}
-    write_config(folder / "config.yaml", datasets=datasets, checkpoint_groups=20)
+    write_config(folder / "config.yaml", datasets=datasets, checkpoint_groups=1)
     process = snakemake(*(f"results/{name}/exclusion_mask.fits" for name in IN_FILES), folder=folder)
     assert process.returncode == 0, process.stdout
     return folder

@@ -17,7 +17,9 @@ SCAN = {"threshold": [5, 3], "dilation_radius": ["0.25 deg", "0.15 deg"]}
 
 def write_scan(folder, **values):
     datasets = {"field": {"counts": "field.fits", "scan": values or SCAN}, "alone": {"counts": "field.fits"}}
-    write_config(folder / "config.yaml", datasets=datasets | {"low": datasets["alone"] | {"threshold": 3}})
+    datasets |= {"low": datasets["alone"] | {"threshold": 3}}
+    # That loops go on alike in both is tested everywhere.
+    write_config(folder / "config.yaml", datasets=datasets, convergence={"max_iterations": 1})
 
 
 @pytest.fixture(scope="module")

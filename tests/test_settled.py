@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import time
 
 import pytest
 import yaml
-from conftest import field_with_source, snakemake, write_config, write_map
+from conftest import ODD_NAME, snakemake, write_config
 
 from skymask import settled
 from skymask.status import status
@@ -90,18 +91,10 @@ def test_another_program_that_runs_the_workflow_is_not_plain():
     assert not settled.is_plain(["pytest", "--cores", "2"])
 
 
-#: A name of a file that a shell, a page or a header might take for something else.
-ODD = 'b\'s  "möp" $(touch hacked) < b> & ' + 100 * "x" + ".fits"
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished run of two fields; the file of the second has an odd name."""
-    folder = tmp_path_factory.mktemp("settled")
-    datasets = {"a": {"counts": "a.fits"}, "b": {"counts": ODD}}
-    for seed, entry in enumerate(datasets.values()):
-        write_map(folder / entry["counts"], field_with_source(seed, (30, 30)))
-    write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 0})
+def finished(undisturbed, tmp_path_factory):
+    """The undisturbed run, gone on with until everything is there."""
+    folder = shutil.copytree(undisturbed, tmp_path_factory.mktemp("settled") / "run")
     process = snakemake(folder=folder)
     assert process.returncode == 0, process.stdout
     return folder
@@ -130,6 +123,7 @@ def test_a_run_over_settled_datasets_does_nothing(finished):
 
 
 def test_the_name_of_a_file_is_taken_for_nothing_else(finished):
+    assert (finished / ODD_NAME).is_file()
     assert not list(finished.rglob("hacked"))
     page = (finished / "results/b/report.html").read_text(encoding="utf-8")
     assert "< b>" not in page

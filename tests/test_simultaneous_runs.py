@@ -34,25 +34,24 @@ def test_a_second_run_refuses_and_leaves_the_first_alone(undisturbed, tmp_path):
     assert second.returncode != 0
     assert "cannot be locked" in second.stdout
     assert "Traceback" not in second.stdout
-    assert first.wait(120) == 0
+    assert first.wait(600) == 0
     assert everything(folder) == everything(undisturbed)
 
 
-def test_two_shards_at_once_and_a_run_over_all_make_what_one_run_makes(undisturbed, tmp_path):
-    folder = write_two_fields(tmp_path)
+def test_two_shards_at_once_and_a_run_over_all_make_what_one_run_makes(undisturbed, begun):
     shards = [
         subprocess.Popen(
             [*COMMAND, "--nolock", "--config", f"shard={k}/2", "--", f"results/{name}/status.json"],
-            cwd=folder,
+            cwd=begun,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         for k, name in enumerate("ab", start=1)
     ]
-    assert [shard.wait(120) for shard in shards] == [0, 0]
-    process = snakemake(*STATUSES, folder=folder)
+    assert [shard.wait(600) for shard in shards] == [0, 0]
+    process = snakemake(*STATUSES, folder=begun)
     assert "Nothing to be done" in process.stdout
-    assert everything(folder) == everything(undisturbed)
+    assert everything(begun) == everything(undisturbed)
 
 
 def test_a_run_over_all_is_refused_while_a_shard_is_at_work(undisturbed, tmp_path):

@@ -1,7 +1,6 @@
 """Runs and cubes in files, through the workflow: what an analyst of many observations does."""
 
 import csv
-import json
 import os
 
 import numpy as np
@@ -44,8 +43,8 @@ def runs():
 def write_cube(path, cube, header=None, *, unit="TeV", table="EBOUNDS"):
     """A cube with its energies in a table, as Fermi-LAT's tools write it."""
     edges = [
-        fits.Column(name, "D", unit=unit, array=EDGES[part])
-        for name, part in (("E_MIN", slice(0, 3)), ("E_MAX", slice(1, 4)))
+        fits.Column(name, "D", unit=unit, array=EDGES[first : first + len(cube)])
+        for first, name in enumerate(("E_MIN", "E_MAX"))
     ]
     hdus = fits.HDUList([fits.PrimaryHDU(cube, header or sky_header(cube.shape[1:]))])
     if table:
@@ -82,17 +81,22 @@ ENERGY_KERNELS = [
     {},
     {"background_kernel": {"shape": "ring", "inner_radius": "0.35 deg", "width": "0.3 deg"}},
 ]
+KERNELS_OF_TWO = [own for own in ENERGY_KERNELS if own]
 
 
-STACKS = ("survey", "known", "rings", "cube")
-#: All products of stacks, but figures of one of them only: they take the longest, and are made of the same maps.
+#: All products of stacks of runs and of energies, but figures of one of them only: they take the longest, and are made
+#: of the same maps. Of the others what differs.
 TARGETS = (
-    *(f"results/{name}/status.json" for name in (*STACKS, "bins.bin-0", "bins.bin-1", "bins.bin-2")),
-    *(f"results/{name}/{product}" for name in STACKS for product in ("excess_upper_limit.fits", "regions.ecsv")),
-    *(f"results/{name}/further/small/excess.fits" for name in STACKS),
+    *(f"results/{name}/status.json" for name in ("rings", "cube", "bins.bin-0")),
+    *(f"results/{name}/excess_upper_limit.fits" for name in ("known", "rings", "cube")),
+    *(f"results/{name}/further/small/excess.fits" for name in ("survey", "rings", "cube")),
+    "results/survey/regions.ecsv",
     *(f"results/rings/plots/{figure}.png" for figure in ("counts", "off_source", "ring_radius")),
     *(f"results/{name}/energy/excess.fits" for name in ("cube", "bins")),
 )
+
+#: The loops of two stacks go on until they converge; for what is tested of the others, one iteration is enough.
+SHORT = {"convergence": {"max_iterations": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stacks")
     write_runs(folder)
     write_cube(folder / "cube.fits", cube_with_source())
+    write_cube(folder / "two.fits", cube_with_source()[:2])
     write_config(
         folder / "config.yaml",
         datasets={
@@ -112,9 +117,10 @@ def run(tmp_path_factory):
                     "shape": "adaptive_ring",
                     **{key: KERNELS["background_kernel"][key] for key in ("inner_radius", "width")},
                 },
+                **SHORT,
             },
-            "cube": {"counts": "cube.fits", "energy_kernels": ENERGY_KERNELS},
-            "bins": {"counts": "cube.fits", "energy_kernels": ENERGY_KERNELS, "energy_masks": "each"},
+            "cube": {"counts": "cube.fits", "energy_kernels": ENERGY_KERNELS, **SHORT},
+            "bins": {"counts": "two.fits", "energy_kernels": KERNELS_OF_TWO, "energy_masks": "each", **SHORT},
         },
         further_source_kernels={"small": {"shape": "disk", "radius": "0.06 deg"}},
         null_simulations={"number": 2},
@@ -141,8 +147,9 @@ def test_workflow_and_iterate_agree_bit_for_bit_on_a_stack(run, dataset, statist
         dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], SIZE),
         statistic=statistic,
     )
-    status = json.loads((run / f"results/{dataset}/status.json").read_text())
-    assert status["iteration"] == result.iterations > 1
+    header = read(run, dataset, "excess").header
+    assert (header["STATE"], header["NITER"]) == ("converged", result.iterations)
+    assert result.iterations > 1
     for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
         np.testing.assert_array_equal(read(run, dataset, name).data, image, err_msg=name)
 
@@ -247,21 +254,24 @@ def test_gammapy_reads_the_energy_bins(run):
 
 def test_bins_with_masks_of_their_own_are_datasets(run):
     cube = cube_with_source()
-    for number, own in enumerate(ENERGY_KERNELS):
+    for number, own in enumerate(KERNELS_OF_TWO):
         kernels = {key: own.get(key, KERNELS[key]) for key in ("source_kernel", "background_kernel")}
         result = iterate(
             cube[number],
             source_kernel=to_pixels(kernels["source_kernel"], SIZE),
             background_kernel=background_kernel(SIZE, **kernels, statistic="wstat"),
             dilation_kernel=dilation_kernel(KERNELS["dilation_radius"], SIZE),
+            **SHORT["convergence"],
         )
+        assert not result.exclusion_mask.all()
         joined = {
             name: maps.read_cube(run / f"results/bins/energy/{name}.fits") for name in ("excess", "exclusion_mask")
         }
         np.testing.assert_array_equal(joined["excess"].data[number], result.products.excess)
         np.testing.assert_array_equal(joined["exclusion_mask"].data[number], result.exclusion_mask)
-        assert joined["excess"].energies.upper.tolist() == EDGES[1:].tolist()
-        assert (run / f"results/bins.bin-{number}/status.json").is_file()
+        assert joined["excess"].energies.upper.tolist() == EDGES[1:3].tolist()
+        assert (run / f"results/bins.bin-{number}/excess.fits").is_file()
+    assert (run / "results/bins.bin-0/status.json").is_file()
 
 
 def test_finished_stack_needs_nothing_more(run):

@@ -156,8 +156,9 @@ def run(tmp_path_factory):
         "acceptance": "acceptance.fits",
         "background_kernel": {"shape": "field_of_view"},
     }
-    write_config(folder / "config.yaml", datasets={"field": dataset}, threshold_in_widths=True, threshold_low=3)
-    process = snakemake("results/field/status.json", "results/field/plots/off_source.png", folder=folder)
+    options = {"threshold_in_widths": True, "threshold_low": 3, "null_simulations": {"number": 2}}
+    write_config(folder / "config.yaml", datasets={"field": dataset}, **options)
+    process = snakemake("results/field/status.json", folder=folder)
     assert process.returncode == 0, process.stdout
     return folder
 
@@ -177,6 +178,7 @@ def test_workflow_and_iterate_agree_bit_for_bit(run):
     for name, image in {"exclusion_mask": result.exclusion_mask, **result.products.maps()}.items():
         written = maps.read_product(run / f"results/field/{name}.fits")[name]
         np.testing.assert_array_equal(written.data, image, err_msg=name)
+    assert written.header["BKGKERN"] == "field_of_view tilt=False"
 
 
 def test_header_and_status_say_what_the_threshold_stands_for(run):

@@ -43,7 +43,7 @@ def run(tmp_path_factory):
                 {"table": "stars.ecsv", "radius": "0.05 deg"},
             ],
         },
-        "common": {"counts": "counts.fits"},
+        "common": {"counts": "counts.fits", "convergence": {"max_iterations": 1}},
     }
     common = [{"shape": "circle", "center": ["84.2 deg", "22.5 deg"], "radius": "0.1 deg"}]
     write_config(folder / "config.yaml", datasets=datasets, exclusion_regions=common, null_simulations={"number": 0})
@@ -132,9 +132,10 @@ def test_a_changed_region_file_is_noticed(run):
     before = masks(run, "everything")[0]
     (run / "regions.reg").write_text("fk5\ncircle(83.6,22.8,6')\n")
     os.utime(run / "regions.reg", (10**9, 10**9))
-    process = snakemake("results/everything/status.json", folder=run)
+    inspection = "results/everything/inspection.json"
+    process = snakemake("results/everything/iteration-0/exclusion_mask.fits", inspection, folder=run)
     assert process.returncode == 0, process.stdout
     after = masks(run, "everything")[0]
     assert np.count_nonzero(after) < np.count_nonzero(before)
-    status = json.loads((run / "results/everything/status.json").read_text())
-    assert not any("Elsewhere" in warning for warning in status["warnings"])
+    warnings = json.loads((run / inspection).read_text())["warnings"]
+    assert not any("Elsewhere" in warning for warning in warnings)

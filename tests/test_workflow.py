@@ -597,7 +597,7 @@ def elsewhere(run, clone, tmp_path_factory):
         "results/everything/excess_upper_limit.fits",
         "results/everything/regions.ecsv",
         "results/everything/plots/counts.png",
-        "results/simulated/plots/truth.png",
+        "results/simulated/simulation.fits",
     ]
     process = snakemake(*targets, "--cores", "1", folder=folder, snakefile=snakefile)
     assert process.returncode == 0, process.stdout
@@ -613,6 +613,7 @@ def test_runs_are_byte_identical_serial_parallel_and_elsewhere(run, elsewhere):
         "results/everything/**/*.fits",
         "results/everything/**/*.json",
         "results/everything/regions.*",
+        "results/simulated/*.fits",
         "results/*/*.csv",
         "results/**/*.png",
     ):
