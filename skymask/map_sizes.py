@@ -23,6 +23,9 @@ MAX_HEADER_BLOCKS = 1000
 #: How compressed files begin, and what reads them.
 _COMPRESSIONS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
+#: Numbers of axes and columns in a header, which the standard limits; a reader may count up to what they claim.
+COUNTED, MAX_COUNTED = ("NAXIS", "ZNAXIS", "TFIELDS"), 999
+
 _STRING = re.compile(r"\s*'((?:[^']|'')*)'")
 
 
@@ -148,6 +151,8 @@ def _headers(file):
         axes = _axes(header, "NAXIS")
         values = int(header.get("PCOUNT", 0)) + math.prod(axes) if axes else 0
         size = abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1)) * values
+        if size < 0:
+            raise ValueError("data of less than nothing")
         file.seek(-(-size // BLOCK) * BLOCK, 1)
 
 
@@ -174,6 +179,20 @@ def _image_axes(header):
     if header.get("ZIMAGE") == "T":
         return _axes(header, "ZNAXIS")
     return _axes(header, "NAXIS") if header.get("XTENSION", "IMAGE") == "IMAGE" else []
+
+
+def check_numbers(file):
+    """Raise a ValueError if a header of an open FITS file claims more axes or columns than there can be."""
+    try:
+        for header in _headers(file):
+            for keyword in COUNTED:
+                if int(header.get(keyword, 0)) > MAX_COUNTED:
+                    raise OverflowError(f"{keyword} is {header[keyword]}, and at most {MAX_COUNTED} is possible")
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    except (ValueError, KeyError):
+        # Whatever else is wrong, whoever reads the file finds it.
+        pass
 
 
 def _axes(header, keyword):

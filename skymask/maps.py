@@ -22,6 +22,7 @@ from skymask.dataset_files import split_name
 from skymask.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
 from skymask.errors import MapError
 from skymask.files import written_whole
+from skymask.map_sizes import check_numbers
 
 #: Header cards that place an image on the sky.
 _SKY_CARDS = re.compile(
@@ -473,10 +474,13 @@ def _image(hdu, path, dimensions):
 
 
 def _decompressed(file):
-    """The content of an open file, if it is gzipped; the file itself if it is not."""
+    """The content of an open file, if it is gzipped; the file itself if it is not. Its headers claim nothing absurd."""
     begin = file.read(2)
     file.seek(0)
-    return gzip.GzipFile(fileobj=file) if begin == b"\x1f\x8b" else file
+    content = gzip.GzipFile(fileobj=file) if begin == b"\x1f\x8b" else file
+    check_numbers(content)
+    content.seek(0)
+    return content
 
 
 @contextmanager

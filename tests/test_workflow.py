@@ -487,7 +487,7 @@ def test_a_threshold_that_is_not_met_is_a_warning_and_no_simulations_are_no_erro
     assert figures["post_trial_significance_min"] < figures["post_trial_significance_max"]
     page = (folder / "results/plain/report.html").read_text()
     assert '<span class="badge warn">warn</span>' in page
-    assert "Trials not simulated" in page
+    assert "trials, not simulated" in page
 
 
 @pytest.mark.parametrize("name", FURTHER)

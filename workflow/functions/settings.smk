@@ -54,7 +54,8 @@ try:
     LARGEST_NUMBER_OF_GROUPS = config.get("checkpoint_groups", SCHEMA["properties"]["checkpoint_groups"]["default"])
     GROUPS = configuration.shard(configuration.groups(list(SETTINGS), LARGEST_NUMBER_OF_GROUPS), SHARD)
     SETTINGS = {name: SETTINGS[name] for name in GROUPS}
-    if workflow.is_main_process and not workflow.dryrun:
+    # Which executor there is, and so whether workflow.dryrun, is not known yet.
+    if workflow.is_main_process and not workflow.output_settings.dryrun:
         shut_out(SHARD)
         if orphans := cancel_orphans(workflow.workdir_init):
             logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
