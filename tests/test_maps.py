@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from skymask import maps
 from skymask.errors import MapError, SkymaskError
+from skymask.map_sizes import image_axes
 
 SKY_CARDS = {
     "CTYPE1": "GLON-CAR",
@@ -387,3 +388,26 @@ def test_digest_is_that_of_the_file_whatever_image_is_named(tmp_path):
 def test_old_names_of_the_frame_become_todays():
     cards = maps.sky_cards(fits.Header({"CTYPE1": "RA---TAN", "RADECSYS": "FK4", "EPOCH": 1950.0}))
     assert (cards["RADESYS"], cards["EQUINOX"]) == ("FK4", 1950.0)
+
+
+@pytest.mark.parametrize("keyword", ["NAXIS", "ZNAXIS", "TFIELDS"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_a_header_that_claims_more_axes_or_columns_than_there_can_be_is_refused_at_once(tmp_path, keyword, compress):
+    """Readers count up to what the header says, which takes them minutes and all memory."""
+    path = tmp_path / "counts.fits"
+    fits.writeto(path, np.ones((4, 6)))
+    card = f"{keyword:<8}=        1000000000000".ljust(80).encode()
+    content = path.read_bytes()
+    at = content.index(b"NAXIS   =") if keyword == "NAXIS" else content.index(b"EXTEND  =")
+    path.write_bytes(compress(content[:at] + card + content[at + 80 :]))
+    with pytest.raises(MapError, match=rf"{keyword} is 1000000000000, and at most 999 is possible"):
+        maps.read(path)
+
+
+def test_a_header_whose_data_are_less_than_nothing_ends_the_search_for_images(tmp_path):
+    path = tmp_path / "counts.fits"
+    fits.writeto(path, np.ones((4, 6)))
+    content = path.read_bytes()
+    at = content.index(b"EXTEND  =")
+    path.write_bytes(content[:at] + b"PCOUNT  =             -1000000".ljust(80) + content[at + 80 :])
+    assert image_axes(f"{path}[MISSING]") is None
