@@ -129,7 +129,7 @@ def _header_of_image(name):
                 name = header.get("EXTNAME") or ("PRIMARY" if "SIMPLE" in header else "")
                 if _image_axes(header) and (hdu_name is None or name.upper() == hdu_name.upper()):
                     return header
-    except (OSError, EOFError, ValueError, KeyError, zlib.error, lzma.LZMAError):
+    except (OSError, EOFError, ValueError, KeyError, OverflowError, zlib.error, lzma.LZMAError):
         # Whatever is wrong with the file, the rule check_dataset says it in words.
         pass
     return None
@@ -169,6 +169,8 @@ def _header(file):
             if keyword == "END":
                 return cards
             if card[8:10] == "= ":
+                if keyword in COUNTED and keyword in cards:
+                    raise OverflowError(f"{keyword} stands in a header twice")
                 text = _STRING.match(card, 10)
                 cards.setdefault(keyword, text[1].rstrip() if text else card[10:].split("/")[0].strip())
     return None

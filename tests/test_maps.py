@@ -404,6 +404,18 @@ def test_a_header_that_claims_more_axes_or_columns_than_there_can_be_is_refused_
         maps.read(path)
 
 
+def test_a_header_with_two_numbers_of_axes_is_refused_at_once(tmp_path):
+    """The second one counts for astropy."""
+    path = tmp_path / "counts.fits"
+    fits.writeto(path, np.ones((4, 6)))
+    content = path.read_bytes()
+    at = content.index(b"EXTEND  =")
+    path.write_bytes(content[:at] + b"NAXIS   =        1000000000000".ljust(80) + content[at + 80 :])
+    with pytest.raises(MapError, match="NAXIS stands in a header twice"):
+        maps.read(path)
+    assert image_axes(path) is None
+
+
 def test_a_header_whose_data_are_less_than_nothing_ends_the_search_for_images(tmp_path):
     path = tmp_path / "counts.fits"
     fits.writeto(path, np.ones((4, 6)))
