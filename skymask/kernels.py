@@ -266,6 +266,13 @@ def shared_pixels(kernel, other):
     return max(np.count_nonzero(ring) - np.count_nonzero(without(ring, other)) for ring in rings)
 
 
+def background_kernel(kernel, source_kernels, statistic):
+    """Return a background kernel, an array or another, as loops use it; see `off_kernel`."""
+    if not (is_adaptive(kernel) or is_field_of_view(kernel)):
+        kernel = from_array(kernel)
+    return off_kernel(kernel, under_any(source_kernels), statistic)
+
+
 def off_kernel(background_kernel, source_kernel, statistic):
     """Return the background kernel that a statistic allows.
 

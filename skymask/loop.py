@@ -7,7 +7,6 @@ import numpy as np
 
 from skymask import convergence, kernels
 from skymask.background import background_error, estimate_background
-from skymask.errors import ConvergenceError
 from skymask.exclusion import Dilation, exclude, needs_significance
 from skymask.inputs import prepare
 from skymask.options import Options, check_word
@@ -199,7 +198,9 @@ def iterate(
     options = Options(**options)
     source_kernel = kernels.from_array(source_kernel)
     mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
-    background_kernel = _background_kernel(background_kernel, [source_kernel, *mask_source_kernels], options.statistic)
+    background_kernel = kernels.background_kernel(
+        background_kernel, [source_kernel, *mask_source_kernels], options.statistic
+    )
     inputs = prepare(
         counts,
         acceptance=acceptance,
@@ -261,7 +262,7 @@ def iterate_runs(
     source_kernels = [kernels.from_array(kernel) for kernel in source_kernels]
     mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
     background_kernels = [
-        _background_kernel(kernel, [source, *mask_source_kernels], options.statistic)
+        kernels.background_kernel(kernel, [source, *mask_source_kernels], options.statistic)
         for kernel, source in zip(background_kernels, source_kernels, strict=True)
     ]
     inputs = stack_inputs(runs, shape, exclusion_mask=exclusion_mask, background=background)
@@ -351,10 +352,7 @@ def _until_it_ends(inputs, estimate, dilate, options):
         records[-1]["mean_background"] = estimate.mean_background()
         state = convergence.assess(
             records,
-            max_iterations=options.max_iterations,
-            changed_pixels=options.changed_pixels,
-            max_excluded_fraction=options.max_excluded_fraction,
-            starved_pixels=options.starved_pixels,
+            **options.limits,
             background_given=inputs.background is not None,
         )
     return state, masks, records
@@ -362,11 +360,7 @@ def _until_it_ends(inputs, estimate, dilate, options):
 
 def _final_mask(state, masks, shape, estimate, options):
     """Return the mask that belongs to the end of a loop; brings the estimate to it."""
-    iterations = len(masks) - 1
-    policy = {"on_cycle": options.on_cycle, "on_max_iterations": options.on_max_iterations}
-    if reason := convergence.failure(state, iterations, **policy):
-        raise ConvergenceError(reason)
-    final = convergence.iterations_of_final_mask(state, iterations, on_cycle=options.on_cycle)
+    final = options.iterations_of_final_mask(state, len(masks) - 1)
     packed = np.bitwise_and.reduce([masks[i] for i in final])
     mask = np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
     if len(final) > 1:
@@ -409,9 +403,3 @@ def compute_products(
         additive_background=additive_background,
         on=on,
     )
-
-
-def _background_kernel(background_kernel, source_kernels, statistic):
-    if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
-        background_kernel = kernels.from_array(background_kernel)
-    return kernels.off_kernel(background_kernel, kernels.under_any(source_kernels), statistic)

@@ -10,6 +10,7 @@ import lzma
 import math
 import re
 import zlib
+from contextlib import suppress
 
 from skymask.dataset_files import split_name
 from skymask.lengths import angle_in_degrees
@@ -169,10 +170,11 @@ def _header(file):
             if keyword == "END":
                 return cards
             if card[8:10] == "= ":
-                if keyword in COUNTED and keyword in cards:
-                    raise OverflowError(f"{keyword} stands in a header twice")
                 text = _STRING.match(card, 10)
-                cards.setdefault(keyword, text[1].rstrip() if text else card[10:].split("/")[0].strip())
+                value = text[1].rstrip() if text else card[10:].split("/")[0].strip()
+                if keyword in COUNTED:
+                    _check_number(keyword, value, cards)
+                cards.setdefault(keyword, value)
     return None
 
 
@@ -184,17 +186,19 @@ def _image_axes(header):
 
 
 def check_numbers(file):
-    """Raise a ValueError if a header of an open FITS file claims more axes or columns than there can be."""
-    try:
-        for header in _headers(file):
-            for keyword in COUNTED:
-                if int(header.get(keyword, 0)) > MAX_COUNTED:
-                    raise OverflowError(f"{keyword} is {header[keyword]}, and at most {MAX_COUNTED} is possible")
-    except OverflowError as error:
-        raise ValueError(str(error)) from None
-    except (ValueError, KeyError):
-        # Whatever else is wrong, whoever reads the file finds it.
-        pass
+    """Raise an OverflowError if a header of an open FITS file claims more axes or columns than there can be."""
+    # Whatever else is wrong, whoever reads the file finds it.
+    with suppress(ValueError, KeyError):
+        for _ in _headers(file):
+            pass
+
+
+def _check_number(keyword, value, cards):
+    """Raise an OverflowError if a number of axes or columns is too large, or stands among the cards already."""
+    if keyword in cards:
+        raise OverflowError(f"{keyword} stands in a header twice")
+    if int(value) > MAX_COUNTED:
+        raise OverflowError(f"{keyword} is {value}, and at most {MAX_COUNTED} is possible")
 
 
 def _axes(header, keyword):

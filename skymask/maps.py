@@ -22,7 +22,7 @@ from skymask.dataset_files import split_name
 from skymask.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
 from skymask.errors import MapError
 from skymask.files import written_whole
-from skymask.map_sizes import check_numbers
+from skymask.map_sizes import BLOCK, check_numbers
 
 #: Header cards that place an image on the sky.
 _SKY_CARDS = re.compile(
@@ -47,9 +47,6 @@ MEAN_CARD = "MEANBKG"
 
 #: Comment of checksums, in the place of a date.
 CHECKSUM_OF = "of the header and data"
-
-#: FITS files consist of blocks of so many bytes.
-FITS_BLOCK = 2880
 
 #: Unit and meaning of every map that is written.
 MAPS = {
@@ -383,7 +380,7 @@ def written_in_rows(path, name, shape, dtype, *, sky, cards=()):
     with written_whole(path) as temporary, open(temporary, "w+b") as file:
         file.write(hdu.header.tostring().encode("ascii"))
         yield append
-        file.write(bytes(-size % FITS_BLOCK))
+        file.write(bytes(-size % BLOCK))
         hdu.add_checksum(when=CHECKSUM_OF)
         file.seek(0)
         file.write(hdu.header.tostring().encode("ascii"))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from skymask import convergence
+from skymask.errors import ConvergenceError
 from skymask.exclusion import check_shaping
 
 #: Values of the options that are words.
@@ -78,6 +80,25 @@ class Options:
         """Those that shape a mask, by name."""
         names = ("threshold", "threshold_low", "threshold_in_widths", "min_pixels", "max_hole_pixels", "region_growth")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def limits(self):
+        """Those by which a loop ends, by name; see `skymask.convergence.assess`."""
+        names = ("max_iterations", "changed_pixels", "max_excluded_fraction", "starved_pixels")
+        return {name: getattr(self, name) for name in names}
+
+    def iterations_of_final_mask(self, state, iterations):
+        """Return the iterations whose masks, put together, are the final one of a loop.
+
+        Raises
+        ------
+        ConvergenceError
+            If the loop ended in a way that is to fail.
+        """
+        policy = {"on_cycle": self.on_cycle, "on_max_iterations": self.on_max_iterations}
+        if reason := convergence.failure(state, iterations, **policy):
+            raise ConvergenceError(reason)
+        return convergence.iterations_of_final_mask(state, iterations, on_cycle=self.on_cycle)
 
 
 def check_word(name, value):

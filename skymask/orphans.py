@@ -59,12 +59,8 @@ def cancel_orphans(folder, state=".snakemake"):
 
 def check_accounting():
     """Raise a SkymaskError if Slurm keeps no account of jobs: asked for one, it never says that a job has ended."""
-    asked = subprocess.run(["sacct", "--allocations", "--noheader"], capture_output=True, text=True, check=False)
-    if asked.returncode != 0:
-        reason = (asked.stderr or asked.stdout).strip().split("\n")[-1]
-        raise SkymaskError(
-            f"sacct does not tell which jobs have ended ({reason}): add --slurm-status-command squeue to the command"
-        )
+    complaint = "sacct does not tell which jobs have ended ({}): add --slurm-status-command squeue to the command"
+    _run("sacct", "--allocations", "--noheader", complaint=complaint)
 
 
 def _jobs_in(folder):
@@ -75,9 +71,10 @@ def _jobs_in(folder):
     return [number for number, name, where in jobs if RUN.fullmatch(name) and Path(where).resolve() == folder]
 
 
-def _run(*command):
+def _run(*command, complaint=None):
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError) as error:
         reason = (getattr(error, "stderr", None) or str(error)).strip().split("\n")[0]
-        raise SkymaskError(f"{command[0]} does not say which jobs of an earlier run are left: {reason}") from error
+        complaint = complaint or f"{command[0]} does not say which jobs of an earlier run are left: {{}}"
+        raise SkymaskError(complaint.format(reason)) from error

@@ -15,7 +15,7 @@ import numpy as np
 
 from skymask import convergence, kernels, sums
 from skymask.background import mean_of_rows
-from skymask.errors import ConvergenceError, MapError
+from skymask.errors import MapError
 from skymask.exclusion import Dilation, exclude, needs_significance
 from skymask.inputs import NO_BACKGROUND, NO_COVERAGE, NOTHING_USED, prepare_part
 from skymask.loop import Products, Result
@@ -144,10 +144,8 @@ def iterate_strips(
     """
     options = Options(**options)
     source_kernel, dilation_kernel = kernels.from_array(source_kernel), kernels.from_array(dilation_kernel) > 0
-    if not (kernels.is_adaptive(background_kernel) or kernels.is_field_of_view(background_kernel)):
-        background_kernel = kernels.from_array(background_kernel)
+    background_kernel = kernels.background_kernel(background_kernel, [source_kernel], options.statistic)
     _refuse_whole_maps(source_kernel, background_kernel, acceptance, background, options)
-    background_kernel = kernels.off_kernel(background_kernel, source_kernel, options.statistic)
     images = {"acceptance": acceptance, "exclusion_mask": exclusion_mask, "background": background}
     images = {"counts": counts} | {name: image for name, image in images.items() if image is not None}
     for name, image in images.items():
@@ -402,10 +400,7 @@ def _until_it_ends(estimates, masks, strips, dilation_kernel, background_given, 
         records[-1]["mean_background"] = estimates.mean_background()
         state = convergence.assess(
             records,
-            max_iterations=options.max_iterations,
-            changed_pixels=options.changed_pixels,
-            max_excluded_fraction=options.max_excluded_fraction,
-            starved_pixels=options.starved_pixels,
+            **options.limits,
             background_given=background_given,
         )
     return state, records
@@ -413,10 +408,7 @@ def _until_it_ends(estimates, masks, strips, dilation_kernel, background_given, 
 
 def _final_mask(state, iterations, masks, strips, options):
     """Return the mask that belongs to the end of a loop."""
-    policy = {"on_cycle": options.on_cycle, "on_max_iterations": options.on_max_iterations}
-    if reason := convergence.failure(state, iterations, **policy):
-        raise ConvergenceError(reason)
-    final = convergence.iterations_of_final_mask(state, iterations, on_cycle=options.on_cycle)
+    final = options.iterations_of_final_mask(state, iterations)
     for strip in strips:
         masks.final[strip.rows] = np.logical_and.reduce([masks.of(i)[strip.rows] for i in final])
     return masks.final

@@ -390,16 +390,21 @@ def test_old_names_of_the_frame_become_todays():
     assert (cards["RADESYS"], cards["EQUINOX"]) == ("FK4", 1950.0)
 
 
+def write_with_card(path, card, replaced, compress=bytes):
+    """Write a map with another card in the place of one."""
+    fits.writeto(path, np.ones((4, 6)))
+    content = path.read_bytes()
+    at = content.index(f"{replaced:<8}=".encode())
+    path.write_bytes(compress(content[:at] + card.ljust(80).encode() + content[at + 80 :]))
+
+
 @pytest.mark.parametrize("keyword", ["NAXIS", "ZNAXIS", "TFIELDS"])
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_a_header_that_claims_more_axes_or_columns_than_there_can_be_is_refused_at_once(tmp_path, keyword, compress):
     """Readers count up to what the header says, which takes them minutes and all memory."""
     path = tmp_path / "counts.fits"
-    fits.writeto(path, np.ones((4, 6)))
-    card = f"{keyword:<8}=        1000000000000".ljust(80).encode()
-    content = path.read_bytes()
-    at = content.index(b"NAXIS   =") if keyword == "NAXIS" else content.index(b"EXTEND  =")
-    path.write_bytes(compress(content[:at] + card + content[at + 80 :]))
+    card = f"{keyword:<8}=        1000000000000"
+    write_with_card(path, card, "NAXIS" if keyword == "NAXIS" else "EXTEND", compress)
     with pytest.raises(MapError, match=rf"{keyword} is 1000000000000, and at most 999 is possible"):
         maps.read(path)
 
@@ -407,10 +412,7 @@ def test_a_header_that_claims_more_axes_or_columns_than_there_can_be_is_refused_
 def test_a_header_with_two_numbers_of_axes_is_refused_at_once(tmp_path):
     """The second one counts for astropy."""
     path = tmp_path / "counts.fits"
-    fits.writeto(path, np.ones((4, 6)))
-    content = path.read_bytes()
-    at = content.index(b"EXTEND  =")
-    path.write_bytes(content[:at] + b"NAXIS   =        1000000000000".ljust(80) + content[at + 80 :])
+    write_with_card(path, "NAXIS   =        1000000000000", "EXTEND")
     with pytest.raises(MapError, match="NAXIS stands in a header twice"):
         maps.read(path)
     assert image_axes(path) is None
@@ -418,8 +420,5 @@ def test_a_header_with_two_numbers_of_axes_is_refused_at_once(tmp_path):
 
 def test_a_header_whose_data_are_less_than_nothing_ends_the_search_for_images(tmp_path):
     path = tmp_path / "counts.fits"
-    fits.writeto(path, np.ones((4, 6)))
-    content = path.read_bytes()
-    at = content.index(b"EXTEND  =")
-    path.write_bytes(content[:at] + b"PCOUNT  =             -1000000".ljust(80) + content[at + 80 :])
+    write_with_card(path, "PCOUNT  =             -1000000", "EXTEND")
     assert image_axes(f"{path}[MISSING]") is None
