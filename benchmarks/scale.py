@@ -20,6 +20,7 @@ from pathlib import Path
 
 import checkpoint_grain
 import numpy as np
+import workflow_time
 
 from skymask import settled
 
@@ -38,6 +39,7 @@ COLUMNS = (
     "engine CPU [s]",
     "per job [ms]",
     "CPU of all [s]",
+    "of it figures and pages [s]",
     "memory [MB]",
     "no-change run [s]",
     "of it CPU [s]",
@@ -62,17 +64,23 @@ def main():
 def table(numbers, *, real, at_once):
     """Print what first runs of so many datasets cost, what comes after, and how the engine's cost grows."""
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
-    engine = {}
+    engine, report = {}, {}
     for number in numbers:
         with tempfile.TemporaryDirectory() as folder:
             row = measure(Path(folder), number, real=real, at_once=at_once)
-        engine[number] = row[3]
+        engine[number], report[number] = row[3], row[6]
         print(
             f"| {' | '.join(f'{value:.3g}' if isinstance(value, float) else str(value) for value in row)} |", flush=True
         )
-    if len(large := [number for number in engine if number >= 30]) > 1:
-        exponent, _ = np.polyfit([log(number) for number in large], [log(engine[number]) for number in large], 1)
-        print(f"\nFrom {large[0]} to {large[-1]} datasets the engine's CPU grows with the power {exponent:.2f}.")
+    print_growth("the engine's CPU", {number: engine[number] for number in engine if number >= 30})
+    print_growth("the CPU of figures and pages", report if real else {})
+
+
+def print_growth(name, seconds):
+    """Print with which power of the number of datasets some seconds grow, if there are several numbers."""
+    if len(numbers := list(seconds)) > 1:
+        exponent, _ = np.polyfit([log(number) for number in numbers], [log(seconds[number]) for number in numbers], 1)
+        print(f"\nFrom {numbers[0]} to {numbers[-1]} datasets {name} grows with the power {exponent:.2f}.")
 
 
 def table_of_finished(numbers):
@@ -112,9 +120,13 @@ def measure(folder, number, *, real, at_once):
     shards = ceil(number / SHARD)
     groups = min(GROUPS * shards, 1000) if shards > 1 else 10
     checkpoint_grain.write_workflow(folder, number, groups, real=real)
+    (folder / "times").mkdir()
+    (folder / "sitecustomize.py").write_text(workflow_time.SITECUSTOMIZE)
+    os.environ["WORKFLOW_TIME"] = str(folder / "times")
     before = children_seconds()
     first = survey(folder, shards, at_once)
     everything = children_seconds() - before
+    report = workflow_time.report_and_rest(workflow_time.rules_of(workflow_time.read_times(folder / "times")))["report"]
     jobs = len(list((folder / "benchmarks").rglob("*.tsv")))
     unchanged = checkpoint_grain.run_engine(folder)
     status = seconds_of_status(folder)
@@ -129,6 +141,7 @@ def measure(folder, number, *, real, at_once):
         first["cpu"],
         per_job,
         everything,
+        report,
         round(memory),
         unchanged["wall"],
         unchanged["cpu"],

@@ -108,7 +108,11 @@ def share_of_report(config):
     config : str
         YAML.
     """
-    rules = one_run(config)["rules"]
+    return report_and_rest(one_run(config)["rules"])
+
+
+def report_and_rest(rules):
+    """Divide the CPU seconds of all jobs of each rule into those that draw and render, and all others."""
     report = sum(seconds for name, seconds in rules.items() if name.startswith(REPORT))
     return {"report": report, "rest": sum(rules.values()) - report}
 
@@ -143,8 +147,13 @@ def one_run(config):
         if process.returncode:
             sys.exit((process.stdout + process.stderr)[-3000:])
         assert (folder / "run/results/report.html").is_file()
-        jobs = [json.loads(path.read_text()) for path in (folder / "times").glob("*.json")]
+        jobs = read_times(folder / "times")
     return {"wall": wall, "cpu": cpu, "jobs": len(jobs), "parts": parts_of(jobs, cpu), "rules": rules_of(jobs)}
+
+
+def read_times(folder):
+    """Return what every job has written of its time."""
+    return [json.loads(path.read_text()) for path in folder.glob("*.json")]
 
 
 def parts_of(jobs, cpu):

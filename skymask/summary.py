@@ -6,6 +6,10 @@ from pathlib import Path
 
 from skymask.files import written_whole
 
+#: Where Snakemake has Slurm write what jobs say, and how Slurm's own lines there begin.
+SLURM_LOGS = Path(".snakemake/slurm_logs")
+SLURM = "slurmstepd: error: "
+
 #: Columns of the summary, in order.
 SUMMARY_COLUMNS = (
     "dataset",
@@ -102,16 +106,29 @@ def outcome_table(statuses, crashed):
             lines.append(_outcome_line(status))
             warnings += [f"warning: {dataset}: {warning}" for warning in status["warnings"]]
     lines += warnings
-    lines += [f"{job} crashed: {_last_line(log)} ({log})" for _, job, log in crashed]
+    for _, job, log in crashed:
+        words, where = _last_words(log)
+        lines.append(f"{job} crashed: {words} ({where})")
     return "\n".join(lines)
 
 
-def _last_line(log):
-    """The last line of a log, which says most about why its job ended."""
-    path = Path(log)
+def _last_words(log):
+    """The last line of a log, which says most about why its job ended, or Slurm's words; and where they stand."""
+    if lines := _lines(log):
+        return lines[-1], log
+    # Logs of Slurm begin with what the job is, its own log too.
+    said = [path for path in SLURM_LOGS.rglob("*.log") if any(str(log) in line for line in _lines(path))]
+    for path in sorted(said, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        if words := [line for line in _lines(path) if line.startswith(SLURM)]:
+            return words[-1].removeprefix(SLURM), path
+    return "it left no message; it may have been killed, for want of memory or time", log
+
+
+def _lines(path):
+    """The lines of a log that say anything, none if there is no log."""
+    path = Path(path)
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
-    lines = [line for line in lines if line.strip()]
-    return lines[-1] if lines else "it left no message; it may have been killed, for want of memory or time"
+    return [line for line in lines if line.strip()]
 
 
 def _outcome_line(status):

@@ -1,6 +1,7 @@
 """Lines and tables that a person reads."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -157,6 +158,20 @@ def test_crash_without_a_message_says_so(tmp_path, content):
         log.write_text(content)
     table = summary.outcome_table({}, [(None, "render_report", str(log))])
     assert "render_report crashed: it left no message" in table
+
+
+def test_crash_of_a_job_that_slurm_killed_has_the_words_of_slurm(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    killed = "slurmstepd: error: *** JOB {} ON node CANCELLED AT 2020-01-01T00:00:00 DUE TO TIME LIMIT ***\n"
+    for job, log in (("7", "logs/crab/render_page.log"), ("8", "logs/vela/render_page.log")):
+        path = Path(".snakemake/slurm_logs/group_results", f"{job}.log")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"rule render_page:\n    log: {log} (check log file(s))\n{killed.format(job)}")
+    table = summary.outcome_table({}, [("crab", "render_page crab", "logs/crab/render_page.log")])
+    assert table.splitlines()[-1] == (
+        "render_page crab crashed: *** JOB 7 ON node CANCELLED AT 2020-01-01T00:00:00 DUE TO TIME LIMIT *** "
+        "(.snakemake/slurm_logs/group_results/7.log)"
+    )
 
 
 def test_failed_write_leaves_the_last_summary_as_it_was(tmp_path):

@@ -310,6 +310,21 @@ def test_a_job_beyond_its_memory_is_killed_and_tried_again_with_more(ready, undi
 
 
 @pytest.mark.slow
+def test_a_job_beyond_its_time_again_and_again_is_told_in_the_words_of_slurm(ready, tmp_path):
+    run = Run(write_fields(tmp_path, "field"), STATUS)
+    for attempt in (1, 2):
+        run.wait_for(lambda number=1 + attempt: len(run.submitted()) == number)
+        run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
+        script_of(tmp_path, "compute_significance").suspend()
+        ready.command("scontrol", "update", f"JobId={run.submitted()[-1]}", "EndTime=now+2")
+    code, output = run.finish()
+    assert code != 0
+    job = run.submitted()[-1]
+    words = rf"^compute_significance field 1 crashed: .*{job}.*TIME LIMIT.*{job}\.log\)$"
+    assert re.search(words, output, flags=re.MULTILINE)
+
+
+@pytest.mark.slow
 def test_a_node_drained_and_resumed_and_a_controller_restarted_in_mid_run_lose_nothing(ready, undisturbed, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS)
     run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
