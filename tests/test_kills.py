@@ -32,9 +32,9 @@ rule end:
 """
 
 
-def test_five_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
-    *_, (kills, _) = campaign(tmp_path, 5, products(undisturbed, "results/**/*"), seed=0, longest=5)
-    assert kills.total() == 5
+def test_ten_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
+    *_, (kills, _) = campaign(tmp_path, 10, products(undisturbed, "results/**/*"), seed=0, longest=5)
+    assert kills.total() == 10
     assert not list(tmp_path.rglob("*.part"))
 
 

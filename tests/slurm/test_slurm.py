@@ -267,18 +267,31 @@ def test_a_job_whose_script_is_killed_is_tried_again(ready, undisturbed, tmp_pat
     assert ends_of(ready, tmp_path, run.submitted()).count("FAILED") == 1
 
 
+def kill(slurm, job, script):
+    script.kill()
+
+
+def exceed_the_time(slurm, job, script):
+    """Keep a script from ending, and let the time of its job end in two seconds."""
+    script.suspend()
+    slurm.command("scontrol", "update", f"JobId={job}", "EndTime=now+2")
+
+
 @pytest.mark.slow
-def test_a_job_that_fails_twice_is_told_with_the_step_that_did(ready, tmp_path):
+@pytest.mark.parametrize(
+    ("blow", "words", "end"), [(kill, "it left no message", "FAILED"), (exceed_the_time, "TIME LIMIT", "TIMEOUT")]
+)
+def test_a_job_that_fails_twice_is_told_with_the_step_that_did(ready, tmp_path, blow, words, end):
     run = Run(write_fields(tmp_path, "field"), STATUS)
     for attempt in (1, 2):
         run.wait_for(lambda number=1 + attempt: len(run.submitted()) == number)
         run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
-        script_of(tmp_path, "compute_significance").kill()
+        blow(ready, run.submitted()[-1], script_of(tmp_path, "compute_significance"))
     code, output = run.finish()
     assert code != 0
-    assert re.search(r"^compute_significance field 1 crashed: it left no message", output, flags=re.MULTILINE)
+    assert re.search(rf"^compute_significance field 1 crashed: .*{words}", output, flags=re.MULTILINE)
     assert re.search(r"^field +crashed$", output, flags=re.MULTILINE)
-    assert ends_of(ready, tmp_path, run.submitted()) == ["COMPLETED", "FAILED", "FAILED"]
+    assert ends_of(ready, tmp_path, run.submitted()) == ["COMPLETED", end, end]
 
 
 @pytest.mark.slow
@@ -286,9 +299,7 @@ def test_a_job_beyond_its_time_is_killed_and_tried_again(ready, undisturbed, tmp
     run = Run(write_fields(tmp_path, "field"), STATUS)
     run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
     job = run.submitted()[-1]
-    script = script_of(tmp_path, "compute_significance")
-    script.suspend()
-    ready.command("scontrol", "update", f"JobId={job}", "EndTime=now+2")
+    exceed_the_time(ready, job, script_of(tmp_path, "compute_significance"))
     code, output = run.finish()
     assert code == 0, output
     assert products(tmp_path, EVERYTHING) == undisturbed
@@ -307,21 +318,6 @@ def test_a_job_beyond_its_memory_is_killed_and_tried_again_with_more(ready, undi
     (killed,) = [job for job, end in zip(jobs, ends_of(ready, tmp_path, jobs), strict=True) if end == "FAILED"]
     (log,) = (tmp_path / ".snakemake/slurm_logs").rglob(f"{killed}.log")
     assert "exceeded memory limit" in log.read_text()
-
-
-@pytest.mark.slow
-def test_a_job_beyond_its_time_again_and_again_is_told_in_the_words_of_slurm(ready, tmp_path):
-    run = Run(write_fields(tmp_path, "field"), STATUS)
-    for attempt in (1, 2):
-        run.wait_for(lambda number=1 + attempt: len(run.submitted()) == number)
-        run.wait_for(lambda: script_of(tmp_path, "compute_significance"))
-        script_of(tmp_path, "compute_significance").suspend()
-        ready.command("scontrol", "update", f"JobId={run.submitted()[-1]}", "EndTime=now+2")
-    code, output = run.finish()
-    assert code != 0
-    job = run.submitted()[-1]
-    words = rf"^compute_significance field 1 crashed: .*{job}.*TIME LIMIT.*{job}\.log\)$"
-    assert re.search(words, output, flags=re.MULTILINE)
 
 
 @pytest.mark.slow
