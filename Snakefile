@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-min_version("9.21.1")
+min_version("9.27.0")
 
 
 # A configuration file given on the command line stands alone: the demonstration's datasets never merge into it.

@@ -22,7 +22,7 @@ HEAVY = {
     "yaml",
 }
 
-#: Maps; astropy.io.fits cannot be had without astropy.units.
+#: Maps; astropy.io.fits cannot be had without astropy.units, but in astropy 7.
 FITS = {"numpy", "astropy.io.fits", "astropy.units"}
 
 #: Maps and their sky coordinates, which come with tables, and tables with YAML.
@@ -120,8 +120,7 @@ def test_script_imports_no_more_than_it_needs(allowed):
 def test_an_iteration_loads_maps_and_nothing_else_while_it_runs(tmp_path):
     write_map(tmp_path / "map.fits", field_with_source())
     kernels = {key: KERNELS[key] for key in ("source_kernel", "background_kernel")} | {"statistic": "wstat"}
-    loaded = {
-        script: loaded_by(script, f"kernels = {kernels!r}\n" + call.format(folder=tmp_path))
-        for script, call in LOOP.items()
-    }
-    assert loaded == {"estimate_initial_background": SKY} | dict.fromkeys(list(LOOP)[1:], FITS)
+    for script, call in LOOP.items():
+        loaded = loaded_by(script, f"kernels = {kernels!r}\n" + call.format(folder=tmp_path))
+        allowed = SKY if script == "estimate_initial_background" else FITS
+        assert loaded | {"astropy.units"} == allowed, script
