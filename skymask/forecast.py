@@ -75,7 +75,7 @@ def forecast(path):
             check_writable(str((pathvars if isinstance(pathvars, dict) else {}).get(folder, folder)))
         except SkymaskError as error:
             mistakes.append(str(error))
-    lines = []
+    lines, before = [], []
     mistakes += remote.mistakes(settings)
     fields = configuration.skies(settings)
     first = {names[0]: (sky, names) for sky, names in fields.items()}
@@ -90,7 +90,10 @@ def forecast(path):
             lines += [name, f"  to be fetched      {wanted}: nothing else is known before that"]
             continue
         about, wrong = _dataset(entry)
-        lines += [name, *(f"  {line}" for line in about)]
+        # Of a thousand datasets that share most settings, what differs must not be lost among the rest.
+        new = [line for line in about if line not in before]
+        lines += [name, *(f"  {line}" for line in new)] + ["  the rest           as above"] * (len(new) < len(about))
+        before = about
         mistakes += [f"{name}: {mistake}" for mistake in wrong]
     if settings:
         groups = config.get("checkpoint_groups", schema["properties"]["checkpoint_groups"]["default"])

@@ -48,6 +48,14 @@ def test_a_good_configuration_is_foretold(folder):
     assert not (folder / "results").exists()
 
 
+def test_of_another_dataset_only_what_differs_is_told(folder):
+    other = {"counts": "counts.fits", "dilation_radius": "0.2 deg"}
+    write_config("config.yaml", datasets={"one": {"counts": "counts.fits"}, "other": other, "last": other})
+    lines, _ = forecast("config.yaml")
+    others = lines[lines.index("other") : -1]
+    assert [line.split()[0] for line in others] == ["other", "dilation_radius", "the", "last", "the"]
+
+
 def observations(**more):
     """Observations of the hand-made store in the folder `dl3`."""
     return {"store": "dl3", "energy": ["1 TeV", "10 TeV"], "offset_max": "2 deg", **more}
