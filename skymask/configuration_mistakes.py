@@ -208,7 +208,7 @@ def content_mistakes(settings):
                     f"would never count as newer: see that the clock is right, and `touch` the file"
                 )
         for key, kernel in loop_kernels(entry).items():
-            errors += _kernel_errors(where, key, kernel)
+            errors += _kernel_errors(f"{where}.{key}", kernel)
         errors += [f"{where}.{mistake}" for mistake in _mask_errors(entry)]
         errors += [f"{where}.further_source_kernels.{mistake}" for mistake in _further_errors(entry)]
         errors += [f"{where}.{mistake}" for mistake in _scan_errors(entry)]
@@ -253,22 +253,22 @@ def _remote_errors(key, address):
         yield f"{address} needs a plugin that is not installed: pip install {plugin}"
 
 
-def _kernel_errors(where, name, kernel):
+def _kernel_errors(where, kernel):
     """What a schema cannot say of a kernel: lengths that cannot be compared, or do not go together."""
     lengths = kernel_lengths(kernel)
     if len({parse_length(length)[1] == "px" for length in lengths.values()}) > 1:
         *others, last = lengths
         some = "all" if others[1:] else "both"
         keys = f"{', '.join(others)} and {last}"
-        yield f"{where}: {keys} of a {kernel['shape'].split('_')[-1]} must {some} be angles or {some} px"
+        yield f"{where}: {keys} must {some} be angles or {some} px"
     elif kernel.get("shape") == "adaptive_ring":
         parsed = {key: parse_length(length) for key, length in lengths.items()}
         sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
         if sizes["step"] == 0:
-            yield f"{where}.{name}.step must be more than 0"
+            yield f"{where}.step must be more than 0"
         if sizes["inner_radius"] + sizes["width"] > sizes["max_outer_radius"] * (1 + 1e-9):
             yield (
-                f"{where}.{name}.max_outer_radius must be at least inner_radius + width, got "
+                f"{where}.max_outer_radius must be at least inner_radius + width, got "
                 f"{kernel['max_outer_radius']} for {kernel['inner_radius']} + {kernel['width']}"
             )
 
@@ -284,7 +284,7 @@ def _further_errors(entry):
             )
         elif (other := seen.setdefault(name.casefold(), name)) != name:
             yield f"{name}: the name differs from {other} in case only; some file systems cannot tell"
-        mistakes = list(_kernel_errors(name, "", kernel))
+        mistakes = list(_kernel_errors(name, kernel))
         yield from mistakes
         if not mistakes and entry["statistic"] == "wstat":
             yield from _reach_errors(name, kernel, entry.get("background_kernel", {}))
@@ -332,7 +332,7 @@ def _scan_errors(entry):
         yield from (f"{where}: {mistake}" for mistake in _mask_errors(point))
         for key in ("source_kernel", "background_kernel"):
             if key in point:
-                yield from _kernel_errors(where, key, point[key])
+                yield from _kernel_errors(f"{where}.{key}", point[key])
 
 
 def _simulation_errors(where, simulation):

@@ -210,7 +210,7 @@ def reach(size, *, source_kernel, background_kernel, dilation_radius, mask_sourc
     largest = background.rings[-1] if kernels.is_adaptive(background) else background
     sources = [pixel_kernels.to_pixels(kernel, pixel) for kernel in (source_kernel, *mask_source_kernels)]
     used = [
-        max(sources, key=np.size),
+        max(sources, key=lambda kernel: max(kernel.shape)),
         largest,
         pixel_kernels.dilation_kernel(dilation_radius, pixel),
     ]

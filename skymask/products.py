@@ -82,10 +82,10 @@ def cards(counts_header, dataset, loop, quality, settings):
         ("THRLOW", settings["threshold_low"] or settings["threshold"], "lower threshold of the hysteresis, in sigma"),
         ("MINPIX", settings["min_pixels"], "smallest number of connected pixels excluded"),
         ("MAXHOLE", settings["max_hole_pixels"], "largest hole filled, in pixels"),
-        ("GROWTH", describe(settings["region_growth"], kind="law")[:67], "growth of regions"),
-        ("SRCKERN", describe(settings["source_kernel"])[:67], "source kernel"),
+        ("GROWTH", describe(settings["region_growth"], kind="law"), "growth of regions"),
+        ("SRCKERN", describe(settings["source_kernel"]), "source kernel"),
         *_kernels_of_bins(settings.get("energy_kernels", ())),
-        ("MASKKERN", _kernels(settings["mask_source_kernels"])[:67], "further source kernels of the mask"),
+        ("MASKKERN", _kernels(settings["mask_source_kernels"]), "further source kernels of the mask"),
         *_background_kernel_cards(settings["background_kernel"], quality),
         *(
             [("STACKING", settings["stacking"], "what the stack conserves beside the background")]
@@ -127,9 +127,9 @@ def cards_of_further_kernel(header, name, kernel):
     cards = inherited_cards(header)
     (loop,) = (value for key, value, _ in cards if key == "SRCKERN")
     return [
-        *((key, describe(kernel)[:67] if key == "SRCKERN" else value, comment) for key, value, comment in cards),
+        *((key, describe(kernel) if key == "SRCKERN" else value, comment) for key, value, comment in cards),
         ("LOOPKERN", loop, "source kernel of the loop"),
-        ("FURTHER", name[:67], "name of the further source kernel"),
+        ("FURTHER", name, "name of the further source kernel"),
     ]
 
 
@@ -142,7 +142,7 @@ def _kernels_of_bins(energy_kernels):
     """Cards of the kernels that single energy bins have in the place of the common ones, by the bin's number."""
     keys = {"source_kernel": "SRCKER", "background_kernel": "BKGKER"}
     return [
-        (f"{card}{number}", describe(own[key])[:67], f"{key.replace('_', ' ')} of energy bin {number}")
+        (f"{card}{number}", describe(own[key]), f"{key.replace('_', ' ')} of energy bin {number}")
         for number, own in enumerate(energy_kernels)
         for key, card in keys.items()
         if key in own
@@ -152,7 +152,7 @@ def _kernels_of_bins(energy_kernels):
 def _background_kernel_cards(kernel, quality):
     """The background kernel; limits of an adaptive ring have cards of their own, and so has what they left out."""
     start = {key: value for key, value in kernel.items() if key not in RING_KEYS}
-    cards = [("BKGKERN", describe(start)[:67], "background kernel")]
+    cards = [("BKGKERN", describe(start), "background kernel")]
     cards += [(card, kernel[key], meaning) for key, (card, meaning) in RING_KEYS.items() if key in kernel]
     if "without_ring" in quality:
         cards.append(("NNORING", quality["without_ring"], "covered pixels for which no ring sufficed"))

@@ -146,7 +146,7 @@ MISTAKES = {
     ),
     "ring of the mask in two units": (
         {"mask_source_kernels": [{"shape": "ring", "inner_radius": "0.3 deg", "width": "2 px"}]},
-        "datasets.crab: inner_radius and width of a ring must both be angles or both px",
+        "datasets.crab.mask_source_kernels.0: inner_radius and width must both be angles or both px",
     ),
     "kernel of the mask without its file": (
         {"mask_source_kernels": [{"shape": "array", "path": "missing.fits"}]},
@@ -220,7 +220,7 @@ MISTAKES = {
     ),
     "ring in two kinds of units": (
         {"background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "2 px"}},
-        "datasets.crab: inner_radius and width of a ring must both be angles or both px",
+        "datasets.crab.background_kernel: inner_radius and width must both be angles or both px",
     ),
     "confidence level in percent": (
         {"limits": {"confidence_level": 95}},
@@ -244,7 +244,7 @@ MISTAKES = {
     ),
     "adaptive ring in two kinds of units": (
         adaptive_ring(inner_radius="10 px", width="5 px"),
-        "inner_radius, width, step and max_outer_radius of a ring must all be angles or all px",
+        "inner_radius, width, step and max_outer_radius must all be angles or all px",
     ),
     "adaptive ring that does not grow": (
         adaptive_ring(step="0 deg"),
@@ -288,7 +288,7 @@ MISTAKES = {
     ),
     "further kernel in two kinds of units": (
         {"further_source_kernels": {"wide": {"shape": "ring", "inner_radius": "1 px", "width": "1 deg"}}},
-        "datasets.crab.further_source_kernels.wide: inner_radius and width of a ring must both be angles or both px",
+        "datasets.crab.further_source_kernels.wide: inner_radius and width must both be angles or both px",
     ),
     "missing further kernel": (
         {"further_source_kernels": {"wide": {"shape": "array", "path": "none.fits"}}},
@@ -1060,7 +1060,7 @@ RUN_MISTAKES = {
     ),
     "kernel of a bin": (
         {"energy_kernels": [{"background_kernel": {"shape": "ring", "inner_radius": "3 px", "width": "1 deg"}}]},
-        "datasets.crab: inner_radius and width of a ring must both be angles or both px",
+        "datasets.crab.energy_kernels.0.background_kernel: inner_radius and width must both be angles or both px",
     ),
     "unknown kernel of a bin": (
         {"energy_kernels": [{"radius": "3 px"}]},

@@ -255,6 +255,18 @@ def test_reach_is_the_sum_of_the_kernels_half_widths():
     assert healpix.reach(1.0, **lengths, region_growth={"law": "size", "max_radius": "1 deg"}) == 12
 
 
+def test_reach_is_that_of_the_longest_source_kernel_however_thin(tmp_path):
+    fits.writeto(tmp_path / "line.fits", np.ones((1, 11)))
+    lengths = {
+        "source_kernel": {"shape": "disk", "radius": "2 deg"},
+        "background_kernel": {"shape": "ring", "inner_radius": "7 deg", "width": "2 deg"},
+        "dilation_radius": "3 deg",
+    }
+    line = {"shape": "array", "path": str(tmp_path / "line.fits")}
+    # 5 pixels beside the middle of the line, 9 of the ring, 3 of the dilation.
+    assert healpix.reach(1.0, **lengths, mask_source_kernels=[line]) == 17
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with a HEALPix map of a part of the sky, 10 degrees wide, and a process that runs in it."""

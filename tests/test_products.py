@@ -143,6 +143,14 @@ def test_cards_come_back_from_a_file(tmp_path):
     assert {card[0]: header[card[0]] for card in cards} == {card[0]: card[1] for card in cards}
 
 
+def test_a_kernel_of_many_words_stands_in_the_header_as_a_whole(tmp_path):
+    path = f"{'kernels/' * 12}line.fits"
+    settings = SETTINGS | {"source_kernel": {"shape": "array", "path": path}}
+    cards = products.cards(HEADER, "crab", LOOP, QUALITY, settings)
+    maps.write(tmp_path / "a.fits", {"excess": RESULT["excess"]}, sky=HEADER, cards=cards)
+    assert maps.read_product(tmp_path / "a.fits")["excess"].header["SRCKERN"] == f"array path={path}"
+
+
 def test_maps_made_of_a_product_inherit_what_was_done(tmp_path):
     cards = products.cards(HEADER, "crab", LOOP, QUALITY, SETTINGS)
     maps.write(tmp_path / "a.fits", {"excess": RESULT["excess"]}, sky=HEADER, cards=cards)
