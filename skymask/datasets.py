@@ -19,6 +19,8 @@ from skymask.stacking import stack_inputs
 #: A kernel may reach this many times the map's larger side; beyond, its radius or unit must be a mistake.
 MAX_REACH = 2.0
 
+#: More of the pixels than this without anything under the background kernel, with nothing excluded, is worth a warning.
+MAX_STARVED_AT_START = 0.05
 
 #: So many files of exclusion regions have header cards of their own.
 MAX_REGION_FILES = 9
@@ -285,10 +287,7 @@ def check_kernels(
     shape = inputs.counts.shape
     of_mask = {f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(mask_source_kernels)}
     named = {"source_kernel": source_kernel, "background_kernel": background_kernel, **of_mask}
-    for key, kernel in named.items():
-        for name, length in kernel_lengths(kernel).items():
-            _check_length(f"{key}.{name}", length, pixel_size, shape)
-    _check_length("dilation_radius", dilation_radius, pixel_size, shape)
+    check_lengths(named, dilation_radius, pixel_size, shape)
     is_ring = background_kernel["shape"] in ("ring", "adaptive_ring")
     if is_ring:
         width = min(pixel_kernels.length_in_pixels(background_kernel["width"], pixel_size))
@@ -311,6 +310,12 @@ def check_kernels(
     smallest, of_used = (kernel.rings if kernels.is_adaptive(kernel) else (kernel,) for kernel in (whole, used))
     shared = np.count_nonzero(smallest[0]) - np.count_nonzero(kernels.without(smallest[0], on_pixels))
     warnings = []
+    dilated = np.count_nonzero(pixel_kernels.dilation_kernel(dilation_radius, pixel_size))
+    if dilated > np.prod(shape) / 2:
+        warnings.append(
+            f"dilation_radius {dilation_radius}: a single pixel above the threshold excludes up to {dilated} pixels, "
+            f"and the map has {np.prod(shape)}"
+        )
     if shared and statistic == "wstat":
         warnings.append(
             f"background_kernel does not clear {of_sources}: the {shared} pixels they share are left out of it"
@@ -322,8 +327,17 @@ def check_kernels(
     usable = inputs.coverage & inputs.exclusion_mask
     sides = f"({of_used[-1].shape[1]} x {of_used[-1].shape[0]} pixels)"
     on_map = f"anywhere on the map ({shape[1]} x {shape[0]} pixels)"
-    if not any((sums.convolve(usable, kernel > 0) * inputs.coverage).any() for kernel in of_used):
+    starved = inputs.coverage.copy()
+    for kernel in of_used:
+        starved &= sums.convolve(usable, kernel > 0) == 0
+    fraction = np.count_nonzero(starved) / np.count_nonzero(inputs.coverage)
+    if fraction == 1:
         raise MapError(f"every pixel is starved: no used pixel lies under background_kernel {sides} {on_map}")
+    if fraction > MAX_STARVED_AT_START:
+        warnings.append(
+            f"{fraction:.0%} of the pixels are starved before anything is excluded: no used pixel lies under "
+            f"background_kernel {sides} there; is it too large for the map ({shape[1]} x {shape[0]} pixels)?"
+        )
     if kernels.is_adaptive(used) and not stack:
         estimate = estimate_background(
             inputs.counts, inputs.acceptance, inputs.exclusion_mask, used, source_kernel=source
@@ -342,6 +356,17 @@ def _check_tilt(inputs, kernel):
             "background_kernel.tilt cannot be fitted: no norm that is linear across the map is positive everywhere and "
             "most likely (too few used pixels or counts, or an acceptance that does not fit): take tilt: false"
         )
+
+
+def check_lengths(kernels_by_name, dilation_radius, pixel_size, shape):
+    """Raise a MapError if a length of a kernel, or the dilation, is far beyond a map of this shape."""
+    lengths = {
+        f"{key}.{name}": length
+        for key, kernel in kernels_by_name.items()
+        for name, length in kernel_lengths(kernel).items()
+    }
+    for name, length in (lengths | {"dilation_radius": dilation_radius}).items():
+        _check_length(name, length, pixel_size, shape)
 
 
 def _check_length(name, length, pixel_size, shape):

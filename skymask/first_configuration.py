@@ -12,6 +12,7 @@ from skymask import configuration, dataset_files, event_files, events, geometry,
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.files import written_whole
 from skymask.forecast import length_text
+from skymask.map_sizes import image_axes
 
 #: A ring must leave so much of the map's smaller side on its both sides.
 MAX_RING = 0.5
@@ -136,7 +137,7 @@ def first_configuration(data, output="mine.yaml"):
     source, inner, width, dilation = (
         _length(radius) for radius in fitting_radii(radii, pixel_size, min(shape) * pixel_size)
     )
-    name = dataset_name(data)
+    name, exposure = dataset_name(data), _quoted(_exposure_beside(data, shape))
     rows = [
         (f"# skymask: first configuration for {Path(data).name}", ""),
         (f"# To see what it will do, and whether anything is wrong: python -m skymask check --configfile {output}", ""),
@@ -146,7 +147,7 @@ def first_configuration(data, output="mine.yaml"):
         ("datasets:", ""),
         (f"  {name}:", ""),
         *((f"    {line}", comment) for line, comment in lines),
-        ("    # acceptance: exposure.fits", "expected background per pixel, up to a factor; without it, flat"),
+        (f"    # acceptance: {exposure}", "expected background per pixel, up to a factor; without it, flat"),
         ("    # exclusion_mask: known-sources.fits", "1 used, 0 excluded"),
         ("", ""),
         (f"# Radii to begin from: {reason}.", ""),
@@ -209,6 +210,15 @@ def _of_map(data):
     if layout.energies:
         about += f", {len(layout.energies.lower)} energy bins"
     return [(f"counts: {_quoted(data)}", about)], layout.header, max(size), shape
+
+
+def _exposure_beside(data, shape):
+    """An exposure map of the same shape beside the data, by its name, or what might be the name of one."""
+    folder = Path(dataset_files.split_name(data)[0]).parent
+    for path in sorted(folder.glob("*.fits*")):
+        if re.search("expos|accept", path.name, re.IGNORECASE) and image_axes(path) == list(shape[::-1]):
+            return str(path)
+    return "path/to/exposure.fits"
 
 
 def _of_events(data, source):

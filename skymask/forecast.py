@@ -16,13 +16,14 @@ from skymask import (
     remote,
     scan,
 )
-from skymask.datasets import check_kernels, inspect
+from skymask.datasets import check_kernels, check_lengths, inspect
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.exclusion_regions import region_mask
 from skymask.files import check_writable
 from skymask.healpix import files_and_columns, read_sky
 from skymask.inputs import NO_COUNTS, prepare
 from skymask.kernels import AdaptiveRing, is_field_of_view
+from skymask.lengths import angle_in_degrees
 from skymask.map_sizes import number_of_energies
 from skymask.runs import RUN_KEYS, common_grid
 
@@ -60,11 +61,11 @@ def forecast(path):
         config = configuration.read_configuration(path)
     except ConfigurationError as error:
         return [], str(error).splitlines()
-    mistakes = []
+    mistakes, figures = [], {}
     try:
         settings = configuration.dataset_settings(config, schema)
         configuration.plot_settings(config, schema)
-        configuration.figure_settings(config, schema, settings)
+        figures = configuration.figure_settings(config, schema, settings)
     except ConfigurationError as error:
         mistakes += str(error).splitlines()
         settings, more = _one_by_one(config, schema)
@@ -95,12 +96,28 @@ def forecast(path):
         lines += [name, *(f"  {line}" for line in new)] + ["  the rest           as above"] * (len(new) < len(about))
         before = about
         mistakes += [f"{name}: {mistake}" for mistake in wrong]
+    if figures:
+        lines.append(f"figures for a paper: {', '.join(figures)}")
+        mistakes += _mistakes_of_cuts(figures, settings)
     if settings:
         groups = config.get("checkpoint_groups", schema["properties"]["checkpoint_groups"]["default"])
         least, most = number_of_jobs(settings, groups)
         number = "1 dataset" if len(settings) == 1 else f"{len(settings)} datasets"
         lines.append(f"{number}, {least} jobs if every loop ends at once, {most} at most")
     return lines, mistakes
+
+
+def _mistakes_of_cuts(figures, settings):
+    """What is wrong with the parts of maps that figures show, of those maps that are there to be looked at."""
+    mistakes = []
+    for name, figure in figures.items():
+        entry = settings[figure["dataset"]]
+        if figure["cut"] and "field" not in entry and not dataset_files.remote_names(entry):
+            _, header, shape, _ = _result_of(_counts, entry, []) or (None, None, None, None)
+            box = [[angle_in_degrees(value) for value in figure["cut"][key]] for key in ("center", "width")]
+            wrong = _mistakes_of(geometry.box_of, header, shape, *box) if header is not None else []
+            mistakes += [f"figures.{name}.cut: {mistake}" for mistake in wrong]
+    return mistakes
 
 
 def number_of_jobs(settings, largest_number_of_groups):
@@ -192,6 +209,8 @@ def _dataset(entry):
         mistakes += _more_mistakes(str(error), files, header, shape, selection, kernels)
     try:
         size = geometry.pixel_size(header)
+        # A kernel far larger than the map may not fit into memory.
+        check_lengths(_all_kernels(entry), entry["dilation_radius"], size, shape)
         lines += _kernels(kernels, size)
         lines += _more_kernels(entry, size)
     except MapError as error:
@@ -294,6 +313,16 @@ def _grid_line(header, shape):
     )
 
 
+def _all_kernels(entry):
+    """Every kernel of a dataset, by where it stands in the configuration."""
+    named = {key: entry[key] for key in ("source_kernel", "background_kernel")}
+    named |= {f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(entry["mask_source_kernels"])}
+    named |= {f"further_source_kernels.{name}": kernel for name, kernel in entry["further_source_kernels"].items()}
+    for number, own in enumerate(entry["energy_kernels"]):
+        named |= {f"energy_kernels.{number}.{key}": kernel for key, kernel in own.items()}
+    return named
+
+
 def _kernels(kernels, size):
     """Lines about the kernels on the pixels of a map, and the ratio of on to off that follows."""
     source = pixel_kernels.to_pixels(kernels["source_kernel"], size)
@@ -319,7 +348,9 @@ def _kernels(kernels, size):
         lines.append(f"{key:<18} {what}: {np.count_nonzero(pixels)} pixels in {box}")
     if background.any():
         alpha = expected_alpha(source, background)
-        lines.append(f"alpha              {alpha:.3g} where the acceptance is flat and nothing excluded")
+        lines.append(
+            f"alpha              {alpha:.3g} on a flat acceptance, with nothing excluded and all of it on the map"
+        )
     return lines
 
 

@@ -41,6 +41,9 @@ LABELS = {
     "excess": "Excess [ct]",
 }
 
+#: How a colour bar of counts says that its scale is no linear one.
+STRETCHES = {"linear": "", "sqrt": " (√ scale)", "log": " (log scale)"}
+
 #: Bins of a significance distribution, in standard deviations.
 BIN_WIDTH = 0.25
 
@@ -106,7 +109,7 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
             significance_limits=significance_limits,
             stretch=settings["stretch"],
         )
-        axes.images[0].colorbar.set_label(LABELS[name])
+        axes.images[0].colorbar.set_label(_label(name, settings["stretch"]))
         _contours(axes, images["significance"], settings["contours"])
         if labels:
             # Names in one panel, as those of the others stand at the same places.
@@ -131,7 +134,7 @@ def strips(images, header, settings, *, source_kernel, significance_limits, labe
     height = min(LEGEND + rows * (AROUND[1] + aspect * (width - AROUND[0])), HEIGHT)
     figure = Figure(figsize=(width, height), layout="constrained")
     limits = {"significance_limits": significance_limits, "stretch": settings["stretch"]}
-    look = plots.look_of(name, images[name], **limits) | {"label": LABELS[name]}
+    look = plots.look_of(name, images[name], **limits) | {"label": _label(name, settings["stretch"])}
     edges = np.linspace(0, shape[1], rows + 1).round().astype(int)
     for number, columns in enumerate(map(slice, edges[:-1].tolist(), edges[1:].tolist())):
         part = {key: image[:, columns] for key, image in images.items()}
@@ -271,7 +274,8 @@ def _scale_bar(axes, header, shape):
     lengths = [length for length in BARS if length <= shape[1] * size / 3] or [min(BARS)]
     pixels, effect = lengths[-1] / size, [Stroke(linewidth=4, foreground="white"), Normal()]
     x, y = 0.05 * shape[1], 0.07 * shape[0]
-    axes.plot([x, x + pixels], [y, y], color="black", linewidth=2, path_effects=effect, scalex=False, scaley=False)
+    line = {"color": "black", "linewidth": 2, "solid_capstyle": "butt", "path_effects": effect}
+    axes.plot([x, x + pixels], [y, y], scalex=False, scaley=False, **line)
     effect = [Stroke(linewidth=2.5, foreground="white"), Normal()]
     text = {"ha": "center", "va": "bottom", "fontsize": 7, "path_effects": effect}
     axes.text(x + pixels / 2, y + 0.02 * shape[0], BARS[lengths[-1]], **text)
@@ -288,6 +292,11 @@ def _kernel(axes, header, shape, source_kernel):
     place = (shape[1] * 0.95 - width / 2, shape[0] * 0.05 + height / 2)
     effect = [Stroke(linewidth=3, foreground="white"), Normal()]
     axes.add_patch(Ellipse(place, width, height, fill=False, color="black", linewidth=1.2, path_effects=effect))
+
+
+def _label(name, stretch):
+    """The label of a map's colour bar, with how that of counts is stretched."""
+    return LABELS[name] + (STRETCHES[stretch] if name == "counts" else "")
 
 
 def _reached(significance, levels):

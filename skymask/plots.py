@@ -325,6 +325,7 @@ def convergence(dataset, rows, period):
         axes.ticklabel_format(axis="y", useOffset=False)
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panels[0].yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panels[1].set_yscale("symlog", linthresh=1)
     panels[1].set_ylim(bottom=-0.2)
     for axes in panels[2:]:
@@ -610,4 +611,9 @@ def _norm(name, data, significance_limits, stretch="sqrt"):
         # Linear below one count, where there is no logarithm of nothing.
         stretches = {"linear": Normalize(0, high), "sqrt": PowerNorm(0.5, 0, high), "log": AsinhNorm(1, 0, high)}
         return stretches[stretch]
+    if name == "background" and finite.size:
+        # A background is smooth: from zero on, most would have one colour.
+        low, high = np.percentile(finite, [0.5, 99.5])
+        if high > low:
+            return Normalize(float(low), float(high))
     return Normalize(0, max(1e-6, float(finite.max(initial=0.0))))

@@ -200,7 +200,8 @@ def doubts(quality, state, thresholds):
         fraction = quality[key] / quality["covered"]
         if fraction > thresholds[f"{key}_fraction"]:
             warnings.append(
-                f"{fraction:.0%} of the pixels {what}: the background kernel is too small, or too much is excluded"
+                f"{fraction:.0%} of the pixels {what}: the background kernel is too small, or too large for the map, "
+                "or too much is excluded"
             )
     mean, width = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None and (

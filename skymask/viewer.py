@@ -84,7 +84,7 @@ def layer(name, image, limits=None, block=1):
     """
     colours, stretch, of_block = LAYERS[name]
     shown = in_blocks(image, block, of_block)
-    limits = limits or _limits(shown, colours, stretch)
+    limits = limits or _limits(name, shown)
     return {"name": name, "colours": colours, "stretch": stretch, "limits": list(limits), **encode(shown)}
 
 
@@ -169,14 +169,20 @@ def _interpolation_error(wcs, y, x, vectors):
     return float(np.degrees(np.linalg.norm(vectors - _vectors(wcs, y, x), axis=-1).max()))
 
 
-def _limits(image, colours, stretch):
+def _limits(name, image):
     """Ends of a colour scale: those of the map, but for the brightest pixels; the same on both sides of zero."""
+    colours, stretch, _ = LAYERS[name]
     finite = image[np.isfinite(image)]
     if not finite.size:
         return 0.0, 1.0
     if colours == "signed":
         limit = float(np.percentile(np.abs(finite), 99.5)) or 1.0
         return -limit, limit
+    if name == "background":
+        # It is smooth: from zero on, most of it would have one colour.
+        low, high = np.percentile(finite, [0.5, 99.5])
+        if high > low:
+            return float(low), float(high)
     if colours == "viridis":
         return float(finite.min()), float(finite.max())
     high = float(np.percentile(finite, 99.9)) if stretch == "square root" else float(finite.max())

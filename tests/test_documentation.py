@@ -79,3 +79,4 @@ def test_every_key_of_the_schema_has_its_place_on_the_page_of_the_configuration(
         if key != "datasets":
             assert f"\n### {key}\n" in page
     assert "| `background_kernel.alpha_max` | number | `0.25` |" in page
+    assert (REPOSITORY / "docs/configuration.md").read_text(encoding="utf-8") == page, "make docs writes it anew"

@@ -34,6 +34,16 @@ def test_configuration_for_a_map_is_right_for_the_workflow(tmp_path, monkeypatch
     assert not any("warning" in line for line in lines)
 
 
+def test_an_exposure_of_the_same_shape_beside_the_map_is_suggested(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_map("counts.fits", field_with_source())
+    write_map("exposure-of-another.fits", np.ones((30, 30)))
+    (tmp_path / "exposure-which-is-none.fits").write_text("nothing")
+    assert "    # acceptance: path/to/exposure.fits " in first_configuration("counts.fits")
+    write_map("exposure-map.fits", np.ones((60, 60)))
+    assert "    # acceptance: exposure-map.fits " in first_configuration("counts.fits")
+
+
 def test_configuration_for_events_has_a_field_around_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     generator = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """What `skymask check` says: of good configurations what they will do, of others everything that is wrong at once."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -44,8 +45,58 @@ def test_a_good_configuration_is_foretold(folder):
     assert "source_kernel      disk radius=0.12 deg: 21 pixels in 5 x 5" in text
     size = int((kernels.ring(8, 5) > 0).sum())
     assert f"background_kernel  ring inner_radius=0.4 deg width=0.25 deg: {size} pixels in 27 x 27" in text
-    assert f"alpha              {21 / size:.3g} where the acceptance is flat and nothing excluded" in text
+    assert (
+        f"alpha              {21 / size:.3g} on a flat acceptance, with nothing excluded and all of it on the map"
+        in text
+    )
     assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "kernels",
+    [
+        {"background_kernel": {"shape": "ring", "inner_radius": "500 deg", "width": "0.3 deg"}},
+        {"further_source_kernels": {"wide": {"shape": "disk", "radius": "500 deg"}}, "statistic": "cash"},
+        {"energy_kernels": [{"source_kernel": {"shape": "disk", "radius": "500 deg"}}]},
+        {"dilation_radius": "500 deg"},
+    ],
+)
+def test_a_length_far_beyond_the_map_is_told_without_making_its_kernel(folder, kernels):
+    """The kernel would have 10^8 pixels; that of a radius in arcseconds taken for degrees does not fit into memory."""
+    write_config("config.yaml", datasets={"map": {"counts": "counts.fits", **kernels}})
+    tracemalloc.start()
+    _, mistakes = forecast("config.yaml")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert any("500 deg is 1e+04 pixels, and the map has 60 x 60 pixels" in mistake for mistake in mistakes)
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        (
+            {"background_kernel": {"shape": "ring", "inner_radius": "3.2 deg", "width": "1 deg"}},
+            r"\d+% of the pixels are starved before anything is excluded",
+        ),
+        ({"dilation_radius": "2 deg"}, "a single pixel above the threshold excludes up to 5025 pixels"),
+    ],
+)
+def test_what_does_not_fit_the_map_is_warned_of(folder, settings, warning):
+    write_config("config.yaml", datasets={"map": {"counts": "counts.fits", **settings}})
+    lines, mistakes = forecast("config.yaml")
+    assert mistakes == []
+    assert re.search(f"warning: .*{warning}", "\n".join(lines))
+
+
+def test_a_figure_of_what_is_not_on_the_map_is_a_mistake(folder):
+    cut = {"center": ["83.6 deg", "22 deg"], "width": ["1 deg", "1 deg"]}
+    beside = cut | {"center": ["90 deg", "22 deg"]}
+    figures = {"close": {"dataset": "map", "cut": cut}, "beside": {"dataset": "map", "cut": beside}}
+    write_config("config.yaml", datasets={"map": {"counts": "counts.fits"}}, figures=figures)
+    lines, mistakes = forecast("config.yaml")
+    assert "figures for a paper: close, beside" in lines
+    assert mistakes == ["figures.beside.cut: no pixel of the map lies within 1 x 1 deg of 90, 22"]
 
 
 def test_of_another_dataset_only_what_differs_is_told(folder):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from conftest import sky_header
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
 from test_configuration import SCHEMA
 
 from skymask import configuration, maps, paper_figures
@@ -44,6 +46,25 @@ def draw(kind):
         columns = paper_figures.distribution(images()["significance"], MASK)
         return paper_figures.significance_distribution(columns, QUALITY, entry)
     return paper_figures.convergence_curves({"iteration": [1, 2], "excluded": [5, 5], "changed": [5, 0]}, entry)
+
+
+def test_the_scale_bar_is_as_long_as_it_says():
+    figure = draw("strips")
+    axes = figure.axes[0]
+    for artist in axes.get_children():
+        # All but the bar, whose ends are to be seen.
+        artist.set_visible(isinstance(artist, Line2D) and len(artist.get_xdata()) == 2)
+    figure.set_dpi(1200)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (length,) = [
+        length for length, name in paper_figures.BARS.items() if name in [text.get_text() for text in axes.texts]
+    ]
+    (ends, _) = axes.transData.transform([(0, 0), (length / 0.05, 0)]).T
+    inside = axes.get_window_extent()
+    shown = np.asarray(canvas.buffer_rgba())[::-1, :, :3].max(axis=-1)
+    black = shown[int(inside.y0) + 40 : int(inside.y1) - 40, int(inside.x0) + 40 : int(inside.x1) - 40] < 50
+    assert black.sum(axis=1).max() == pytest.approx(np.ptp(ends), abs=2)
 
 
 @pytest.mark.parametrize("kind", ["maps", "strips", "mask_evolution", "significance", "convergence"])

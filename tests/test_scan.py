@@ -175,7 +175,7 @@ MISTAKES = {
     ),
     "two units": (
         {"background_kernel.width": ["0.2 deg", "3 px"]},
-        "scan, background_kernel.width~3px: inner_radius and width of a ring must both be angles or both px",
+        "scan, background_kernel.width~3px.background_kernel: inner_radius and width must both be angles or both px",
     ),
     "too many": (
         {"threshold": list(range(1, 41)), "min_pixels": list(range(1, 41))},
