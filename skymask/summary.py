@@ -2,13 +2,14 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 from skymask.files import written_whole
 
-#: Where Snakemake has Slurm write what jobs say, and how Slurm's own lines there begin.
+#: Where Snakemake has Slurm write what jobs say, and how Slurm's own lines there begin, some with the node's name.
 SLURM_LOGS = Path(".snakemake/slurm_logs")
-SLURM = "slurmstepd: error: "
+SLURM = re.compile(r"slurmstepd\S*: error: ")
 
 #: Columns of the summary, in order.
 SUMMARY_COLUMNS = (
@@ -119,8 +120,8 @@ def _last_words(log):
     # Logs of Slurm begin with what the job is, its own log too.
     said = [path for path in SLURM_LOGS.rglob("*.log") if any(str(log) in line for line in _lines(path))]
     for path in sorted(said, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        if words := [line for line in _lines(path) if line.startswith(SLURM)]:
-            return words[-1].removeprefix(SLURM), path
+        if words := [line for line in _lines(path) if SLURM.match(line)]:
+            return SLURM.sub("", words[-1]), path
     return "it left no message; it may have been killed, for want of memory or time", log
 
 

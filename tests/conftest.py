@@ -139,9 +139,9 @@ ODD_NAME = 'b\'s  "möp" $(touch hacked) < b> & ' + 100 * "x" + ".fits"
 STATUSES = ("results/a/status.json", "results/b/status.json")
 
 
-def write_two_fields(folder):
+def write_two_fields(folder, second=ODD_NAME):
     """Write two maps, the second in a file with an odd name, and their configuration, and return the folder."""
-    datasets = {"a": {"counts": "a.fits"}, "b": {"counts": ODD_NAME}}
+    datasets = {"a": {"counts": "a.fits"}, "b": {"counts": second}}
     for seed, entry in enumerate(datasets.values(), start=1):
         write_map(folder / entry["counts"], field_with_source(seed))
     write_config(folder / "config.yaml", datasets=datasets, null_simulations={"number": 2})

@@ -38,6 +38,11 @@ BLOWS = {
 }
 
 
+def write_fields_for(folder, options):
+    """Write two maps and their configuration; jobs that are submitted get no odd names."""
+    return write_two_fields(folder, *(() if options == LOCALLY else ("b.fits",)))
+
+
 def campaign(base, wanted, reference, *, seed, longest, options=LOCALLY):
     """Kill runs, each again and again until it gets through, and compare it then.
 
@@ -69,7 +74,7 @@ def campaign(base, wanted, reference, *, seed, longest, options=LOCALLY):
     while kills.total() < wanted:
         folder = base / f"run-{finished}"
         folder.mkdir()
-        write_two_fields(folder)
+        write_fields_for(folder, options)
         while kills.total() < wanted:
             blow = chance.choice(list(BLOWS))
             if not struck(command, folder, *BLOWS[blow], chance.uniform(0, longest)):
@@ -132,10 +137,10 @@ def main():
         base = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         undisturbed = base / "undisturbed"
         undisturbed.mkdir()
-        process = snakemake(*STATUSES, folder=write_two_fields(undisturbed))
+        options = ON_SLURM if arguments.slurm else LOCALLY
+        process = snakemake(*STATUSES, folder=write_fields_for(undisturbed, options))
         assert process.returncode == 0, process.stdout
         reference = products(undisturbed, "results/**/*")
-        options = ON_SLURM if arguments.slurm else LOCALLY
         if arguments.slurm:
             sys.path.append(str(REPOSITORY / "tests/slurm"))
             from single_node_slurm import Slurm

@@ -162,7 +162,7 @@ def test_crash_without_a_message_says_so(tmp_path, content):
 
 def test_crash_of_a_job_that_slurm_killed_has_the_words_of_slurm(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    killed = "slurmstepd: error: *** JOB {} ON node CANCELLED AT 2020-01-01T00:00:00 DUE TO TIME LIMIT ***\n"
+    killed = "slurmstepd-node: error: *** JOB {} ON node CANCELLED AT 2020-01-01T00:00:00 DUE TO TIME LIMIT ***\n"
     for job, log in (("7", "logs/crab/render_page.log"), ("8", "logs/vela/render_page.log")):
         path = Path(".snakemake/slurm_logs/group_results", f"{job}.log")
         path.parent.mkdir(parents=True, exist_ok=True)

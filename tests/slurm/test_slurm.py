@@ -26,7 +26,7 @@ from conftest import (
     write_map,
     write_two_fields,
 )
-from kills import ON_SLURM, campaign, jobs_of_runs
+from kills import ON_SLURM, campaign, jobs_of_runs, write_fields_for
 from single_node_slurm import Slurm, obstacle
 
 PROFILE = REPOSITORY / "profiles/slurm"
@@ -247,6 +247,15 @@ def script_of(folder, name):
     return None
 
 
+def test_a_name_that_a_shell_would_run_is_refused_before_anything_is_submitted(ready, tmp_path):
+    run = Run(write_two_fields(tmp_path), STATUS)
+    code, output = run.finish()
+    assert code != 0
+    assert re.search(r"^datasets\.b\.counts: .*cannot be given to jobs that are submitted", output, flags=re.MULTILINE)
+    assert run.submitted() == []
+    assert not list(tmp_path.rglob("hacked"))
+
+
 def test_a_slurm_that_keeps_no_account_of_jobs_and_is_asked_for_it_is_refused(ready, tmp_path):
     run = Run(write_fields(tmp_path, "field"), STATUS, "--slurm-status-command", "sacct")
     code, output = run.finish()
@@ -358,7 +367,7 @@ def test_snakemake_killed_while_a_job_runs_goes_on_without_doing_it_twice_at_onc
 @pytest.mark.slow
 def test_kills_at_random_moments_change_no_byte_and_leave_no_job(ready, tmp_path):
     (tmp_path / "local").mkdir()
-    process = snakemake(*STATUSES, folder=write_two_fields(tmp_path / "local"))
+    process = snakemake(*STATUSES, folder=write_fields_for(tmp_path / "local", ON_SLURM))
     assert process.returncode == 0, process.stdout
     expected = products(tmp_path / "local", EVERYTHING)
     *_, (kills, _) = campaign(tmp_path, 3, expected, seed=0, longest=40, options=ON_SLURM)

@@ -1,17 +1,19 @@
 """What has to be mended in Snakemake, and asked of Slurm, before it starts.
 
-Needs: nothing. Makes: mend_scheduler, remember_signatures, check_executor.
+Needs: SETTINGS. Makes: mend_scheduler, remember_signatures, check_executor.
 """
 
 import inspect
 import signal
 import threading
 from itertools import chain
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from skymask.errors import SkymaskError
 from skymask.orphans import check_accounting
+from skymask.submission import check_names
 
 
 def mend_scheduler():
@@ -44,9 +46,12 @@ def remember_signatures():
 
 
 def check_executor():
-    """Refuse to submit where the executor would never notice that a job has ended."""
-    if workflow.is_main_process and getattr(workflow.executor_settings, "status_command", None) == "sacct":
-        try:
+    """Refuse to submit what a shell would misread, and where the executor would never notice that a job has ended."""
+    if workflow.local_exec or not workflow.is_main_process:
+        return
+    try:
+        check_names({"datasets": SETTINGS, "pathvars": config.get("pathvars") or {}, "the folder": str(Path.cwd())})
+        if getattr(workflow.executor_settings, "status_command", None) == "sacct":
             check_accounting()
-        except SkymaskError as error:
-            raise WorkflowError(str(error)) from None
+    except SkymaskError as error:
+        raise WorkflowError(str(error)) from None
