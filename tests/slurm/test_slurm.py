@@ -248,7 +248,7 @@ def script_of(folder, name):
 
 
 def test_a_name_that_a_shell_would_run_is_refused_before_anything_is_submitted(ready, tmp_path):
-    run = Run(write_two_fields(tmp_path), STATUS)
+    run = Run(write_two_fields(tmp_path), *STATUSES)
     code, output = run.finish()
     assert code != 0
     assert re.search(r"^datasets\.b\.counts: .*cannot be given to jobs that are submitted", output, flags=re.MULTILINE)
