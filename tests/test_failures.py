@@ -317,6 +317,13 @@ def test_a_wrong_configuration_stops_before_any_job(maps_folder, changes, lines)
     assert "File " not in process.stdout
 
 
+def test_a_file_of_a_dataset_that_there_is_not_is_refused_by_its_name(maps_folder):
+    write_config(maps_folder / "one.yaml", datasets={"a": {"counts": "good.fits"}})
+    process = snakemake("--configfile", "one.yaml", "--", "results/b/status.json", folder=maps_folder)
+    assert process.returncode != 0
+    assert "there is no dataset b in the configuration" in process.stdout
+
+
 def test_a_dataset_named_twice_is_refused(maps_folder):
     path = write_config(maps_folder / "twice.yaml")
     with open(path, "a") as file:

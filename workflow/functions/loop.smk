@@ -7,7 +7,7 @@ import os
 from functools import cache
 from itertools import count
 
-from snakemake.exceptions import IncompleteCheckpointException
+from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
 from skymask import jobs
 
@@ -76,14 +76,21 @@ def outcome(dataset):
     if dataset in SETTLED:
         return SETTLED[dataset]
     for iteration in count():
-        decision = decisions(GROUPS[dataset], iteration)[dataset]
+        decision = decisions(group_of(dataset), iteration)[dataset]
         if decision["state"] != "running":
             return decision
 
 
+def group_of(dataset):
+    """Return the group of a dataset, which may be misspelt where its files are asked for by name."""
+    if dataset not in GROUPS:
+        raise WorkflowError(f"there is no dataset {dataset} in the configuration")
+    return GROUPS[dataset]
+
+
 def decided_in(dataset):
     """Return the file with the last word on a dataset; what it says of others of its group is no reason to rerun."""
-    return ancient(decisions_file(GROUPS[dataset], outcome(dataset)["iteration"]))
+    return ancient(decisions_file(group_of(dataset), outcome(dataset)["iteration"]))
 
 
 def loop_files(wildcards):
