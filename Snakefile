@@ -65,7 +65,7 @@ rule all:
         "Everything is up to date"
 
 
-remember_signatures()
+remember_parameters()
 
 
 onstart:

@@ -1,6 +1,6 @@
 """What has to be mended in Snakemake, and asked of Slurm, before it starts.
 
-Needs: SETTINGS. Makes: mend_scheduler, remember_signatures, check_executor.
+Needs: SETTINGS. Makes: mend_scheduler, remember_parameters, check_executor.
 """
 
 import inspect
@@ -9,6 +9,7 @@ import threading
 from itertools import chain
 from pathlib import Path
 
+from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 
 from skymask.errors import SkymaskError
@@ -38,11 +39,11 @@ def mend_scheduler():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def remember_signatures():
-    """Keep the signatures of the functions of rules, for which Snakemake asks anew whenever it calls one."""
+def remember_parameters():
+    """Keep the parameters of the functions of rules, for which Snakemake asks anew whenever it calls one."""
     directives = [(*one.input, *one.params, *one.resources.values()) for one in workflow.rules]
     for function in filter(inspect.isfunction, chain.from_iterable(directives)):
-        function.__signature__ = inspect.signature(function)
+        overwrite_function_params(function, inspect.signature(function).parameters)
 
 
 def check_executor():
