@@ -16,10 +16,10 @@ from skymask.summary import state_text
 
 #: What to do about datasets in a state; about those in others, nothing.
 ADVICE = {
-    "not begun": "run {command}",
+    "not begun": "run {command}; what stands in its way, skymask check says",
     "waiting": "wait",
-    "interrupted": "run {command} again, or submit the array again: it goes on where it was",
-    "running": "wait; if nothing runs here any more: {command} --unlock, and then without --unlock",
+    "interrupted": "run {command} again, with your --profile, or submit the array again: it goes on where it was",
+    "running": "wait; if no run is at work here any more: {command} --unlock, and then without --unlock",
     "crashed": "read the log, mend what it says, and run {command} again",
     "failed": "mend the data or the setting that the line names, and run {command} again",
 }
