@@ -327,15 +327,17 @@ def check_kernels(
     usable = inputs.coverage & inputs.exclusion_mask
     sides = f"({of_used[-1].shape[1]} x {of_used[-1].shape[0]} pixels)"
     on_map = f"anywhere on the map ({shape[1]} x {shape[0]} pixels)"
-    starved = inputs.coverage.copy()
+    starved, covered = inputs.coverage, np.count_nonzero(inputs.coverage)
     for kernel in of_used:
-        starved &= sums.convolve(usable, kernel > 0) == 0
-    fraction = np.count_nonzero(starved) / np.count_nonzero(inputs.coverage)
-    if fraction == 1:
+        # Of the rings of an adaptive one, the first mostly leaves none.
+        if starved.any():
+            starved = starved & (sums.convolve(usable, kernel > 0) == 0)
+    number = np.count_nonzero(starved)
+    if number == covered:
         raise MapError(f"every pixel is starved: no used pixel lies under background_kernel {sides} {on_map}")
-    if fraction > MAX_STARVED_AT_START:
+    if number > MAX_STARVED_AT_START * covered:
         warnings.append(
-            f"{fraction:.0%} of the pixels are starved before anything is excluded: no used pixel lies under "
+            f"{number / covered:.0%} of the pixels are starved before anything is excluded: no used pixel lies under "
             f"background_kernel {sides} there; is it too large for the map ({shape[1]} x {shape[0]} pixels)?"
         )
     if kernels.is_adaptive(used) and not stack:
@@ -366,13 +368,9 @@ def check_lengths(kernels_by_name, dilation_radius, pixel_size, shape):
         for name, length in kernel_lengths(kernel).items()
     }
     for name, length in (lengths | {"dilation_radius": dilation_radius}).items():
-        _check_length(name, length, pixel_size, shape)
-
-
-def _check_length(name, length, pixel_size, shape):
-    pixels = max(pixel_kernels.length_in_pixels(length, pixel_size))
-    if pixels > MAX_REACH * max(shape):
-        raise MapError(
-            f"{name} {length} is {pixels:.4g} pixels, and the map has {shape[1]} x {shape[0]} pixels: "
-            "the radius, its unit, or the pixel size in the header must be wrong"
-        )
+        pixels = max(pixel_kernels.length_in_pixels(length, pixel_size))
+        if pixels > MAX_REACH * max(shape):
+            raise MapError(
+                f"{name} {length} is {pixels:.4g} pixels, and the map has {shape[1]} x {shape[0]} pixels: "
+                "the radius, its unit, or the pixel size in the header must be wrong"
+            )

@@ -112,10 +112,12 @@ def _mistakes_of_cuts(figures, settings):
     mistakes = []
     for name, figure in figures.items():
         entry = settings[figure["dataset"]]
-        if figure["cut"] and "field" not in entry and not dataset_files.remote_names(entry):
-            _, header, shape, _ = _result_of(_counts, entry, []) or (None, None, None, None)
+        if not figure["cut"] or "field" in entry or dataset_files.remote_names(entry):
+            continue
+        if found := _result_of(_counts, entry, []):
+            _, header, shape, _ = found
             box = [[angle_in_degrees(value) for value in figure["cut"][key]] for key in ("center", "width")]
-            wrong = _mistakes_of(geometry.box_of, header, shape, *box) if header is not None else []
+            wrong = _mistakes_of(geometry.box_of, header, shape, *box)
             mistakes += [f"figures.{name}.cut: {mistake}" for mistake in wrong]
     return mistakes
 
@@ -314,12 +316,12 @@ def _grid_line(header, shape):
 
 
 def _all_kernels(entry):
-    """Every kernel of a dataset, by where it stands in the configuration."""
+    """Every kernel of a dataset, by where it stands in the configuration, as inspections say it."""
     named = {key: entry[key] for key in ("source_kernel", "background_kernel")}
     named |= {f"mask_source_kernels.{number}": kernel for number, kernel in enumerate(entry["mask_source_kernels"])}
     named |= {f"further_source_kernels.{name}": kernel for name, kernel in entry["further_source_kernels"].items()}
     for number, own in enumerate(entry["energy_kernels"]):
-        named |= {f"energy_kernels.{number}.{key}": kernel for key, kernel in own.items()}
+        named |= {f"energy_kernels.{number}: {key}": kernel for key, kernel in own.items()}
     return named
 
 

@@ -19,6 +19,7 @@ from skymask.exclusion import first_exclusion
 from skymask.files import written_whole
 from skymask.geometry import frame_name, sky_projection
 from skymask.summary import state_text
+from skymask.viewer import background_limits
 
 #: Colours that remain apart for colour-blind readers (Okabe & Ito 2008).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
@@ -611,9 +612,6 @@ def _norm(name, data, significance_limits, stretch="sqrt"):
         # Linear below one count, where there is no logarithm of nothing.
         stretches = {"linear": Normalize(0, high), "sqrt": PowerNorm(0.5, 0, high), "log": AsinhNorm(1, 0, high)}
         return stretches[stretch]
-    if name == "background" and finite.size:
-        # A background is smooth: from zero on, most would have one colour.
-        low, high = np.percentile(finite, [0.5, 99.5])
-        if high > low:
-            return Normalize(float(low), float(high))
+    if name == "background" and (limits := background_limits(finite)):
+        return Normalize(*limits)
     return Normalize(0, max(1e-6, float(finite.max(initial=0.0))))

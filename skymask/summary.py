@@ -118,9 +118,10 @@ def _last_words(log):
     if lines := _lines(log):
         return lines[-1], log
     # Logs of Slurm begin with what the job is, its own log too.
-    said = [path for path in SLURM_LOGS.rglob("*.log") if any(str(log) in line for line in _lines(path))]
-    for path in sorted(said, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        if words := [line for line in _lines(path) if SLURM.match(line)]:
+    for path in sorted(SLURM_LOGS.rglob("*.log"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        lines = _lines(path)
+        words = [line for line in lines if SLURM.match(line)]
+        if words and any(str(log) in line for line in lines):
             return SLURM.sub("", words[-1]), path
     return "it left no message; it may have been killed, for want of memory or time", log
 

@@ -169,6 +169,23 @@ def _interpolation_error(wcs, y, x, vectors):
     return float(np.degrees(np.linalg.norm(vectors - _vectors(wcs, y, x), axis=-1).max()))
 
 
+def background_limits(finite):
+    """Return the ends of the colour scale of a background, which is smooth: from zero on, most would have one colour.
+
+    Parameters
+    ----------
+    finite : ndarray
+        What is defined of the map.
+
+    Returns
+    -------
+    limits : (float, float) or None
+        None if it is the same everywhere.
+    """
+    low, high = np.percentile(finite, [0.5, 99.5]) if finite.size else (0.0, 0.0)
+    return (float(low), float(high)) if high > low else None
+
+
 def _limits(name, image):
     """Ends of a colour scale: those of the map, but for the brightest pixels; the same on both sides of zero."""
     colours, stretch, _ = LAYERS[name]
@@ -178,11 +195,8 @@ def _limits(name, image):
     if colours == "signed":
         limit = float(np.percentile(np.abs(finite), 99.5)) or 1.0
         return -limit, limit
-    if name == "background":
-        # It is smooth: from zero on, most of it would have one colour.
-        low, high = np.percentile(finite, [0.5, 99.5])
-        if high > low:
-            return float(low), float(high)
+    if name == "background" and (limits := background_limits(finite)):
+        return limits
     if colours == "viridis":
         return float(finite.min()), float(finite.max())
     high = float(np.percentile(finite, 99.9)) if stretch == "square root" else float(finite.max())
