@@ -324,15 +324,9 @@ def check_kernels(
         warnings.append(f"background_kernel does not clear {of_sources}: they share {shared} pixels")
     if not any(kernel.any() for kernel in of_used):
         raise MapError(f"background_kernel lies under {of_sources} as a whole: nothing is left to estimate from")
-    usable = inputs.coverage & inputs.exclusion_mask
     sides = f"({of_used[-1].shape[1]} x {of_used[-1].shape[0]} pixels)"
     on_map = f"anywhere on the map ({shape[1]} x {shape[0]} pixels)"
-    starved, covered = inputs.coverage, np.count_nonzero(inputs.coverage)
-    for kernel in of_used:
-        # Of the rings of an adaptive one, the first mostly leaves none.
-        if starved.any():
-            starved = starved & (sums.convolve(usable, kernel > 0) == 0)
-    number = np.count_nonzero(starved)
+    number, covered = _starved_at_start(inputs, of_used), np.count_nonzero(inputs.coverage)
     if number == covered:
         raise MapError(f"every pixel is starved: no used pixel lies under background_kernel {sides} {on_map}")
     if number > MAX_STARVED_AT_START * covered:
@@ -347,6 +341,16 @@ def check_kernels(
         if np.isnan(estimate.ring_radius).all():
             raise MapError(f"every pixel is starved: no ring of background_kernel {sides} suffices {on_map}")
     return warnings
+
+
+def _starved_at_start(inputs, background_kernels):
+    """The number of covered pixels without a used pixel under any of the kernels, before anything is excluded."""
+    usable, starved = inputs.coverage & inputs.exclusion_mask, inputs.coverage
+    for kernel in background_kernels:
+        # Of the rings of an adaptive one, the first mostly leaves none.
+        if starved.any():
+            starved = starved & (sums.convolve(usable, kernel > 0) == 0)
+    return np.count_nonzero(starved)
 
 
 def _check_tilt(inputs, kernel):
