@@ -84,7 +84,9 @@ def campaign(base, wanted, reference, *, seed, longest, options=LOCALLY):
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
         )
         assert last.returncode == 0, f"seed {seed}, {kills}: {last.stdout}"
-        assert products(folder, "results/**/*") == reference, f"seed {seed}, {kills}, {folder}"
+        ended = products(folder, "results/**/*")
+        others = [path for path in {**reference, **ended} if ended.get(path) != reference.get(path)]
+        assert not others, f"seed {seed}, {kills}, {folder}: {others}\n{(folder / 'output.txt').read_text()[-20000:]}"
         finished += 1
         yield kills, finished
 
