@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
-from skymask import background, convergence, exclusion, loop, running
+from skymask import background, bits, convergence, loop, running
 
 FINAL_MAPS = "maps of the result"
 
@@ -23,7 +23,7 @@ STAGES = {
     ],
     "significance of the candidates": [(running.RunningEstimate, "_significance_at")],
     "threshold, starved pixels, user's mask": [(loop, "exclude")],
-    "dilation": [(exclusion.Dilation, "__call__")],
+    "dilation": [(bits, "spread")],
     "records, digests of masks": [(convergence, "first_record"), (convergence, "record"), (convergence, "assess")],
     FINAL_MAPS: [(running.RunningEstimate, "estimate"), (running.RunningEstimate, "significance")],
 }

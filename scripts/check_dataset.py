@@ -14,7 +14,7 @@ def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):
         inputs = found.inputs
         # What the job of a run noticed, the stack may notice too.
         inspection["warnings"] = list(dict.fromkeys(noticed + warnings))
-        inspection["record"] = convergence.first_record(inputs.exclusion_mask, inputs.coverage, inputs.exclusion_mask)
+        inspection["record"] = convergence.first_record(inputs.exclusion_mask, inputs.coverage)
     except MapError as error:
         inspection["reason"] = str(error)
     write_json(output, inspection)

@@ -1,5 +1,7 @@
 """Update the exclusion mask from the significance under every source kernel, and record what changed."""
 
+import numpy as np
+
 from skymask import convergence, maps
 from skymask.exclusion import update_exclusion_mask
 from skymask.jobs import job, write_json
@@ -27,13 +29,10 @@ def write_exclusion_mask(
         **options | {"region_growth": region_growth(options["region_growth"], pixel_size)},
     )
     maps.write(output, {"exclusion_mask": mask, "decision": decision}, sky=significance.header)
+    masks = (mask, previous["exclusion_mask"], decision, coverage, user_mask)
     entry = convergence.record(
         iteration,
-        mask,
-        previous["exclusion_mask"],
-        decision,
-        coverage,
-        user_mask,
+        *map(np.packbits, masks),
         **convergence.figures(significance.data, coverage, further),
     )
     write_json(record, {"dataset": dataset, "record": entry})

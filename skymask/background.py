@@ -172,6 +172,10 @@ class OffSums:
         return [(whole, blocks.inside(tile, whole)) for tile, whole in zip(tiles, outer, strict=True)]
 
     def _sum_whole_map(self):
+        if self._low_bits and self._mask.all() and self._acceptance.all():
+            self._sums.sums_of_map(self._counts, self._counts_off)
+            self._acceptance_off[...] = sums.sums_of_ones(self._counts.shape, self._sums.kernel)
+            return
         for outer, out in self._tiles():
             self._sum(outer, self._mask[outer], out, add=False)
 
@@ -183,13 +187,9 @@ class OffSums:
         counts, acceptance = self._counts[block], self._acceptance[block]
         packed = self._packed_sums(counts, acceptance, weight, out) if self._low_bits else None
         if packed is not None:
-            unit = float(1 << self._low_bits)
-            high = np.multiply(packed, 1 / unit, out=self._sums.buffer(2, packed.shape))
-            np.rint(high, out=high)
-            _put(self._counts_off[there], high, add)
-            high *= unit
-            packed -= high
-            _put(self._acceptance_off[there], packed, add)
+            acceptance_off, counts_off = self._sums.split(packed, self._low_bits)
+            _put(self._counts_off[there], counts_off, add)
+            _put(self._acceptance_off[there], acceptance_off, add)
             return
         acceptance = _multiples(acceptance, self._exponent)
         for target, image in ((self._counts_off, counts), (self._acceptance_off, acceptance)):

@@ -21,7 +21,12 @@ def digest(mask):
     """Return the SHA-256 of a mask's pixels as bits, eight to a byte, the first one highest (`numpy.packbits`)."""
     from numpy import packbits
 
-    return hashlib.sha256(packbits(mask)).hexdigest()
+    return digest_of_bits(packbits(mask))
+
+
+def digest_of_bits(packed):
+    """Return the `digest` of a mask that is packed."""
+    return hashlib.sha256(packed).hexdigest()
 
 
 def figures(significance, coverage, further=()):
@@ -40,10 +45,18 @@ def figures(significance, coverage, further=()):
     }
 
 
-def first_record(exclusion_mask, coverage, user_mask):
-    """Return the record of iteration 0, whose mask is the user's and whose decision uses every pixel."""
-    decision = exclusion_mask | True
-    return record(0, exclusion_mask, exclusion_mask, decision, coverage, user_mask)
+def first_record(user_mask, coverage):
+    """Return the `record` of iteration 0, whose mask is the user's and whose decision uses every pixel.
+
+    Parameters
+    ----------
+    user_mask, coverage : ndarray of bool, shape (ny, nx)
+        True where the pixel may be used, and where there is data.
+    """
+    from numpy import ones_like, packbits
+
+    mask, decision, coverage = map(packbits, (user_mask, ones_like(user_mask), coverage))
+    return record(0, mask, mask, decision, coverage, mask)
 
 
 def record(
@@ -64,9 +77,9 @@ def record(
     ----------
     iteration : int
         1 for the first.
-    exclusion_mask, previous_mask, decision, coverage, user_mask : ndarray of bool, shape (ny, nx)
+    exclusion_mask, previous_mask, decision, coverage, user_mask : ndarray of uint8
         This iteration's mask, the last one, the decision that this one grew from, where there is data, and the user's
-        mask: True where the pixel is used, or covered.
+        mask: true where the pixel is used, or covered, and without coverage. All packed by `numpy.packbits`.
     starved, highest_significance : int, float or None
         The `figures` of the significance that led to the mask.
     previous_record : dict, optional
@@ -86,8 +99,8 @@ def record(
         pixels,
         starved=starved,
         highest_significance=highest_significance,
-        mask_digest=previous_record["digest"] if same else digest(exclusion_mask),
-        decision_digest=digest(decision),
+        mask_digest=previous_record["digest"] if same else digest_of_bits(exclusion_mask),
+        decision_digest=digest_of_bits(decision),
     )
 
 
@@ -107,19 +120,17 @@ class Tally(NamedTuple):
 
 def tally(exclusion_mask, previous_mask, coverage, user_mask):
     """Return the `Tally` of a map or of a part of one; the arrays are those of `record`."""
-    from numpy import count_nonzero
+    from skymask.bits import count
 
-    changed_mask = exclusion_mask ^ previous_mask
-    changed = count_nonzero(changed_mask)
-    left_mask = coverage & user_mask
-    left = count_nonzero(left_mask)
+    covered, left_mask = count(coverage), coverage & user_mask
+    changed_mask, left = exclusion_mask ^ previous_mask, count(left_mask)
     return Tally(
-        covered=int(count_nonzero(coverage)),
-        excluded=int(exclusion_mask.size - count_nonzero(exclusion_mask)),
-        changed=int(changed),
-        released=int(count_nonzero(changed_mask & exclusion_mask)) if changed else 0,
-        left=int(left),
-        left_and_excluded=int(left - count_nonzero(left_mask & exclusion_mask)),
+        covered=covered,
+        excluded=covered - count(coverage & exclusion_mask),
+        changed=count(changed_mask),
+        released=count(changed_mask & exclusion_mask),
+        left=left,
+        left_and_excluded=left - count(left_mask & exclusion_mask),
     )
 
 

@@ -7,11 +7,8 @@ decision for starved pixels; holes, growth of regions, dilation; what the last m
 
 import numpy as np
 
-from skymask import blocks, kernels, sums
+from skymask import bits, kernels
 from skymask.quality import in_widths
-
-#: What dilating a box costs beside its pixels, in pixels.
-CALL_COST = 25_000
 
 #: Pixels that touch at a corner belong together.
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -59,7 +56,7 @@ def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel,
     exclusion_mask, decision : ndarray of bool, shape (ny, nx)
     """
     reached, starved = significance >= threshold, starved_under_any((significance, *further), coverage)
-    options |= {"threshold": threshold, "dilate": Dilation(dilation_kernel), "further": further}
+    options |= {"threshold": threshold, "dilation_kernel": dilation_kernel, "further": further}
     return exclude(reached, starved, significance, coverage=coverage, **options)
 
 
@@ -75,7 +72,7 @@ def exclude(
     *,
     coverage,
     threshold,
-    dilate,
+    dilation_kernel,
     user_mask,
     previous_mask,
     previous_decision,
@@ -109,8 +106,8 @@ def exclude(
     threshold_in_widths : bool
         Whether every significance counts in off-source widths, as measured with the last mask; see
         `skymask.quality.in_widths`.
-    dilate : Dilation
-        Every excluded pixel excludes the pixels under its kernel too.
+    dilation_kernel : ndarray of bool
+        Every excluded pixel excludes the pixels under this kernel too.
     user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
         True where the pixel is used: by the user's own mask, by the last mask, and by the last decision (all True at
         the start).
@@ -150,40 +147,12 @@ def exclude(
         if needs_significance(region_growth=region_growth):
             significance = np.fmax.reduce([significance, *further])
         excluded = grow_regions(excluded, significance, threshold=threshold, edge=edge, **region_growth)
-    exclusion_mask = ~dilate(excluded)
+    exclusion_mask = ~bits.spread(excluded, dilation_kernel)
     exclusion_mask &= user_mask
     if mask_update == "grow":
         exclusion_mask &= previous_mask
     exclusion_mask |= ~coverage
     return exclusion_mask, decision
-
-
-class Dilation:
-    """Dilation by one kernel, which computes again only what has changed since it was last called.
-
-    Parameters
-    ----------
-    kernel : ndarray of bool, shape (2 my + 1, 2 mx + 1)
-    """
-
-    def __init__(self, kernel):
-        self._kernel = kernel
-        self._region = self._dilated = None
-
-    def __call__(self, region):
-        """Return the pixels that have a pixel of `region` under the kernel; nothing comes in across the border."""
-        half = [n // 2 for n in self._kernel.shape]
-        boxes = [] if self._region is None else blocks.around(self._region ^ region, side=max(256, *half))
-        touched = [blocks.grown(box, half, region.shape) for box in boxes]
-        outer = [blocks.grown(box, half, region.shape) for box in touched]
-        if self._region is None or sum(map(blocks.area, outer)) + CALL_COST * len(outer) > region.size:
-            dilated = sums.spread(region, self._kernel)
-        else:
-            dilated = self._dilated.copy()
-            for inner, around in zip(touched, outer, strict=True):
-                dilated[inner] = sums.spread(region[around], self._kernel)[blocks.inside(inner, around)]
-        self._region, self._dilated = region, dilated
-        return dilated
 
 
 def needs_significance(*, threshold_low=None, threshold_in_widths=False, region_growth=None, **options):
@@ -299,7 +268,7 @@ def grow_regions(excluded, significance, *, law, threshold, edge, max_radius, pi
         kernel = kernels.disk(min(radii[region], max_radius), pixel_size=pixel_size)
         reach = [side // 2 for side in kernel.shape]
         around = tuple(slice(max(s.start - n, 0), s.stop + n) for s, n in zip(window, reach, strict=True))
-        grown[around] |= sums.spread(regions[around] == region, kernel)
+        grown[around] |= bits.spread(regions[around] == region, kernel)
     return grown
 
 

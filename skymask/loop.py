@@ -7,7 +7,7 @@ import numpy as np
 
 from skymask import convergence, kernels
 from skymask.background import background_error, estimate_background
-from skymask.exclusion import Dilation, exclude, needs_significance
+from skymask.exclusion import exclude, needs_significance
 from skymask.inputs import prepare
 from skymask.options import Options, check_word
 from skymask.running import running_estimate, stacked_estimate
@@ -294,7 +294,7 @@ def _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_
         mask_source_kernels=mask_source_kernels,
         whole=needs_significance(**options.shaping),
     )
-    state, masks, records = _until_it_ends(inputs, estimate, Dilation(dilation_kernel), options)
+    state, masks, records = _until_it_ends(inputs, estimate, dilation_kernel, options)
     mask = _final_mask(state, masks, inputs.counts.shape, estimate, options)
     estimate.forget()
     products = Products(
@@ -311,12 +311,12 @@ def _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_
     return Result(state.name, state.period, len(records) - 1, mask, products, records)
 
 
-def _until_it_ends(inputs, estimate, dilate, options):
+def _until_it_ends(inputs, estimate, dilation_kernel, options):
     """Return how the loop ended, all masks (packed, that of iteration 0 first) and records; updates the estimate."""
     user_mask, coverage, shaping = inputs.exclusion_mask, inputs.coverage, options.shaping
     mask, decision = user_mask, np.ones_like(user_mask)
-    masks = [np.packbits(mask)]
-    records = [convergence.first_record(mask, coverage, user_mask)]
+    masks, packed_coverage = [np.packbits(mask)], np.packbits(coverage)
+    records = [convergence.first_record(user_mask, coverage)]
     state = convergence.RUNNING
     while state == convergence.RUNNING:
         previous_mask, starved, highest = mask, np.count_nonzero(estimate.starved), estimate.highest()
@@ -327,27 +327,27 @@ def _until_it_ends(inputs, estimate, dilate, options):
             further=estimate.further,
             coverage=coverage,
             **shaping,
-            dilate=dilate,
+            dilation_kernel=dilation_kernel,
             user_mask=user_mask,
             previous_mask=previous_mask,
             previous_decision=decision,
             mask_update=options.mask_update,
             starved_pixels=options.starved_pixels,
         )
+        masks.append(np.packbits(mask))
         records.append(
             convergence.record(
-                len(masks),
-                mask,
-                previous_mask,
-                decision,
-                coverage,
-                user_mask,
+                len(records),
+                masks[-1],
+                masks[-2],
+                np.packbits(decision),
+                packed_coverage,
+                masks[0],
                 starved=starved,
                 highest_significance=highest,
                 previous_record=records[-1],
             )
         )
-        masks.append(np.packbits(mask))
         estimate.update(mask)
         records[-1]["mean_background"] = estimate.mean_background()
         state = convergence.assess(

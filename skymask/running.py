@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skymask import blocks, kernels, sums
+from skymask import bits, blocks, kernels, sums
 from skymask.background import Background, OffSums, estimate_background, mean_background, mean_of_rows, row_sums
 from skymask.blocks import CELL
 from skymask.exclusion import starved_under_any
@@ -277,7 +277,7 @@ class RunningEstimate:
         if not self._full:
             starved &= self._inputs.coverage
         if self._statistic == "cash" and starved.any():
-            starved = sums.spread(starved, self._source_kernel)
+            starved = bits.spread(starved, self._source_kernel)
             if not self._full:
                 starved &= self._inputs.coverage
         return starved

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask import blocks, kernels, sums
+from skymask import bits, blocks, kernels, sums
 
 #: The smallest number whose logarithm is taken, or by which is divided.
 TINY = 1e-100
@@ -324,7 +324,7 @@ def correlated_background(background, coverage, source_kernel):
         undefined &= coverage
     mu = np.maximum(sums.convolve(known, source_kernel), 0)
     if undefined.any():
-        mu[sums.spread(undefined, source_kernel > 0)] = np.nan
+        mu[bits.spread(undefined, source_kernel > 0)] = np.nan
     return mu
 
 

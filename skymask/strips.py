@@ -16,7 +16,7 @@ import numpy as np
 from skymask import convergence, kernels, sums
 from skymask.background import mean_of_rows
 from skymask.errors import MapError
-from skymask.exclusion import Dilation, exclude, needs_significance
+from skymask.exclusion import exclude, needs_significance
 from skymask.inputs import NO_BACKGROUND, NO_COVERAGE, NOTHING_USED, prepare_part
 from skymask.loop import Products, Result
 from skymask.options import Options
@@ -51,6 +51,11 @@ class StoredMask:
         packed = np.fromfile(self.path, np.uint8, -(-last // BITS) - begin, offset=begin)
         bits = np.unpackbits(packed, count=last - begin * BITS)[first - begin * BITS :]
         return bits.view(bool).reshape(-1, self.shape[1])
+
+    def packed(self, rows):
+        """Return rows as bits, eight to a byte (`numpy.packbits`); the first row is a multiple of eight."""
+        begin = rows.start * self.shape[1] // BITS
+        return np.fromfile(self.path, np.uint8, -(-rows.stop * self.shape[1] // BITS) - begin, offset=begin)
 
     def __setitem__(self, rows, values):
         """Store rows, of which the first is a multiple of eight."""
@@ -354,17 +359,14 @@ def _until_it_ends(estimates, masks, strips, dilation_kernel, background_given, 
     """Return how the loop ended, and its records; the steps are those of `skymask.loop`."""
     user_mask, coverage = masks.user, masks.coverage
 
-    def tally(mask, previous_mask):
-        parts = [
-            convergence.tally(mask[rows], previous_mask[rows], coverage[rows], user_mask[rows])
-            for rows in (strip.rows for strip in strips)
-        ]
+    def tally(*stored):
+        parts = [convergence.tally(*(mask.packed(strip.rows) for mask in stored)) for strip in strips]
         return convergence.Tally(*map(sum, zip(*parts, strict=True)))
 
     def record(mask, previous_mask, decision, starved=0, highest=None):
         return convergence.record_of(
             len(records),
-            tally(mask, previous_mask),
+            tally(mask, previous_mask, coverage, user_mask),
             starved=starved,
             highest_significance=highest,
             mask_digest=mask.digest(),
@@ -384,7 +386,7 @@ def _until_it_ends(estimates, masks, strips, dilation_kernel, background_given, 
                 masks.starved[outer],
                 coverage=coverage[outer],
                 **options.shaping,
-                dilate=Dilation(dilation_kernel),
+                dilation_kernel=dilation_kernel,
                 user_mask=user_mask[outer],
                 previous_mask=previous_mask[outer],
                 previous_decision=masks.decision[outer],

@@ -60,7 +60,7 @@ def convolve(image, kernel):
     if kernel.dtype != bool:
         return _weighted_sums(image, np.asarray(kernel, dtype=float))
     if is_local(kernel):
-        return _shifted_sums(image, _centred_rows(kernel), _sum_type(image, kernel))
+        return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel))
     if image.dtype.kind in "bui":
         return _integer_sums(image, kernel)
     return _split_float(image, kernel)
@@ -68,7 +68,7 @@ def convolve(image, kernel):
 
 def is_local(kernel):
     """Return whether sums of floating-point numbers under a boolean kernel are the same in every part of a map."""
-    rows = _centred_rows(kernel)
+    rows = centred_rows(kernel)
     return rows is not None and _additions(rows) <= FEW_ADDITIONS
 
 
@@ -87,7 +87,7 @@ def sums_at(image, kernel, pixels):
     flat, stride = image.reshape(-1), image.shape[1]
     centre = pixels[0] * stride + pixels[1]
     sums = np.zeros(centre.size)
-    rows = _centred_rows(kernel)
+    rows = centred_rows(kernel)
     wide = {dy: flat.take(centre + dy * stride) for dy in range(1 - len(rows), len(rows))}
     for width in range(max(rows) + 1):
         for dy, total in wide.items():
@@ -99,20 +99,6 @@ def sums_at(image, kernel, pixels):
                 for sign in {-dy, dy}:
                     sums += wide[sign]
     return sums
-
-
-def spread(region, kernel):
-    """Return the pixels that have a pixel of `region` under `kernel`: where the convolution is above zero.
-
-    Parameters
-    ----------
-    region : ndarray of bool, shape (ny, nx)
-    kernel : ndarray of bool, shape (2 my + 1, 2 mx + 1)
-    """
-    rows = _centred_rows(kernel)
-    if rows is None:
-        return convolve(region, kernel) > 0
-    return _shifted_sums(region, rows, bool)
 
 
 def sums_of_ones(shape, kernel):
@@ -127,7 +113,13 @@ def sums_of_ones(shape, kernel):
 
     (top, bottom), (left, right) = (ends(n, m) for n, m in zip(shape, kernel.shape, strict=True))
     rows = (corners[bottom] - corners[top]).astype(integer_type(int(kernel.sum()), smallest=np.int16))
-    return rows.take(right, axis=1) - rows.take(left, axis=1)
+    sums = np.empty(shape, dtype=rows.dtype)
+    # Most pixels take whole rows of the kernel.
+    edge = min(kernel.shape[1] // 2, shape[1])
+    sums[:, edge:] = rows[:, -1:]
+    for part in (slice(0, edge), slice(max(shape[1] - edge, 0), None)):
+        sums[:, part] = rows.take(right[part], axis=1) - rows.take(left[part], axis=1)
+    return sums
 
 
 class BlockSums:
@@ -143,7 +135,7 @@ class BlockSums:
         self.half = (kernel.shape[0] // 2, kernel.shape[1] // 2)
         self._norm = float(np.sqrt(np.count_nonzero(kernel)))
         self._transforms = {}
-        self._buffers = [np.empty(0), np.empty(0, dtype=complex), np.empty(0)]
+        self._memory, self._size = np.empty(0), 0
 
     def __reduce__(self):
         return BlockSums, (self.kernel,)
@@ -162,6 +154,49 @@ class BlockSums:
         """
         shapes = [self._padded_shape([part.stop - part.start for part in block], out) for block, out in areas]
         return sum(n_y * n_x + CALL_COST for n_y, n_x in shapes)
+
+    def sums_of_map(self, image, sums):
+        """Put the sums of a whole map of integers into an array of its shape.
+
+        Two tiles share a transform if there is room for their sums in one number.
+        """
+        tiles = self.tiles(image.shape)
+        low_bits = _largest_sum(image, self.kernel).bit_length() + 1
+        if image.min(initial=0) >= 0 and 2 * low_bits < np.finfo(float).nmant:
+            while len(tiles) > 1 and (pair := self._sums_of_two(image, tiles[-2:], low_bits)):
+                for sums_of_tile in pair:
+                    tile = tiles.pop()
+                    sums[tile] = sums_of_tile[tuple(slice(0, part.stop - part.start) for part in tile)]
+        for tile in tiles:
+            outer = blocks.grown(tile, self.half, image.shape)
+            sums[tile] = self.sums(image[outer], blocks.inside(tile, outer))
+
+    def _sums_of_two(self, image, tiles, low_bits):
+        """The sums of the last and the first of two tiles, or None if one transform cannot tell them apart."""
+        sides = [max(part.stop - part.start for part in parts) for parts in zip(*tiles, strict=True)]
+        block_shape = [side + 2 * half for side, half in zip(sides, self.half, strict=True)]
+        out = tuple(slice(half, half + side) for side, half in zip(sides, self.half, strict=True))
+        values = self.values(block_shape, out)
+        values[...] = 0
+        for tile, unit in zip(tiles, (float(1 << low_bits), 1.0), strict=True):
+            outer = blocks.grown(tile, self.half, image.shape)
+            block = tuple(slice(part.start - half, None) for part, half in zip(tile, self.half, strict=True))
+            values[blocks.inside(outer, block)] += image[outer] * unit
+        packed = self.sums_of_values(block_shape, out)
+        return None if packed is None else self.split(packed, low_bits)
+
+    def split(self, packed, low_bits):
+        """Return the sums in the low and those in the high bits, in buffers that the next sums use again.
+
+        Those in the low bits are below half of what there is room for.
+        """
+        unit = float(1 << low_bits)
+        high = np.multiply(packed, 1 / unit, out=self._buffer(2, packed.shape))
+        np.rint(high, out=high)
+        high *= unit
+        packed -= high
+        high *= 1 / unit
+        return packed, high
 
     def sums(self, block, out):
         """Return the sums to which a block of integers contributes.
@@ -185,14 +220,19 @@ class BlockSums:
 
     def values(self, block_shape, out):
         """Return the array in which `sums_of_values` expects the block of integers; see `sums`."""
-        values = self.buffer(0, (block_shape[0], self._padded_shape(block_shape, out)[1]))
+        n_y, n_x = self._padded_shape(block_shape, out)
+        if self._size < n_y * (n_x + 2):
+            # In one piece: fresh memory costs as much as the arithmetic, and less in large pages.
+            self._size = n_y * (n_x + 2)
+            self._memory = np.empty(3 * self._size)
+        values = self._buffer(0, (block_shape[0], n_x))
         values[:, block_shape[1] :] = 0
         return values[:, : block_shape[1]]
 
     def sums_of_values(self, block_shape, out):
         """Return the sums of the block in `values`, or None if they cannot be had exactly with one transform."""
         shape = self._padded_shape(block_shape, out)
-        values = self.buffer(0, (block_shape[0], shape[1]))
+        values = self._buffer(0, (block_shape[0], shape[1]))
         norm = np.sqrt(np.einsum("ij,ij->", values, values))
         return self._convolved(values, shape, out) if self._error(shape) * norm < ROUNDING_MARGIN else None
 
@@ -222,7 +262,7 @@ class BlockSums:
 
     def _convolved(self, values, shape, out):
         rows = values.shape[0]
-        transform = self.buffer(1, (shape[0], shape[1] // 2 + 1))
+        transform = self._buffer(1, (shape[0], shape[1] + 2)).view(complex)
         np.fft.rfft(values, axis=1, out=transform[:rows])
         transform[rows:] = 0
         np.fft.fft(transform, axis=0, out=transform)
@@ -230,7 +270,7 @@ class BlockSums:
         np.fft.ifft(transform, axis=0, out=transform)
         first, rows = out[0].start + self.half[0], out[0].stop - out[0].start
         # The block itself has been transformed, and its memory is free.
-        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self.buffer(0, (rows, shape[1])))
+        result = np.fft.irfft(transform[first : first + rows], shape[1], axis=1, out=self._buffer(0, (rows, shape[1])))
         wanted = result[:, out[1].start + self.half[1] : out[1].stop + self.half[1]]
         return np.rint(wanted, out=wanted)
 
@@ -241,21 +281,16 @@ class BlockSums:
             self._transforms[shape] = np.fft.fft(transform, axis=0, out=transform)
         return self._transforms[shape]
 
-    def buffer(self, number, shape):
-        """Return an array of this shape in memory used before: fresh memory costs as much as the arithmetic."""
-        size = shape[0] * shape[1]
-        if self._buffers[number].size < size:
-            self._buffers[number] = np.empty(size, dtype=self._buffers[number].dtype)
-        return self._buffers[number][:size].reshape(shape)
+    def _buffer(self, number, shape):
+        """Return an array in memory used before: the block and its sums, its transform, and one more."""
+        start = number * self._size
+        return self._memory[start : start + shape[0] * shape[1]].reshape(shape)
 
 
 def _integer_sums(image, kernel):
     """Sum integers under a boolean kernel, exactly, tile by tile."""
     sums = np.empty(image.shape, dtype=_sum_type(image, kernel))
-    work = BlockSums(kernel)
-    for tile in work.tiles(image.shape):
-        outer = blocks.grown(tile, work.half, image.shape)
-        sums[tile] = work.sums(image[outer], blocks.inside(tile, outer))
+    BlockSums(kernel).sums_of_map(image, sums)
     return sums
 
 
@@ -263,12 +298,14 @@ def _sum_type(image, kernel):
     """The type that holds the sums of an image under a boolean kernel."""
     if image.dtype.kind == "f":
         return np.float64
-    if image.dtype.kind == "b":
-        return integer_type(int(kernel.sum()))
-    largest = max(-int(image.min(initial=0)), int(image.max(initial=0))) * int(kernel.sum())
-    if largest >= 2**SUM_BITS:
+    if (largest := _largest_sum(image, kernel)) >= 2**SUM_BITS:
         raise ValueError("the image's values are too large to be summed exactly")
     return integer_type(largest)
+
+
+def _largest_sum(image, kernel):
+    """What no sum of integers under a boolean kernel exceeds."""
+    return max(-int(image.min(initial=0)), int(image.max(initial=0))) * int(kernel.sum())
 
 
 def integer_type(largest, *, smallest=np.int32):
@@ -289,7 +326,7 @@ def _rows_of(content, shape):
     return tuple(int(width) // 2 for width in widths[shape[0] // 2 :])
 
 
-def _centred_rows(kernel):
+def centred_rows(kernel):
     """Half the width of every row of a kernel from its middle up, or None if its rows are no centred runs of ones."""
     return _rows_of(kernel.tobytes(), kernel.shape)
 
@@ -301,15 +338,12 @@ def _additions(rows):
 def _shifted_sums(image, rows, dtype):
     """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width."""
     sums = np.zeros(image.shape, dtype=dtype)
-    add = np.logical_or if dtype is bool else np.add
     half_y, half_x = len(rows) - 1, max(rows)
     pixels = 2 * sum(2 * row + 1 for row in rows)
     buffers = {}
     for tile in blocks.tiles(image.shape, SHIFTED_SIDES):
         outer = blocks.grown(tile, (half_y, half_x), image.shape)
         part = image[outer]
-        if dtype is bool and not part.any():
-            continue
         n_y, n_x = (edge.stop - edge.start for edge in tile)
         # Half the bytes are twice the speed.
         narrow = dtype in (np.int32, np.int64) and max(-int(part.min()), int(part.max())) * pixels < 2**15
@@ -327,12 +361,12 @@ def _shifted_sums(image, rows, dtype):
         for width in range(half_x + 1):
             if width:
                 left, right = half_x - width, half_x + width
-                add(wide, padded[:, left : left + n_x], out=wide)
-                add(wide, padded[:, right : right + n_x], out=wide)
+                np.add(wide, padded[:, left : left + n_x], out=wide)
+                np.add(wide, padded[:, right : right + n_x], out=wide)
             for dy, row in enumerate(rows):
                 if row == width:
                     for sign in {-dy, dy}:
-                        add(total, wide[half_y + sign : half_y + sign + n_y], out=total)
+                        np.add(total, wide[half_y + sign : half_y + sign + n_y], out=total)
         sums[tile] = total
     return sums
 

@@ -30,20 +30,16 @@ def mask_of(*excluded):
 
 def history(*masks, decisions=None, starved=None, user_mask=COVERAGE, coverage=COVERAGE):
     """Return the records of iterations with these masks; decisions equal masks and no pixel is starved by default."""
-    records = [convergence.first_record(masks[0], coverage, user_mask)]
-    for iteration in range(1, len(masks)):
+    records = []
+    for iteration in range(len(masks)):
         significance = np.where(coverage, 1.5, np.nan)
-        significance.flat[: starved[iteration] if starved else 0] = np.nan
-        decision = decisions[iteration] if decisions else masks[iteration]
-        previous = masks[iteration - 1]
+        significance.flat[: starved[iteration] if starved and iteration else 0] = np.nan
+        decision = COVERAGE if iteration == 0 else decisions[iteration] if decisions else masks[iteration]
+        previous = masks[max(iteration - 1, 0)]
         records.append(
             convergence.record(
                 iteration,
-                masks[iteration],
-                previous,
-                decision,
-                coverage,
-                user_mask,
+                *map(np.packbits, (masks[iteration], previous, decision, coverage, user_mask)),
                 **convergence.figures(significance, coverage),
             )
         )
@@ -67,6 +63,11 @@ def test_masks_with_as_many_excluded_pixels_have_different_digests():
     assert convergence.digest(mask_of(1)) != convergence.digest(mask_of(2))
 
 
+def test_first_record_is_that_of_the_users_mask_and_of_a_decision_that_uses_every_pixel():
+    packed = map(np.packbits, (B, B, COVERAGE, COVERAGE, B))
+    assert convergence.first_record(B, COVERAGE) == convergence.record(0, *packed)
+
+
 def test_record_counts_added_released_and_changed_pixels():
     record = history(mask_of(1, 2, 3), mask_of(3, 4))[-1]
     assert (record["excluded"], record["added"], record["released"], record["changed"]) == (2, 1, 2, 3)
@@ -84,7 +85,7 @@ def test_record_holds_starved_pixels_and_the_highest_significance():
     significance = np.arange(24.0).reshape(SHAPE)
     significance[0, :5] = np.nan
     figures = convergence.figures(significance, COVERAGE)
-    record = convergence.record(1, A, A, A, COVERAGE, COVERAGE, **figures)
+    record = convergence.record(1, *map(np.packbits, (A, A, A, COVERAGE, COVERAGE)), **figures)
     assert record["starved"] == 5
     assert record["highest_significance"] == 23
 
@@ -94,8 +95,8 @@ def test_record_of_undefined_significance_has_no_highest():
 
 
 def test_record_of_an_unchanged_mask_has_the_digest_that_its_pixels_have():
-    first = convergence.record(1, B, A, B, COVERAGE, COVERAGE)
-    second = convergence.record(2, B, B, B, COVERAGE, COVERAGE, previous_record=first)
+    first = convergence.record(1, *map(np.packbits, (B, A, B, COVERAGE, COVERAGE)))
+    second = convergence.record(2, *map(np.packbits, (B, B, B, COVERAGE, COVERAGE)), previous_record=first)
     assert second["digest"] == convergence.digest(B)
 
 
