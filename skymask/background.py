@@ -125,15 +125,26 @@ class OffSums:
         rows = np.zeros(shape[0], dtype=bool)
         for y, _ in touched:
             rows[blocks.in_cells(y, shape[0])] = True
-        if self._sums.cost(self._boxes(boxes, touched)) > self._sums.cost(self._tiles()):
+        areas = [(box, blocks.inside(outer, box)) for box, outer in zip(boxes, touched, strict=True)]
+        costs = [
+            (np.count_nonzero(changed[box]) * self._sums.cost_of_pixel, self._sums.cost(box, out)) for box, out in areas
+        ]
+        if sum(map(min, costs)) > sum(self._sums.cost(*tile) for tile in self._tiles()):
             self._sum_whole_map()
             return rows
-        for box, out in self._boxes(boxes, touched):
+        for (box, out), (by_pixels, by_transform) in zip(areas, costs, strict=True):
             change = (exclusion_mask[box].astype(np.int8) - before[box]) * changed[box]
             # Boxes may overlap; a change counts once.
             changed[box] = False
-            self._sum(box, change, out, add=True)
+            if by_pixels < by_transform:
+                self._add_pixels(box, change)
+            else:
+                self._sum(box, change, out, add=True)
         return rows
+
+    def forget(self):
+        """Give back the memory in which sums are made, until the next `update`."""
+        self._sums = sums.BlockSums(self._sums.kernel)
 
     def starved(self):
         """Return the pixels under whose kernel there is no acceptance."""
@@ -160,10 +171,6 @@ class OffSums:
                 background[strip] = self.background_at(strip)
         return Background(background, *self.at(whole))
 
-    def _boxes(self, boxes, touched):
-        """Boxes with changes, and the sums that they contribute to."""
-        return [(box, blocks.inside(around, box)) for box, around in zip(boxes, touched, strict=True)]
-
     def _tiles(self):
         """The parts of the map that contribute to a tile's sums, and the tile in them."""
         shape = self._counts.shape
@@ -174,10 +181,24 @@ class OffSums:
     def _sum_whole_map(self):
         if self._low_bits and self._mask.all() and self._acceptance.all():
             self._sums.sums_of_map(self._counts, self._counts_off)
-            self._acceptance_off[...] = sums.sums_of_ones(self._counts.shape, self._sums.kernel)
+            self._acceptance_off = sums.sums_of_ones(self._counts.shape, self._sums.kernel)
             return
         for outer, out in self._tiles():
             self._sum(outer, self._mask[outer], out, add=False)
+
+    def _add_pixels(self, box, weight):
+        """Add what few pixels of a box contribute, times a small integer weight, one after the other."""
+        pixels = np.nonzero(weight)
+        images = self._counts[box] * weight, _multiples(self._acceptance[box], self._exponent) * weight
+        half_y, half_x = self._sums.half
+        for target, image in zip((self._counts_off, self._acceptance_off), images, strict=True):
+            kernel = self._sums.kernel.astype(target.dtype)
+            for y, x, value in zip(*(i.tolist() for i in pixels), image[pixels].astype(target.dtype), strict=True):
+                top, left = box[0].start + y - half_y, box[1].start + x - half_x
+                part = target[max(top, 0) : top + len(kernel), max(left, 0) : left + kernel.shape[1]]
+                # Beyond the border of the map there is nothing to add to.
+                first_y, first_x = max(-top, 0), max(-left, 0)
+                part += kernel[first_y : first_y + part.shape[0], first_x : first_x + part.shape[1]] * value
 
     def _sum(self, block, weight, out, *, add):
         """Put the sums of a block times a small integer weight where they belong, or add them to what is there."""

@@ -197,7 +197,7 @@ class RunningEstimate:
         self._rows = slice(*rows.indices(len(inputs.counts))[:2])
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
-        self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel)
+        self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel, smallest=np.int16)
         shape = inputs.counts.shape
         self._full = bool(inputs.acceptance.all())
         self._off = None
@@ -294,9 +294,11 @@ class RunningEstimate:
         if self._statistic == "cash":
             lowest = _lowest_around(lowest, [-(-half // CELL) for half in self._half])
         limit = fewest_counts(self._threshold, lowest * self._lowest_on, self._lowest_on * self._alpha_of_one)
+        n_on, candidates = self.on[0], np.empty(shape, dtype=bool)
+        # Numbers of one type are compared faster.
+        limit = np.minimum(limit, np.iinfo(n_on.dtype).max).astype(n_on.dtype)
         limit = np.repeat(limit, CELL, axis=1)[:, : shape[1]]
         whole = shape[0] // CELL
-        n_on, candidates = self.on[0], np.empty(shape, dtype=bool)
         in_cells = (-1, CELL, shape[1])
         np.greater_equal(
             n_on[: whole * CELL].reshape(in_cells),
@@ -354,6 +356,8 @@ class RunningEstimate:
     def forget(self):
         """Give back the memory that only the next `update` would need."""
         self.reached = self.starved = None
+        if self._off is not None:
+            self._off.forget()
 
     def mean_background(self):
         """Return the mean background, or None if it is nowhere defined."""

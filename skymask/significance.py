@@ -192,9 +192,12 @@ def fewest_counts(threshold, mu, alpha=0):
     return np.fmax(counts, 1, out=counts).astype(np.int32)
 
 
-def sums_on(counts, acceptance, source_kernel):
-    """Return counts and acceptance summed under the source kernel: what no iteration changes."""
-    n_on = sums.convolve(counts, source_kernel)
+def sums_on(counts, acceptance, source_kernel, *, smallest=np.int32):
+    """Return counts and acceptance summed under the source kernel: what no iteration changes.
+
+    Counts are of the type `smallest`, or of a larger one if they need it.
+    """
+    n_on = sums.convolve(counts, source_kernel, smallest=smallest)
     if acceptance.dtype == np.uint8 and not kernels.is_weighted(source_kernel) and acceptance.all():
         return n_on, sums.sums_of_ones(acceptance.shape, source_kernel)
     return n_on, sums.convolve(acceptance, source_kernel)

@@ -28,14 +28,17 @@ SHIFTED_SIDES = (256, 512)
 #: A transform's result is rounded to integers if its error is known to stay below this.
 ROUNDING_MARGIN = 0.45
 
-#: What calling for a block costs, in pixels.
-CALL_COST = 5000
+#: What calling for a block costs, in pixels of a transform, and for a single pixel.
+CALL_COST, CALL_COST_OF_PIXEL = 5000, 700
+
+#: So many pixels of a kernel are added in the time of one pixel's transform.
+ADDITIONS = 12
 
 #: Tiles for transforms have about so many pixels a side: more, and buffers leave the cache and are fresh memory.
 TRANSFORM_SIDES = (256, 512)
 
 
-def convolve(image, kernel):
+def convolve(image, kernel, *, smallest=np.int32):
     """Return the convolution of `image` with `kernel`, zero outside the image, same shape.
 
     Parameters
@@ -44,11 +47,13 @@ def convolve(image, kernel):
         Finite everywhere.
     kernel : ndarray, shape (2 my + 1, 2 mx + 1)
         Boolean, or floating-point weights.
+    smallest : numpy.dtype
+        Integers are returned in a type at least as large.
 
     Returns
     -------
     sums : ndarray, shape (ny, nx)
-        int32 or int64, and exact, for integers under a boolean kernel; float64 otherwise, to about one unit in the
+        Signed integers, and exact, for integers under a boolean kernel; float64 otherwise, to about one unit in the
         last place (one per addition for small disks) under a boolean kernel, and to about 1e-15 of the largest sum
         under one with weights.
 
@@ -60,9 +65,9 @@ def convolve(image, kernel):
     if kernel.dtype != bool:
         return _weighted_sums(image, np.asarray(kernel, dtype=float))
     if is_local(kernel):
-        return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel))
+        return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel, smallest))
     if image.dtype.kind in "bui":
-        return _integer_sums(image, kernel)
+        return _integer_sums(image, kernel, smallest)
     return _split_float(image, kernel)
 
 
@@ -144,16 +149,15 @@ class BlockSums:
         """Return the tiles in which the sums of a whole map are cheapest, as pairs of slices."""
         return blocks.tiles(shape, [_cheapest_side(n, half) for n, half in zip(shape, self.half, strict=True)])
 
-    def cost(self, areas):
-        """Return what sums of blocks cost, in about the time of one pixel's transform.
+    def cost(self, block, out):
+        """Return what the sums of a block cost, see `sums`, in about the time of one pixel's transform."""
+        n_y, n_x = self._padded_shape([part.stop - part.start for part in block], out)
+        return n_y * n_x + CALL_COST
 
-        Parameters
-        ----------
-        areas : iterable of ((slice, slice), (slice, slice))
-            Blocks, and the sums wanted of each; see `sums`.
-        """
-        shapes = [self._padded_shape([part.stop - part.start for part in block], out) for block, out in areas]
-        return sum(n_y * n_x + CALL_COST for n_y, n_x in shapes)
+    @property
+    def cost_of_pixel(self):
+        """What it costs to add a single pixel to all sums that it contributes to, without a transform."""
+        return self.kernel.size / ADDITIONS + CALL_COST_OF_PIXEL
 
     def sums_of_map(self, image, sums):
         """Put the sums of a whole map of integers into an array of its shape.
@@ -224,7 +228,8 @@ class BlockSums:
         if self._size < n_y * (n_x + 2):
             # In one piece: fresh memory costs as much as the arithmetic, and less in large pages.
             self._size = n_y * (n_x + 2)
-            self._memory = np.empty(3 * self._size)
+            self._memory = np.empty(4 * self._size)
+            self._transforms = {}
         values = self._buffer(0, (block_shape[0], n_x))
         values[:, block_shape[1] :] = 0
         return values[:, : block_shape[1]]
@@ -276,31 +281,35 @@ class BlockSums:
 
     def _kernel_transform(self, shape):
         if shape not in self._transforms:
-            transform = np.zeros((shape[0], shape[1] // 2 + 1), dtype=complex)
-            np.fft.rfft(self.kernel, shape[1], axis=1, out=transform[: self.kernel.shape[0]])
+            size = shape[0], shape[1] + 2
+            of_largest = size[0] * size[1] == self._size
+            transform = (self._buffer(3, size) if of_largest else np.empty(size)).view(complex)
+            rows = self.kernel.shape[0]
+            np.fft.rfft(self.kernel, shape[1], axis=1, out=transform[:rows])
+            transform[rows:] = 0
             self._transforms[shape] = np.fft.fft(transform, axis=0, out=transform)
         return self._transforms[shape]
 
     def _buffer(self, number, shape):
-        """Return an array in memory used before: the block and its sums, its transform, and one more."""
+        """Return an array in memory used before: for the block and its sums, its transform, one more, the kernel's."""
         start = number * self._size
         return self._memory[start : start + shape[0] * shape[1]].reshape(shape)
 
 
-def _integer_sums(image, kernel):
+def _integer_sums(image, kernel, smallest=np.int32):
     """Sum integers under a boolean kernel, exactly, tile by tile."""
-    sums = np.empty(image.shape, dtype=_sum_type(image, kernel))
+    sums = np.empty(image.shape, dtype=_sum_type(image, kernel, smallest))
     BlockSums(kernel).sums_of_map(image, sums)
     return sums
 
 
-def _sum_type(image, kernel):
+def _sum_type(image, kernel, smallest):
     """The type that holds the sums of an image under a boolean kernel."""
     if image.dtype.kind == "f":
         return np.float64
     if (largest := _largest_sum(image, kernel)) >= 2**SUM_BITS:
         raise ValueError("the image's values are too large to be summed exactly")
-    return integer_type(largest)
+    return integer_type(largest, smallest=smallest)
 
 
 def _largest_sum(image, kernel):
@@ -346,7 +355,7 @@ def _shifted_sums(image, rows, dtype):
         part = image[outer]
         n_y, n_x = (edge.stop - edge.start for edge in tile)
         # Half the bytes are twice the speed.
-        narrow = dtype in (np.int32, np.int64) and max(-int(part.min()), int(part.max())) * pixels < 2**15
+        narrow = dtype != np.float64 and max(-int(part.min()), int(part.max())) * pixels < 2**15
         kind = np.int16 if narrow else dtype
         if (n_y, n_x, kind) not in buffers:
             outside = (n_y + 2 * half_y, n_x + 2 * half_x)

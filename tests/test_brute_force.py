@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import brentq
 
-from skymask import bits, blocks, kernels, sums, tilt
+from skymask import bits, blocks, kernels, tilt
 from skymask.background import OffSums, background_error, estimate_background
 from skymask.limits import cash_limits, wstat_limits
 from skymask.quality import fit_off_source
