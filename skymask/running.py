@@ -340,13 +340,14 @@ class RunningEstimate:
     def significance(self):
         """Return the map of the significance."""
         shape = self._inputs.counts.shape
-        significance = np.empty(shape)
+        if self._statistic == "cash":
+            # First the background under the source kernel, whose memory serves for both.
+            significance = correlated_background(self._background(), self._inputs.coverage, self._source_kernel)
+        else:
+            significance = np.empty(shape)
         for strip in blocks.strips(shape):
             if self._statistic == "cash":
-                outer = blocks.grown(strip, self._half, shape)
-                covered = self._inputs.acceptance[outer] > 0
-                mu = correlated_background(self._background()[outer], covered, self._source_kernel)
-                significance[strip] = cash(self.on[0][strip], mu[blocks.inside(strip, outer)])
+                significance[strip] = cash(self.on[0][strip], significance[strip])
             else:
                 significance[strip] = self._significance_at(strip)
         if not self._full:

@@ -58,8 +58,11 @@ def cash(n_on, mu):
     n_on, mu = np.broadcast_arrays(np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float))
     difference = n_on - mu
     # A tiny number more changes no count, and makes the logarithm times no counts zero, its limit.
-    statistic = 2 * (n_on * np.log((n_on + TINY) / (mu + TINY)) - difference)
-    significance = np.sign(difference) * np.sqrt(np.maximum(statistic, 0))
+    statistic = np.asarray((n_on + TINY) / (mu + TINY))
+    np.log(statistic, out=statistic)
+    statistic *= n_on
+    statistic -= difference
+    significance = _signed_root(statistic, difference)
     without = mu == 0
     return np.where(without & (n_on > 0), np.inf, significance) if without.any() else significance
 
@@ -80,10 +83,23 @@ def wstat(n_on, n_off, alpha):
         alpha = np.where((alpha > 0) & (alpha < np.inf), alpha, np.nan)
     # A tiny number more changes no count, and makes the logarithm times no counts zero, its limit.
     scale = (1 + alpha) / (n_on + n_off + TINY)
-    on_term = n_on * np.log((n_on + TINY) * (scale / alpha))
-    off_term = n_off * np.log((n_off + TINY) * scale)
-    statistic = 2 * (on_term + off_term)
-    return np.sign(n_on - alpha * n_off) * np.sqrt(np.maximum(statistic, 0))
+    off_term = np.asarray((n_off + TINY) * scale)
+    np.log(off_term, out=off_term)
+    off_term *= n_off
+    statistic = np.asarray((n_on + TINY) * (scale / alpha))
+    np.log(statistic, out=statistic)
+    statistic *= n_on
+    statistic += off_term
+    return _signed_root(statistic, n_on - alpha * n_off)
+
+
+def _signed_root(statistic, difference):
+    """The root of twice a log-likelihood ratio, whose memory it takes, with the sign of the difference."""
+    statistic *= 2
+    np.maximum(statistic, 0, out=statistic)
+    np.sqrt(statistic, out=statistic)
+    statistic *= np.sign(difference)
+    return statistic[()]
 
 
 def with_systematic(n_off, alpha, background_systematic):
@@ -325,7 +341,8 @@ def correlated_background(background, coverage, source_kernel):
     if undefined.any():
         known = np.where(undefined, 0.0, background)
         undefined &= coverage
-    mu = np.maximum(sums.convolve(known, source_kernel), 0)
+    mu = sums.convolve(known, source_kernel)
+    np.maximum(mu, 0, out=mu)
     if undefined.any():
         mu[bits.spread(undefined, source_kernel > 0)] = np.nan
     return mu

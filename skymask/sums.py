@@ -22,8 +22,8 @@ MAX_PARTS = 8
 #: Up to so many additions of shifted rows, they are faster than a transform.
 FEW_ADDITIONS = 64
 
-#: Side of the tiles in which shifted rows are added.
-SHIFTED_SIDES = (256, 512)
+#: Sides of the tiles in which shifted rows are added, of floating-point numbers and of the integers, which are shorter.
+FLOAT_SIDES, INTEGER_SIDES = (64, 512), (256, 512)
 
 #: A transform's result is rounded to integers if its error is known to stay below this.
 ROUNDING_MARGIN = 0.45
@@ -350,33 +350,39 @@ def _shifted_sums(image, rows, dtype):
     half_y, half_x = len(rows) - 1, max(rows)
     pixels = 2 * sum(2 * row + 1 for row in rows)
     buffers = {}
-    for tile in blocks.tiles(image.shape, SHIFTED_SIDES):
+    for tile in blocks.tiles(image.shape, FLOAT_SIDES if dtype == np.float64 else INTEGER_SIDES):
         outer = blocks.grown(tile, (half_y, half_x), image.shape)
         part = image[outer]
         n_y, n_x = (edge.stop - edge.start for edge in tile)
         # Half the bytes are twice the speed.
         narrow = dtype != np.float64 and max(-int(part.min()), int(part.max())) * pixels < 2**15
         kind = np.int16 if narrow else dtype
-        if (n_y, n_x, kind) not in buffers:
-            outside = (n_y + 2 * half_y, n_x + 2 * half_x)
-            buffers[n_y, n_x, kind] = [np.empty(shape, kind) for shape in (outside, (outside[0], n_x), (n_y, n_x))]
-        padded, wide, total = buffers[n_y, n_x, kind]
+        # Numbers in one run are added twice as fast as rows of an array: what wraps around ends in the margins.
+        shape = n_y + 2 * half_y, n_x + 2 * half_x
+        if (shape, kind) not in buffers:
+            buffers[shape, kind] = [
+                np.empty(shape, kind),
+                np.empty(shape[0] * shape[1], kind),
+                np.empty(n_y * shape[1], kind),
+            ]
+        padded, wide, total = buffers[shape, kind]
         place = blocks.inside(outer, (slice(tile[0].start - half_y, None), slice(tile[1].start - half_x, None)))
-        if part.shape != padded.shape:
+        if part.shape != shape:
             padded[...] = 0
         padded[place] = part
-        wide[...] = padded[:, half_x : half_x + n_x]
+        run, inner = padded.reshape(-1), wide[half_x : wide.size - half_x]
+        wide[...] = run
         total[...] = 0
         for width in range(half_x + 1):
             if width:
-                left, right = half_x - width, half_x + width
-                np.add(wide, padded[:, left : left + n_x], out=wide)
-                np.add(wide, padded[:, right : right + n_x], out=wide)
+                for left in (half_x - width, half_x + width):
+                    np.add(inner, run[left : left + inner.size], out=inner)
             for dy, row in enumerate(rows):
                 if row == width:
                     for sign in {-dy, dy}:
-                        np.add(total, wide[half_y + sign : half_y + sign + n_y], out=total)
-        sums[tile] = total
+                        top = (half_y + sign) * shape[1]
+                        np.add(total, wide[top : top + total.size], out=total)
+        sums[tile] = total.reshape(n_y, shape[1])[:, half_x : half_x + n_x]
     return sums
 
 
