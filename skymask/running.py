@@ -16,7 +16,8 @@ from skymask.significance import (
     wstat,
 )
 
-#: If more than this fraction of the pixels may reach the threshold, the whole map is faster.
+#: If more than this fraction of the pixels may reach the threshold, the background under the source kernel is computed
+#: for the whole map.
 MANY_CANDIDATES = 1 / 16
 
 
@@ -243,10 +244,7 @@ class RunningEstimate:
         self._sum_rows(rows)
         self.starved = self._starved_pixels()
         pixels = self._candidates()
-        if self._statistic == "cash" and pixels[0].size > MANY_CANDIDATES * self.starved.size:
-            significance = self.significance()[pixels]
-        else:
-            significance = self._significance_at(pixels)
+        significance = self._significance_at(pixels)
         self.reached = np.zeros(shape, dtype=bool)
         self.reached[pixels] = significance >= self._threshold
         self._highest = np.fmax.reduce(significance, initial=-np.inf)
@@ -309,11 +307,26 @@ class RunningEstimate:
         candidates[: self._rows.start] = candidates[self._rows.stop :] = False
         if not self._full:
             candidates &= self._inputs.coverage
-        y, x = np.divmod(np.flatnonzero(candidates), shape[1])
+        candidates = np.flatnonzero(candidates)
+        if self._statistic == "cash" and candidates.size > MANY_CANDIDATES * self.starved.size:
+            return self._candidates_over(self._background_on())
+        y, x = np.divmod(candidates, shape[1])
         on = self._area_or_acceptance[y, x]
         mu = lowest[y // CELL, x // CELL] * on
         left = n_on[y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
         return y[left], x[left]
+
+    def _candidates_over(self, mu):
+        """The y and x of the pixels where the significance may reach the threshold over this background."""
+        candidates = self._inputs.coverage
+        candidates[: self._rows.start] = candidates[self._rows.stop :] = False
+        for strip in blocks.strips(mu.shape):
+            candidates[strip] &= self.on[0][strip] >= fewest_counts(self._threshold, mu[strip])
+        return np.nonzero(candidates)
+
+    def _background_on(self):
+        """The known background under the source kernel; NaN where any covered pixel under it has none."""
+        return correlated_background(self._background(), self._inputs.coverage, self._source_kernel)
 
     def _background(self):
         """The background kept for sums under the source kernel, a view of what has a margin."""
@@ -342,7 +355,7 @@ class RunningEstimate:
         shape = self._inputs.counts.shape
         if self._statistic == "cash":
             # First the background under the source kernel, whose memory serves for both.
-            significance = correlated_background(self._background(), self._inputs.coverage, self._source_kernel)
+            significance = self._background_on()
         else:
             significance = np.empty(shape)
         for strip in blocks.strips(shape):
