@@ -146,9 +146,9 @@ class OffSums:
         """Give back the memory in which sums are made, until the next `update`."""
         self._sums = sums.BlockSums(self._sums.kernel)
 
-    def starved(self):
-        """Return the pixels under whose kernel there is no acceptance."""
-        return self._acceptance_off == 0
+    def starved(self, out):
+        """Return the pixels under whose kernel there is no acceptance, in an array of bool that serves for it."""
+        return np.equal(self._acceptance_off, 0, out=out)
 
     def at(self, block):
         """Return off counts and acceptance of a block of the map, as in `Background`."""

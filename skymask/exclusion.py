@@ -147,11 +147,14 @@ def exclude(
         if needs_significance(region_growth=region_growth):
             significance = np.fmax.reduce([significance, *further])
         excluded = grow_regions(excluded, significance, threshold=threshold, edge=edge, **region_growth)
-    exclusion_mask = ~bits.spread(excluded, dilation_kernel)
+    exclusion_mask = bits.spread(excluded, dilation_kernel)
+    del excluded
+    np.logical_not(exclusion_mask, out=exclusion_mask)
     exclusion_mask &= user_mask
     if mask_update == "grow":
         exclusion_mask &= previous_mask
-    exclusion_mask |= ~coverage
+    if not coverage.all():
+        exclusion_mask |= ~coverage
     return exclusion_mask, decision
 
 

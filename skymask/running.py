@@ -204,7 +204,7 @@ class RunningEstimate:
         self._off = None
         self._half = tuple(n // 2 for n in source_kernel.shape)
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
-        self.starved = np.zeros(shape, dtype=bool)
+        self.reached, self.starved = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         self._area_or_acceptance = self.on[1]
         if statistic == "cash":
             # With half the source kernel beside the map; zero there, and where there is no coverage.
@@ -245,7 +245,7 @@ class RunningEstimate:
         self.starved = self._starved_pixels()
         pixels = self._candidates()
         significance = self._significance_at(pixels)
-        self.reached = np.zeros(shape, dtype=bool)
+        self.reached[...] = False
         self.reached[pixels] = significance >= self._threshold
         self._highest = np.fmax.reduce(significance, initial=-np.inf)
 
@@ -271,7 +271,7 @@ class RunningEstimate:
 
     def _starved_pixels(self):
         """The covered pixels without a significance."""
-        starved = self._off.starved()
+        starved = self._off.starved(out=self.starved)
         if not self._full:
             starved &= self._inputs.coverage
         if self._statistic == "cash" and starved.any():
