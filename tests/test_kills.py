@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from conftest import REPOSITORY, STATUSES, products, snakemake
 from kills import campaign
 
@@ -66,6 +67,24 @@ while not Path("written").exists():
     time.sleep(0.02)
 """
 
+#: The workflow, which is killed as soon as Snakemake has taken the mark of an unfinished file from one file of a job.
+KILLED_AT_UNMARKING = """
+import os
+import signal
+
+from snakemake.persistence.file import FilePersistence
+
+include: {snakefile!r}
+
+unmark = FilePersistence._unmark_incomplete
+
+def unmark_and_die(persistence, key):
+    unmark(persistence, key)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+FilePersistence._unmark_incomplete = unmark_and_die
+"""
+
 
 def test_ten_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
     *_, (kills, _) = campaign(tmp_path, 10, products(undisturbed, "results/**/*"), seed=0, longest=5)
@@ -114,6 +133,20 @@ def test_the_files_of_a_job_that_outlives_its_run_are_there_two_runs_later(undis
         wait_for(folder, "read", "Waiting for the jobs")
         (folder / "go").touch()
         assert run.wait(120) == 0, (folder / "output.txt").read_text()
+    assert snakemake(*STATUSES, folder=folder).returncode == 0
+    assert products(folder, "results/**/*") == products(undisturbed, "results/**/*")
+
+
+@pytest.mark.parametrize("needed", ["regions.ecsv", "quality.json"])
+def test_a_run_killed_while_it_unmarks_the_files_of_a_job_is_gone_on_with(needed, undisturbed, tmp_path):
+    """Those that were marked were removed and, where nothing else is made of them, not made again."""
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    for name in (needed, "status.json"):
+        (folder / "results/a" / name).unlink()
+    (folder / "Snakefile").write_text(KILLED_AT_UNMARKING.format(snakefile=str(REPOSITORY / "Snakefile")))
+    killed = snakemake(*STATUSES, folder=folder, snakefile="Snakefile")
+    assert killed.returncode == -signal.SIGKILL, killed.stdout
+    assert snakemake("--unlock", folder=folder).returncode == 0
     assert snakemake(*STATUSES, folder=folder).returncode == 0
     assert products(folder, "results/**/*") == products(undisturbed, "results/**/*")
 
