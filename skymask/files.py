@@ -86,13 +86,20 @@ def remove_incomplete(results, state=".snakemake"):
     """
     if is_locked(state):
         return
+    for file in marked_incomplete(state):
+        if file.resolve().is_relative_to(Path(results).resolve()):
+            file.unlink(missing_ok=True)
+
+
+def marked_incomplete(state=".snakemake"):
+    """Return the paths of the files that Snakemake has marked because their jobs have not ended."""
+    files = []
     marks = Path(state, "incomplete")
     for mark in [path for path in marks.rglob("*") if path.is_file()]:
         # A mark's path is the file's name in base 64, cut into parts that all but the last begin with "@".
         encoded = "".join(part.removeprefix("@") for part in mark.relative_to(marks).parts)
         try:
-            file = Path(urlsafe_b64decode(encoded).decode())
+            files.append(Path(urlsafe_b64decode(encoded).decode()))
         except ValueError:
             continue
-        if file.resolve().is_relative_to(Path(results).resolve()):
-            file.unlink(missing_ok=True)
+    return files

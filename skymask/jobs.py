@@ -10,6 +10,7 @@ from pathlib import Path
 from skymask.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
 from skymask.files import check_identities, written_whole
+from skymask.locks import begin_job
 
 #: So many runs have their warnings told one by one.
 MAX_TOLD = 5
@@ -30,6 +31,11 @@ def job(snakemake):
     tell : callable
         Writes a line to the terminal, past the log.
     """
+    try:
+        begin_job()
+    except SkymaskError as error:
+        # The log is another run's by now.
+        sys.exit(f"{snakemake.rule}: {error}")
     terminal = os.dup(2)
 
     def tell(line):

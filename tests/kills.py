@@ -3,7 +3,8 @@
     PYTHONPATH=. .venv/bin/python tests/kills.py 200 --seed 1
     PYTHONPATH=. .venv/bin/python tests/kills.py 20 --slurm --longest 60     (as root; see tests/slurm)
 
-Every run that gets through is compared with one that nothing disturbed: each file below `results`, byte for byte.
+Every run that gets through is compared with one that nothing disturbed: each file below `results`, byte for byte. Nor
+may any of them be marked as unfinished by then: the next run would remove it.
 With `--slurm` runs submit to a real Slurm of one processor, so that a job waits while another runs; and Slurm's records
 are to say that no job of a killed run was left when the next one submitted its first.
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
+from skymask.files import marked_incomplete
 from skymask.locks import is_locked
 
 #: Options of a run on this machine, and of one on Slurm, whose executor asks squeue as nothing keeps accounts there.
@@ -75,20 +77,33 @@ def campaign(base, wanted, reference, *, seed, longest, options=LOCALLY):
         folder = base / f"run-{finished}"
         folder.mkdir()
         write_fields_for(folder, options)
+        blows = []
         while kills.total() < wanted:
-            blow = chance.choice(list(BLOWS))
-            if not struck(command, folder, *BLOWS[blow], chance.uniform(0, longest)):
+            blow, seconds = chance.choice(list(BLOWS)), chance.uniform(0, longest)
+            if not struck(command, folder, *BLOWS[blow], seconds):
                 break
             kills[blow] += 1
+            blows.append(f"{blow} after {seconds:.2f} s")
         last = subprocess.run(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=600
         )
-        assert last.returncode == 0, f"seed {seed}, {kills}: {last.stdout}"
-        ended = products(folder, "results/**/*")
-        others = [path for path in {**reference, **ended} if ended.get(path) != reference.get(path)]
-        assert not others, f"seed {seed}, {kills}, {folder}: {others}\n{(folder / 'output.txt').read_text()[-20000:]}"
+        earlier = (folder / "output.txt").read_text()[-20000:]
+        told = f"seed {seed}, {folder}: {', '.join(blows)}\n{earlier}\nThe last run:\n{last.stdout}"
+        assert last.returncode == 0, told
+        wrong = differences(products(folder, "results/**/*"), reference)
+        wrong += [f"marked: {path}" for path in marked_incomplete(folder / ".snakemake") if (folder / path).exists()]
+        assert not wrong, "\n".join([*wrong, told])
         finished += 1
         yield kills, finished
+
+
+def differences(ended, reference):
+    """Return a line for every file that is missing, or should not be there, or has other bytes."""
+    return [
+        f"{'missing' if path not in ended else 'too many' if path not in reference else 'other bytes'}: {path}"
+        for path in sorted({**reference, **ended})
+        if ended.get(path) != reference.get(path)
+    ]
 
 
 def struck(command, folder, blow, jobs_too, seconds):

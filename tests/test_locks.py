@@ -1,15 +1,20 @@
-"""Shards and runs over all refuse each other while they live, and leave nothing when they end."""
+"""Shards and runs over all refuse each other while they live, and leave nothing when they end, but for their jobs."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
 
+from skymask import locks
 from skymask.errors import SkymaskError
-from skymask.locks import locked_since, shut_out, working_shards
+from skymask.locks import begin_job, locked_since, shut_out, succeed, working_shards
 
 HOLD = "import sys; from skymask.locks import shut_out; shut_out({!r}); print('held', flush=True); sys.stdin.read()"
+
+JOB = "import sys; from skymask.locks import begin_job; begin_job(); print('begun', flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
@@ -71,3 +76,81 @@ def test_a_locked_folder_is_left_to_snakemake(tmp_path, monkeypatch):
     (tmp_path / ".snakemake/locks/0.output.lock").touch()
     shut_out(None)
     assert not (tmp_path / ".snakemake/shards").exists()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A function by which a run of everything, or of a shard, takes the place of those before it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(locks, "_held", held := {})
+    monkeypatch.setattr(locks, "PATIENCE", 0)
+    monkeypatch.setenv(locks.RUN, "")
+    (tmp_path / ".snakemake/shards").mkdir(parents=True)
+
+    def begin(shard, tell=pytest.fail):
+        succeed(shard, tell)
+        return os.environ[locks.RUN]
+
+    yield begin
+    for file in held.values():
+        file.close()
+
+
+@pytest.fixture
+def job():
+    """A function that starts a job of the run that has begun last."""
+    processes = []
+
+    def start():
+        process = subprocess.Popen(
+            [sys.executable, "-c", JOB],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"PYTHONPATH": str(REPOSITORY), locks.RUN: os.environ[locks.RUN]},
+            text=True,
+        )
+        assert process.stdout.readline() == "begun\n"
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("earlier", "later"), [(None, None), ("1/2", "1/2"), ("2/2", None), (None, "1/2")])
+def test_a_run_waits_for_the_jobs_of_one_before_it(earlier, later, run, job):
+    run(earlier)
+    jobs = [job(), job()]
+    told = []
+
+    def tell(line):
+        told.append(line)
+        for process in jobs:
+            process.kill()
+
+    run(later, tell)
+    assert told == ["Waiting for the jobs that an earlier run left behind when it was killed"]
+
+
+def test_a_shard_does_not_wait_for_the_jobs_of_another(run, job):
+    run("1/2")
+    assert job().poll() is None
+    run("2/2")
+
+
+@pytest.mark.parametrize(("earlier", "later"), [(None, None), ("1/2", "1/2"), ("2/2", None), (None, "1/2")])
+def test_a_job_that_has_not_begun_when_another_run_does_is_refused(earlier, later, run, monkeypatch):
+    left = run(earlier)
+    run(later)
+    begin_job()
+    monkeypatch.setenv(locks.RUN, left)
+    with pytest.raises(SkymaskError, match="the run that started this job was killed"):
+        begin_job()
+
+
+def test_a_job_begins_although_its_run_has_no_word_any_more(run):
+    run(None)
+    Path(".snakemake/shards/all.jobs").unlink()
+    begin_job()

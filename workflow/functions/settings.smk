@@ -13,7 +13,7 @@ from snakemake.logging import logger
 from skymask import configuration, remote, scan
 from skymask.errors import SkymaskError
 from skymask.files import check_writable, remove_incomplete
-from skymask.locks import shut_out
+from skymask.locks import RUN, shut_out, succeed
 from skymask.map_sizes import number_of_energies
 from skymask.orphans import cancel_orphans
 
@@ -40,6 +40,10 @@ RESULTS = workflow.pathvars.apply("<results>")
 # One thread per job: the jobs themselves run side by side.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+if not workflow.is_main_process:
+    # What is submitted may run where locks of this machine are not seen, and the scheduler knows of its end.
+    os.environ.pop(RUN, None)
+
 try:
     if workflow.is_main_process:
         for configfile in workflow.configfiles:
@@ -59,6 +63,7 @@ try:
         shut_out(SHARD)
         if orphans := cancel_orphans(workflow.workdir_init):
             logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
+        succeed(SHARD, logger.info)
         # Other shards may be at work.
         for folder in [""] if SHARD is None else [*SETTINGS, *(f".decisions/{group}" for group in GROUPS.values())]:
             remove_incomplete(f"{RESULTS}/{folder}")

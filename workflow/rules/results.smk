@@ -226,14 +226,15 @@ rule catalogue_regions:
         stack_files=stack_files,
         kernel_files=kernel_files,
     output:
+        outlines="<results>/{dataset}/regions.reg",
+        inverse_mask="<results>/{dataset}/exclusion_mask_inverse.fits",
+        # The last one is needed for the status, as that of `compute_products` is: see docs/decisions.md.
         catalogue=report(
             "<results>/{dataset}/regions.ecsv",
             category="{dataset}",
             labels={"figure": "regions (table)"},
             caption="../report/regions.rst",
         ),
-        outlines="<results>/{dataset}/regions.reg",
-        inverse_mask="<results>/{dataset}/exclusion_mask_inverse.fits",
     log:
         "<logs>/{dataset}/catalogue_regions.log",
     benchmark:
