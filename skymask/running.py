@@ -353,11 +353,8 @@ class RunningEstimate:
     def significance(self):
         """Return the map of the significance."""
         shape = self._inputs.counts.shape
-        if self._statistic == "cash":
-            # First the background under the source kernel, whose memory serves for both.
-            significance = self._background_on()
-        else:
-            significance = np.empty(shape)
+        # What is known of the background under the source kernel has the memory that the significance takes then.
+        significance = self._background_on() if self._statistic == "cash" else np.empty(shape)
         for strip in blocks.strips(shape):
             if self._statistic == "cash":
                 significance[strip] = cash(self.on[0][strip], significance[strip])
