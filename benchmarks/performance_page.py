@@ -10,6 +10,9 @@ FIGURE = REPOSITORY / "docs" / "images" / "performance.png"
 
 #: What skymask aims at: ratios of CPU time, growth with the number of pixels, over kernel radii, bytes per pixel.
 AIMS = {"original": 30, "gammapy": 40, "exponent": 1.05, "radius": 1.5, "memory": 40}
+#: Ratios to the slow loops count from so many pixels.
+MILLION = 1_000_000
+
 #: Slow loop -> the statistic that it computes.
 STATISTICS = {"original": "cash", "gammapy": "wstat"}
 
@@ -44,15 +47,21 @@ mask repeats; otherwise they would do 50 in a limit cycle. They are in `benchmar
 
 WHY_NOT_LESS = """Why it is not less, pieces timed singly while other programs ran (1000 x 1000, ns per pixel):
 
-- Ring sums: one tile's transform forth and back is four passes of one-dimensional transforms of 2.0 to 2.3 each, and
-  14 with the product and what goes in and out; tiles overlap, which makes it 19. Transforms of `scipy.fft` take as
-  long; single precision is not provably exact here. A changed region of 40 x 40 pixels needs a transform of 120 x 120,
-  0.4 ms, of which 0.23 ms are the transforms.
-- Maps of the result: the logarithms and what is around them take 12.5 (cash) or 22 (wstat), of which each logarithm is
-  4.4; the known background under the source kernel takes 15. With operations in place it was 1 less.
-- Memory that is touched for the first time: in a loop that takes 190 in all, 30 to 50 are system time for 12,000 pages;
-  with an allocator that keeps its memory it is none. So whatever takes less memory takes less time.
-- Dilation, painted as run lengths: 6.5 for a radius of 15, against 3.9 for adding shifted rows, which is kept.
+- Ring sums: a transform forth and back is four passes of one-dimensional transforms of 2.0 to 2.4 per pixel of a tile
+  each, and tiles overlap, which makes 13 per pixel of the map, 6.5 where two tiles share a transform. Transforms of
+  `scipy.fft` take as long; single precision is not provably exact here. A changed region of 40 x 40 pixels needs a
+  transform of 120 x 120; up to about ten changed pixels are added one by one, at 14 microseconds each.
+- Maps of the result: the logarithms and what is around them take 12 (cash) or 22 (wstat), of which each logarithm is
+  4.2; the known background under the source kernel takes 8 (rows of an array took 15: numpy adds numbers in one run
+  twice as fast).
+- Memory that is touched for the first time: 2.5 microseconds per page of 4 kB, a quarter of that in large pages, which
+  numpy asks for above 4 MB. In 150 these were 25 before work memory came in one piece, and 9 after. A virtual
+  machine's own memory costs ten times as much the first time ever (8 GB took 24 s, and 2.3 s when touched again).
+- Dilation as bits, 64 pixels to an integer: 1.3 for a radius of 15, 5 for 80 (shifted rows of booleans: 3.6 and 37).
+- Radii: a larger kernel excludes more, so that more changes. A dilation of 80 pixels excludes 58 % of the map and costs
+  50 more than one of 5: 17 are in the maps of the result, where the background is undefined in places, 15 in ring sums,
+  8 in the dilation itself. A source disk of 80 pixels costs 108 more than one of 10: it excludes 15 % of the map, which
+  are candidates in every iteration (38) and whole maps of ring sums (53); its own sums of counts are 17.
 """
 
 
@@ -141,10 +150,13 @@ def aims(results):
     """What was aimed at, and what was reached."""
     lines = ["## Aims\n", "| aim | measured | |", "|---|---|---|"]
     for name, label in (("original", "(a)"), ("gammapy", "(b)")):
-        values = [ratio(case, name) for case in results["comparison"].values() if ratio(case, name) is not None]
+        large = [case for case in results["comparison"].values() if case["pixels"] >= MILLION]
+        values = [ratio(case, name) for case in large if ratio(case, name) is not None]
         low, high, aim = min(values), max(values), AIMS[name]
         verdict = "reached" if low >= aim else "missed" if high < aim else "reached in part"
-        lines.append(f"| 1/{aim} of the CPU time of {label} | 1/{low:.0f} to 1/{high:.0f} | {verdict} |")
+        lines.append(
+            f"| 1/{aim} of the CPU time of {label} from 10^6 pixels on | 1/{low:.0f} to 1/{high:.0f} | {verdict} |"
+        )
     squares = {size: case for size, case in results["comparison"].items() if size in ("1000x1000", "8000x8000")}
     for statistic in ("cash", "wstat"):
         if len(squares) == 2:

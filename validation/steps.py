@@ -11,7 +11,7 @@ import numpy as np
 
 import skymask
 from skymask.loop import compute_products
-from skymask.sums import spread
+from skymask.bits import spread
 
 SIMULATIONS, PER_JOB = 100, 50
 CASES = {"random": {}}
