@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 
 import skymask
-from skymask.loop import compute_products
 from skymask.bits import spread
+from skymask.loop import compute_products
 
 SIMULATIONS, PER_JOB = 100, 50
 CASES = {"random": {}}
