@@ -140,7 +140,7 @@ class BlockSums:
         self.half = (kernel.shape[0] // 2, kernel.shape[1] // 2)
         self._norm = float(np.sqrt(np.count_nonzero(kernel)))
         self._transforms = {}
-        self._memory, self._size = np.empty(0), 0
+        self._memory, self._size, self._largest = np.empty(0), 0, None
 
     def __reduce__(self):
         return BlockSums, (self.kernel,)
@@ -227,7 +227,7 @@ class BlockSums:
         n_y, n_x = self._padded_shape(block_shape, out)
         if self._size < n_y * (n_x + 2):
             # In one piece: fresh memory costs as much as the arithmetic, and less in large pages.
-            self._size = n_y * (n_x + 2)
+            self._size, self._largest = n_y * (n_x + 2), (n_y, n_x)
             self._memory = np.empty(4 * self._size)
             self._transforms = {}
         values = self._buffer(0, (block_shape[0], n_x))
@@ -282,8 +282,7 @@ class BlockSums:
     def _kernel_transform(self, shape):
         if shape not in self._transforms:
             size = shape[0], shape[1] + 2
-            of_largest = size[0] * size[1] == self._size
-            transform = (self._buffer(3, size) if of_largest else np.empty(size)).view(complex)
+            transform = (self._buffer(3, size) if shape == self._largest else np.empty(size)).view(complex)
             rows = self.kernel.shape[0]
             np.fft.rfft(self.kernel, shape[1], axis=1, out=transform[:rows])
             transform[rows:] = 0

@@ -173,3 +173,18 @@ def test_floating_point_sums_under_a_large_kernel_are_rounded_once():
     expected = [math.fsum(padded[y : y + 31, x : x + 31][kernel]) for y, x in np.ndindex(40, 36)]
     # The ring is its own mirror image; a sum of parts is rounded once for each part.
     np.testing.assert_allclose(sums.convolve(image, kernel).ravel(), expected, rtol=1e-15)
+
+
+def test_blocks_whose_transforms_have_one_size_and_other_sides_share_no_memory():
+    work = sums.BlockSums(np.ones((3, 3), dtype=bool))
+    # Padded to 12 x 16 and 18 x 10 pixels; with two more columns, both are 216.
+    for shape in ((10, 14), (16, 8), (10, 14)):
+        block = np.random.default_rng(1).integers(0, 9, shape)
+        found = work.sums(block, tuple(slice(0, n) for n in shape))
+        assert np.array_equal(found, plain_sums(block))
+
+
+def plain_sums(block):
+    """Sums over every pixel and its eight neighbours."""
+    padded = np.pad(block, 1)
+    return sum(padded[dy : dy + len(block), dx : dx + block.shape[1]] for dy in range(3) for dx in range(3))
