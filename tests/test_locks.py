@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,28 +18,36 @@ HOLD = "import sys; from skymask.locks import shut_out; shut_out({!r}); print('h
 JOB = "import sys; from skymask.locks import begin_job; begin_job(); print('begun', flush=True); sys.stdin.read()"
 
 
+@contextmanager
+def ended():
+    """A list of processes that are killed at the end."""
+    processes = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def begun(processes, program, word, environment=None):
+    """Start a program that says a word when it is at work, and put it with the processes."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": str(REPOSITORY)} | (environment or {}),
+        text=True,
+    )
+    processes.append(process)
+    assert process.stdout.readline() == f"{word}\n"
+    return process
+
+
 @pytest.fixture
 def at_work(tmp_path, monkeypatch):
     """A function that starts a process at work on a shard, or on everything, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    processes = []
-
-    def start(shard):
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLD.format(shard)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={"PYTHONPATH": str(REPOSITORY)},
-            text=True,
-        )
-        assert process.stdout.readline() == "held\n"
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with ended() as processes:
+        yield lambda shard: begun(processes, HOLD.format(shard), "held")
 
 
 def test_a_run_over_all_is_refused_while_shards_are_at_work(at_work):
@@ -99,24 +108,8 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def job():
     """A function that starts a job of the run that has begun last."""
-    processes = []
-
-    def start():
-        process = subprocess.Popen(
-            [sys.executable, "-c", JOB],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={"PYTHONPATH": str(REPOSITORY), locks.RUN: os.environ[locks.RUN]},
-            text=True,
-        )
-        assert process.stdout.readline() == "begun\n"
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    with ended() as processes:
+        yield lambda: begun(processes, JOB, "begun", {locks.RUN: os.environ[locks.RUN]})
 
 
 @pytest.mark.parametrize(("earlier", "later"), [(None, None), ("1/2", "1/2"), ("2/2", None), (None, "1/2")])
