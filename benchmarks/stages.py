@@ -17,13 +17,13 @@ STAGES = {
     "ring sums where the mask changed": [(background.OffSums, "update")],
     "background per pixel, for its mean": [(running.RunningEstimate, "_sum_rows")],
     "candidates": [
-        (running.RunningEstimate, "_candidates"),
+        (running.RunningEstimate, "_find_reached"),
         (running.RunningEstimate, "_starved_pixels"),
         (running.RunningEstimate, "update"),
     ],
     "significance of the candidates": [(running.RunningEstimate, "_significance_at")],
     "threshold, starved pixels, user's mask": [(loop, "exclude")],
-    "dilation": [(bits, "spread")],
+    "dilation": [(bits.BitMap, "spread")],
     "records, digests of masks": [(convergence, "first_record"), (convergence, "record"), (convergence, "assess")],
     FINAL_MAPS: [(running.RunningEstimate, "estimate"), (running.RunningEstimate, "significance")],
 }

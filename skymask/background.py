@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask import blocks, kernels, sums, tilt
+from skymask.bits import BitMap
 
 #: A weighted kernel needs at least this fraction of its weight on usable pixels; rounding in the Fourier transform
 #: would show below it.
@@ -83,7 +84,7 @@ class OffSums:
         Zero where there is no coverage. Floating-point values are taken as multiples of a power of two, about
         2**-50 of the largest for a kernel of 4000 pixels.
     kernel : ndarray of bool
-    exclusion_mask : ndarray of bool, shape (ny, nx)
+    exclusion_mask : skymask.bits.BitMap
         True where the pixel is used.
     largest_acceptance : float, optional
         That of the whole map, if this is a part of it.
@@ -98,11 +99,14 @@ class OffSums:
         if acceptance.dtype != np.uint8 or int(counts.max()) >= 2 ** (52 - self._low_bits):
             self._low_bits = 0
         self._exponent = _exponent(acceptance, sums.fixed_point_bits(kernel), largest_acceptance)
-        self._counts_off = np.zeros(counts.shape, dtype=sums.integer_type(int(counts.sum(dtype=np.int64))))
         kind = np.int64
         if acceptance.dtype == np.uint8:
             kind = sums.integer_type(int(kernel.sum()), smallest=np.int16)
-        self._acceptance_off = np.zeros(counts.shape, dtype=kind)
+        kinds = {"counts": sums.integer_type(int(counts.sum(dtype=np.int64))), "acceptance": kind}
+        # The larger numbers come first.
+        names = sorted(kinds, key=lambda name: -np.dtype(kinds[name]).itemsize)
+        maps = dict(zip(names, blocks.empty_maps(counts.shape, *(kinds[name] for name in names)), strict=True))
+        self._counts_off, self._acceptance_off = maps["counts"], maps["acceptance"]
         self._sum_whole_map()
 
     def update(self, exclusion_mask):
@@ -110,7 +114,7 @@ class OffSums:
 
         Parameters
         ----------
-        exclusion_mask : ndarray of bool, shape (ny, nx)
+        exclusion_mask : skymask.bits.BitMap
 
         Returns
         -------
@@ -119,23 +123,23 @@ class OffSums:
         """
         shape, half = exclusion_mask.shape, self._sums.half
         before, self._mask = self._mask, exclusion_mask
-        changed = before != exclusion_mask
-        boxes = blocks.around(changed, side=max(256, *half))
+        changed = before ^ exclusion_mask
+        boxes = blocks.around(changed.cells(), shape, side=max(256, *half))
         touched = [blocks.grown(box, half, shape) for box in boxes]
         rows = np.zeros(shape[0], dtype=bool)
         for y, _ in touched:
             rows[blocks.in_cells(y, shape[0])] = True
         areas = [(box, blocks.inside(outer, box)) for box, outer in zip(boxes, touched, strict=True)]
         costs = [
-            (np.count_nonzero(changed[box]) * self._sums.cost_of_pixel, self._sums.cost(box, out)) for box, out in areas
+            (changed.count(box) * self._sums.cost_of_pixel, self._sums.cost(box, out)) for box, out in areas
         ]
         if sum(map(min, costs)) > sum(self._sums.cost(*tile) for tile in self._tiles()):
             self._sum_whole_map()
             return rows
         for (box, out), (by_pixels, by_transform) in zip(areas, costs, strict=True):
-            change = (exclusion_mask[box].astype(np.int8) - before[box]) * changed[box]
+            change = changed[box] * (2 * exclusion_mask[box].view(np.int8) - 1)
             # Boxes may overlap; a change counts once.
-            changed[box] = False
+            changed.clear(box)
             if by_pixels < by_transform:
                 self._add_pixels(box, change)
             else:
@@ -146,9 +150,9 @@ class OffSums:
         """Give back the memory in which sums are made, until the next `update`."""
         self._sums = sums.BlockSums(self._sums.kernel)
 
-    def starved(self, out):
-        """Return the pixels under whose kernel there is no acceptance, in an array of bool that serves for it."""
-        return np.equal(self._acceptance_off, 0, out=out)
+    def starved(self):
+        """Return the pixels under whose kernel there is no acceptance, as a `skymask.bits.BitMap`."""
+        return BitMap.of_strips(self._counts.shape, lambda strip: self._acceptance_off[strip] == 0)
 
     def at(self, block):
         """Return off counts and acceptance of a block of the map, as in `Background`."""
@@ -181,7 +185,7 @@ class OffSums:
     def _sum_whole_map(self):
         if self._low_bits and self._mask.all() and self._acceptance.all():
             self._sums.sums_of_map(self._counts, self._counts_off)
-            self._acceptance_off = sums.sums_of_ones(self._counts.shape, self._sums.kernel)
+            self._acceptance_off[...] = sums.sums_of_ones(self._counts.shape, self._sums.kernel)
             return
         for outer, out in self._tiles():
             self._sum(outer, self._mask[outer], out, add=False)
@@ -285,7 +289,7 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
         of_field = _tilted_estimate if kernel.tilt else _field_of_view_estimate
         return of_field(counts, acceptance, exclusion_mask, additive_background=additive_background)
     if not kernels.is_weighted(kernel):
-        estimate = OffSums(counts, acceptance, kernel, exclusion_mask).estimate()
+        estimate = OffSums(counts, acceptance, kernel, BitMap.of(exclusion_mask)).estimate()
         scale = 1.0
     else:
         counts_off, acceptance_off, scale = _effective_off(counts * exclusion_mask, acceptance * exclusion_mask, kernel)

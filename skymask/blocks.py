@@ -5,8 +5,27 @@ import numpy as np
 #: Pixels worked on at a time, so that intermediate results stay in the cache.
 BLOCK = 2**16
 
-#: Cells of a map have so many pixels a side; the bytes of an integer. Marked pixels in touching cells belong together.
+#: Cells of a map have so many pixels a side; the bits of a byte. Marked pixels in touching cells belong together.
 CELL = 8
+
+
+def empty_maps(shape, *types):
+    """Return arrays of one shape in one piece of memory, which costs less in large pages: numpy asks for them from 4 MB on.
+
+    Parameters
+    ----------
+    shape : (int, int)
+    types : numpy.dtype
+        Of each array, the largest first.
+    """
+    pixels = shape[0] * shape[1]
+    memory = np.empty(pixels * sum(np.dtype(kind).itemsize for kind in types), dtype=np.uint8)
+    maps, start = [], 0
+    for kind in types:
+        stop = start + pixels * np.dtype(kind).itemsize
+        maps.append(memory[start:stop].view(kind).reshape(shape))
+        start = stop
+    return maps
 
 
 def strips(shape, pixels=BLOCK):
@@ -45,30 +64,31 @@ def inside(block, outer):
     )
 
 
-def around(marked, side):
-    """Return boxes that hold all marked pixels: one for each group of touching cells, cut where larger than `side`.
+def around(cells, shape, side):
+    """Return boxes that hold all marked cells: one for each group of touching ones, cut where larger than `side`.
 
     Parameters
     ----------
-    marked : ndarray of bool, shape (ny, nx)
+    cells : ndarray of bool
+        One for every cell of the map.
+    shape : (int, int)
+        Of the map, in pixels.
     side : int
-        Largest side of a box, in pixels.
+        Largest side of a box, in pixels, one cell at least.
     """
-    if not marked.any():
+    if not cells.any():
         return []
     from scipy import ndimage
 
-    groups, _ = ndimage.label(_marked_cells(marked), structure=np.ones((3, 3)))
-    boxes = []
+    groups, _ = ndimage.label(cells, structure=np.ones((3, 3)))
+    boxes, limit = [], max(side // CELL, 1)
     for group in ndimage.find_objects(groups):
-        y, x = box = _pixels(group, marked.shape, CELL)
-        if max(y.stop - y.start, x.stop - x.start) <= side:
-            boxes.append(box)
-            continue
-        boxes += [
-            tuple(slice(edge.start + part.start, edge.start + part.stop) for edge, part in zip(box, tile, strict=True))
-            for tile in tiles([edge.stop - edge.start for edge in box], (side, side))
-        ]
+        sides = [part.stop - part.start for part in group]
+        for tile in tiles(sides, (limit, limit)) if max(sides) > limit else [tuple(slice(0, n) for n in sides)]:
+            box = [(whole.start + part.start, whole.start + part.stop) for whole, part in zip(group, tile, strict=True)]
+            boxes.append(
+                tuple(slice(first * CELL, min(last * CELL, n)) for (first, last), n in zip(box, shape, strict=True))
+            )
     return boxes
 
 
@@ -86,20 +106,3 @@ def runs(marked):
     """Return the runs of True in a row as slices."""
     ends = np.flatnonzero(np.diff(marked, prepend=False, append=False)).tolist()
     return [slice(first, last) for first, last in zip(ends[::2], ends[1::2], strict=True)]
-
-
-def _marked_cells(marked):
-    """Whether each cell of `CELL` pixels a side holds a marked pixel."""
-    n_y, n_x = (-(-n // CELL) for n in marked.shape)
-    rows = np.zeros((n_y, n_x * CELL), dtype=bool)
-    whole = marked.shape[0] // CELL * CELL
-    rows[: whole // CELL, : marked.shape[1]] = marked[:whole].reshape(-1, CELL, marked.shape[1]).any(axis=1)
-    if whole < marked.shape[0]:
-        rows[-1, : marked.shape[1]] = marked[whole:].any(axis=0)
-    # Eight booleans are a 64-bit integer.
-    return rows.view(np.uint64) != 0
-
-
-def _pixels(cells, shape, side):
-    """The pixels of a rectangle of cells."""
-    return tuple(slice(part.start * side, min(part.stop * side, n)) for part, n in zip(cells, shape, strict=True))

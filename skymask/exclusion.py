@@ -8,6 +8,7 @@ decision for starved pixels; holes, growth of regions, dilation; what the last m
 import numpy as np
 
 from skymask import bits, kernels
+from skymask.bits import BitMap
 from skymask.quality import in_widths
 
 #: Pixels that touch at a corner belong together.
@@ -33,7 +34,18 @@ def first_exclusion(masks):
     return first
 
 
-def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel, further=(), **options):
+def update_exclusion_mask(
+    significance,
+    coverage,
+    *,
+    threshold,
+    dilation_kernel,
+    user_mask,
+    previous_mask,
+    previous_decision,
+    further=(),
+    **options,
+):
     """Return the exclusion mask that a significance map asks for, and the decision that it was shaped from.
 
     Parameters
@@ -48,6 +60,9 @@ def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel,
         Every excluded pixel excludes the pixels under this kernel too.
     further : sequence of ndarray of float, shape (ny, nx)
         Significance under further source kernels; a pixel is excluded if any of the maps excludes it.
+    user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
+        True where the pixel is used: by the user's own mask, by the last mask, and by the last decision (all True at
+        the start).
     **options
         Further arguments of `exclude`.
 
@@ -56,8 +71,16 @@ def update_exclusion_mask(significance, coverage, *, threshold, dilation_kernel,
     exclusion_mask, decision : ndarray of bool, shape (ny, nx)
     """
     reached, starved = significance >= threshold, starved_under_any((significance, *further), coverage)
+    masks = {
+        "coverage": coverage,
+        "user_mask": user_mask,
+        "previous_mask": previous_mask,
+        "previous_decision": previous_decision,
+    }
     options |= {"threshold": threshold, "dilation_kernel": dilation_kernel, "further": further}
-    return exclude(reached, starved, significance, coverage=coverage, **options)
+    options |= {name: BitMap.of(mask) for name, mask in masks.items()}
+    updated = exclude(BitMap.of(reached), BitMap.of(starved), significance, **options)
+    return tuple(mask.array() for mask in updated)
 
 
 def starved_under_any(significances, coverage):
@@ -94,12 +117,12 @@ def exclude(
 
     Parameters
     ----------
-    reached, starved : ndarray of bool, shape (ny, nx)
+    reached, starved : BitMap
         True where the significance is at or above the threshold, and where it is undefined, under any source kernel,
         though there is data.
     significance : ndarray of float, shape (ny, nx), optional
         Needed only where `needs_significance` says so.
-    coverage : ndarray of bool, shape (ny, nx)
+    coverage : BitMap
         True where there is data.
     threshold, threshold_low, min_pixels : float, float or None, int
         Of `excluded_pixels`.
@@ -108,7 +131,7 @@ def exclude(
         `skymask.quality.in_widths`.
     dilation_kernel : ndarray of bool
         Every excluded pixel excludes the pixels under this kernel too.
-    user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
+    user_mask, previous_mask, previous_decision : BitMap
         True where the pixel is used: by the user's own mask, by the last mask, and by the last decision (all True at
         the start).
     further : sequence of ndarray of float, shape (ny, nx)
@@ -125,37 +148,38 @@ def exclude(
 
     Returns
     -------
-    exclusion_mask, decision : ndarray of bool, shape (ny, nx)
+    exclusion_mask, decision : BitMap
         True where the pixel is used, after and before holes, growth and dilation. Pixels without coverage are not
         excluded: that is what coverage is for.
     """
     if threshold_in_widths:
-        used = previous_mask & coverage
+        used = (previous_mask & coverage).array()
         significance, *further = (in_widths(image, used, threshold) for image in (significance, *further))
-        reached = significance >= threshold
-    low = None if threshold_low is None else significance >= threshold_low
-    decision = ~connected_pixels(reached, low, min_pixels=min_pixels)
+        reached = BitMap.of(significance >= threshold)
+    if threshold_low is not None or min_pixels > 1:
+        low = None if threshold_low is None else significance >= threshold_low
+        reached = BitMap.of(connected_pixels(reached.array(), low, min_pixels=min_pixels))
     for image in further:
-        decision &= ~excluded_pixels(image, threshold=threshold, threshold_low=threshold_low, min_pixels=min_pixels)
+        reached |= BitMap.of(
+            excluded_pixels(image, threshold=threshold, threshold_low=threshold_low, min_pixels=min_pixels)
+        )
+    decision = ~reached
     if starved_pixels == "keep" and starved.any():
-        decision[starved] &= previous_decision[starved]
+        decision &= previous_decision | ~starved
     excluded = ~decision
     if max_hole_pixels:
-        excluded = fill_holes(excluded, coverage, max_hole_pixels=max_hole_pixels)
+        excluded = BitMap.of(fill_holes(excluded.array(), coverage.array(), max_hole_pixels=max_hole_pixels))
     if region_growth:
         edge = threshold if threshold_low is None else threshold_low
         if needs_significance(region_growth=region_growth):
             significance = np.fmax.reduce([significance, *further])
-        excluded = grow_regions(excluded, significance, threshold=threshold, edge=edge, **region_growth)
-    exclusion_mask = bits.spread(excluded, dilation_kernel)
-    del excluded
-    np.logical_not(exclusion_mask, out=exclusion_mask)
-    exclusion_mask &= user_mask
+        excluded = BitMap.of(
+            grow_regions(excluded.array(), significance, threshold=threshold, edge=edge, **region_growth)
+        )
+    exclusion_mask = ~excluded.spread(dilation_kernel) & user_mask
     if mask_update == "grow":
         exclusion_mask &= previous_mask
-    if not coverage.all():
-        exclusion_mask |= ~coverage
-    return exclusion_mask, decision
+    return exclusion_mask | ~coverage, decision
 
 
 def needs_significance(*, threshold_low=None, threshold_in_widths=False, region_growth=None, **options):

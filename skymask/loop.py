@@ -7,6 +7,7 @@ import numpy as np
 
 from skymask import convergence, kernels
 from skymask.background import background_error, estimate_background
+from skymask.bits import BitMap
 from skymask.exclusion import exclude, needs_significance
 from skymask.inputs import prepare
 from skymask.options import Options, check_word
@@ -313,13 +314,13 @@ def _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_
 
 def _until_it_ends(inputs, estimate, dilation_kernel, options):
     """Return how the loop ended, all masks (packed, that of iteration 0 first) and records; updates the estimate."""
-    user_mask, coverage, shaping = inputs.exclusion_mask, inputs.coverage, options.shaping
-    mask, decision = user_mask, np.ones_like(user_mask)
-    masks, packed_coverage = [np.packbits(mask)], np.packbits(coverage)
-    records = [convergence.first_record(user_mask, coverage)]
+    user_mask, coverage, shaping = BitMap.of(inputs.exclusion_mask), BitMap.of(inputs.coverage), options.shaping
+    mask, decision = user_mask, ~BitMap.zeros(user_mask.shape)
+    masks, flat_coverage = [mask.flat()], coverage.flat()
+    records = [convergence.first_record(inputs.exclusion_mask, inputs.coverage)]
     state = convergence.RUNNING
     while state == convergence.RUNNING:
-        previous_mask, starved, highest = mask, np.count_nonzero(estimate.starved), estimate.highest()
+        previous_mask, starved, highest = mask, estimate.starved.count(), estimate.highest()
         mask, decision = exclude(
             estimate.reached,
             estimate.starved,
@@ -334,14 +335,14 @@ def _until_it_ends(inputs, estimate, dilation_kernel, options):
             mask_update=options.mask_update,
             starved_pixels=options.starved_pixels,
         )
-        masks.append(np.packbits(mask))
+        masks.append(mask.flat())
         records.append(
             convergence.record(
                 len(records),
                 masks[-1],
                 masks[-2],
-                np.packbits(decision),
-                packed_coverage,
+                decision.flat(),
+                flat_coverage,
                 masks[0],
                 starved=starved,
                 highest_significance=highest,
@@ -364,7 +365,7 @@ def _final_mask(state, masks, shape, estimate, options):
     packed = np.bitwise_and.reduce([masks[i] for i in final])
     mask = np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
     if len(final) > 1:
-        estimate.update(mask)
+        estimate.update(BitMap.of(mask))
     return mask
 
 

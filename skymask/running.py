@@ -4,21 +4,24 @@ import numpy as np
 
 from skymask import bits, blocks, kernels, sums
 from skymask.background import Background, OffSums, estimate_background, mean_background, mean_of_rows, row_sums
+from skymask.bits import BitMap
 from skymask.blocks import CELL
 from skymask.exclusion import starved_under_any
 from skymask.significance import (
     cash,
     compute_significance,
-    correlated_background,
     fewest_counts,
     ratio_of_acceptances,
     sums_on,
     wstat,
 )
 
-#: If more than this fraction of the pixels may reach the threshold, the background under the source kernel is computed
-#: for the whole map.
+#: If more than this fraction of a strip's pixels may reach the threshold, the background under the source kernel is
+#: computed for all of it.
 MANY_CANDIDATES = 1 / 16
+
+#: Pixels of the strips in which candidates are looked for, and sums made.
+STRIP = 2**18
 
 
 def running_estimate(
@@ -48,10 +51,10 @@ def running_estimate(
     Returns
     -------
     estimate : RunningEstimate or WholeEstimate
-        `reached` and `starved`, maps of where the significance reaches the threshold and of covered pixels without
-        one; `further`, the significance under each of `mask_source_kernels`; `highest()`, the highest significance;
-        `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask; the maps that products
-        are made of, `on`, `estimate()` and `significance()`.
+        `reached` and `starved`, each a `BitMap` of where the significance reaches the threshold and of covered pixels
+        without one; `further`, the significance under each of `mask_source_kernels`; `highest()`, the highest
+        significance; `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask, a
+        `BitMap`; the maps that products are made of, `on`, `estimate()` and `significance()`.
     """
     large = statistic == "cash" and not sums.is_local(source_kernel)
     further = background_systematic or mask_source_kernels or inputs.additive_background is not None
@@ -126,13 +129,13 @@ class WholeEstimate:
         self._on = [sums_on(inputs.counts, inputs.acceptance, kernel) for kernel in self._kernels]
         self.on = self._on[0]
         if inputs.background is None:
-            self.update(inputs.exclusion_mask)
+            self._take(estimate_of(inputs.exclusion_mask))
         else:
             self._take(Background(inputs.background))
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
-        self._take(self._estimate_of(exclusion_mask))
+        self._take(self._estimate_of(exclusion_mask.array()))
 
     def _take(self, estimate):
         self._estimate = estimate
@@ -151,8 +154,8 @@ class WholeEstimate:
         ]
         significance, *self.further = significances
         self._significance = significance
-        self.reached = significance >= self._threshold
-        self.starved = starved_under_any(significances, self._inputs.coverage)
+        self.reached = BitMap.of(significance >= self._threshold)
+        self.starved = BitMap.of(starved_under_any(significances, self._inputs.coverage))
         highest = np.fmax.reduce(significance, axis=None)
         self._highest = None if np.isnan(highest) else float(highest)
 
@@ -201,10 +204,12 @@ class RunningEstimate:
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel, smallest=np.int16)
         shape = inputs.counts.shape
         self._full = bool(inputs.acceptance.all())
+        self._coverage = BitMap.of(inputs.coverage)
         self._off = None
         self._half = tuple(n // 2 for n in source_kernel.shape)
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
-        self.reached, self.starved = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        self._highest_in_rows = np.full(shape[0], -np.inf)
+        self.reached = BitMap.zeros(shape)
         self._area_or_acceptance = self.on[1]
         if statistic == "cash":
             # With half the source kernel beside the map; zero there, and where there is no coverage.
@@ -217,7 +222,7 @@ class RunningEstimate:
         self._lowest_on = _lowest_in_cells(self._area_or_acceptance)
         self._lowest = np.full(self._lowest_on.shape, np.nan)
         if inputs.background is None:
-            self.update(inputs.exclusion_mask)
+            self.update(BitMap.of(inputs.exclusion_mask))
         else:
             first = WholeEstimate(inputs, source_kernel, None, statistic=statistic, threshold=threshold)
             self.reached, self.starved = first.reached, first.starved
@@ -243,15 +248,11 @@ class RunningEstimate:
                 return
         self._sum_rows(rows)
         self.starved = self._starved_pixels()
-        pixels = self._candidates()
-        significance = self._significance_at(pixels)
-        self.reached[...] = False
-        self.reached[pixels] = significance >= self._threshold
-        self._highest = np.fmax.reduce(significance, initial=-np.inf)
+        self._find_reached(rows)
 
     def _sum_rows(self, rows):
         """Sum the background along rows, for its mean; keep its lowest values, and itself where it is needed."""
-        n_x = self.starved.shape[1]
+        n_x = self._inputs.counts.shape[1]
         for run in blocks.runs(rows):
             for y in blocks.cut(run, max(CELL, blocks.BLOCK // n_x // CELL * CELL)):
                 block = y, slice(0, n_x)
@@ -271,62 +272,81 @@ class RunningEstimate:
 
     def _starved_pixels(self):
         """The covered pixels without a significance."""
-        starved = self._off.starved(out=self.starved)
-        if not self._full:
-            starved &= self._inputs.coverage
+        starved = self._off.starved() & self._coverage
         if self._statistic == "cash" and starved.any():
-            starved = bits.spread(starved, self._source_kernel)
-            if not self._full:
-                starved &= self._inputs.coverage
+            starved = starved.spread(self._source_kernel) & self._coverage
         return starved
 
-    def _candidates(self):
-        """The y and x of the pixels where the significance may reach the threshold.
+    def _find_reached(self, rows):
+        """Find the pixels that reach the threshold, where some rows of the background have changed.
 
         The background under the source kernel is at least the lowest around times the kernel's area or, if it is
         measured, the lowest ratio of off counts to off acceptance times the acceptance under the kernel. First, cells
         are looked at with the lowest area or acceptance in them, then single pixels with their own.
         """
-        shape = self.starved.shape
+        n_y, n_x = self._inputs.counts.shape
         lowest = self._lowest
         if self._statistic == "cash":
-            lowest = _lowest_around(lowest, [-(-half // CELL) for half in self._half])
+            reach = [-(-half // CELL) for half in self._half]
+            lowest = _lowest_around(lowest, reach)
+            for run in blocks.runs(rows):
+                rows[max(0, run.start - reach[0] * CELL) : run.stop + reach[0] * CELL] = True
         limit = fewest_counts(self._threshold, lowest * self._lowest_on, self._lowest_on * self._alpha_of_one)
-        n_on, candidates = self.on[0], np.empty(shape, dtype=bool)
         # Numbers of one type are compared faster.
+        n_on = self.on[0]
         limit = np.minimum(limit, np.iinfo(n_on.dtype).max).astype(n_on.dtype)
-        limit = np.repeat(limit, CELL, axis=1)[:, : shape[1]]
-        whole = shape[0] // CELL
-        in_cells = (-1, CELL, shape[1])
+        limit = np.repeat(limit, CELL, axis=1)[:, :n_x]
+        for run in blocks.runs(rows):
+            for strip in blocks.cut(run, max(CELL, STRIP // n_x // CELL * CELL)):
+                pixels = self._candidates(strip, limit, lowest)
+                significance = self._significance_at(pixels)
+                reached = significance >= self._threshold
+                self.reached.clear((strip, slice(0, n_x)))
+                self.reached.set(pixels[0][reached], pixels[1][reached])
+                self._highest_in_rows[strip] = -np.inf
+                np.fmax.at(self._highest_in_rows, pixels[0], significance)
+
+    def _candidates(self, rows, limit, lowest):
+        """The y and x of the pixels in some rows, whole cells, where the significance may reach the threshold."""
+        asked = slice(max(rows.start, self._rows.start), min(rows.stop, self._rows.stop))
+        if asked.start >= asked.stop:
+            return np.empty((2, 0), dtype=int)
+        n_on, n_x = self.on[0][rows], self.on[0].shape[1]
+        limit = limit[rows.start // CELL : -(-rows.stop // CELL)]
+        candidates = np.empty(n_on.shape, dtype=bool)
+        whole = len(n_on) // CELL
+        in_cells = (whole, CELL, n_x)
         np.greater_equal(
             n_on[: whole * CELL].reshape(in_cells),
             limit[:whole, None],
             out=candidates[: whole * CELL].reshape(in_cells),
         )
         np.greater_equal(n_on[whole * CELL :], limit[whole:], out=candidates[whole * CELL :])
-        candidates[: self._rows.start] = candidates[self._rows.stop :] = False
+        candidates[: asked.start - rows.start] = candidates[asked.stop - rows.start :] = False
         if not self._full:
-            candidates &= self._inputs.coverage
-        candidates = np.flatnonzero(candidates)
-        if self._statistic == "cash" and candidates.size > MANY_CANDIDATES * self.starved.size:
-            return self._candidates_over(self._background_on())
-        y, x = np.divmod(candidates, shape[1])
+            candidates &= self._inputs.acceptance[rows] > 0
+        if self._statistic == "cash" and np.count_nonzero(candidates) > MANY_CANDIDATES * candidates.size:
+            candidates &= n_on >= fewest_counts(self._threshold, self._background_on(rows))
+            y, x = np.nonzero(candidates)
+            return y + rows.start, x
+        y, x = np.divmod(np.flatnonzero(candidates) + rows.start * n_x, n_x)
         on = self._area_or_acceptance[y, x]
         mu = lowest[y // CELL, x // CELL] * on
-        left = n_on[y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
+        left = self.on[0][y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
         return y[left], x[left]
 
-    def _candidates_over(self, mu):
-        """The y and x of the pixels where the significance may reach the threshold over this background."""
-        candidates = self._inputs.coverage
-        candidates[: self._rows.start] = candidates[self._rows.stop :] = False
-        for strip in blocks.strips(mu.shape):
-            candidates[strip] &= self.on[0][strip] >= fewest_counts(self._threshold, mu[strip])
-        return np.nonzero(candidates)
-
-    def _background_on(self):
-        """The known background under the source kernel; NaN where any covered pixel under it has none."""
-        return correlated_background(self._background(), self._inputs.coverage, self._source_kernel)
+    def _background_on(self, rows):
+        """The known background under the source kernel in some rows; NaN where any covered pixel under it has none."""
+        half_y, half_x = self._half
+        # It is zero where there is no coverage.
+        known = self._padded[rows.start : rows.stop + 2 * half_y]
+        undefined = np.isnan(known)
+        if not undefined.any():
+            return sums.sums_inside(known, self._source_kernel)
+        mu = sums.sums_inside(np.where(undefined, 0.0, known), self._source_kernel)
+        beside = bits.spread(undefined, self._source_kernel)
+        mu[beside[half_y : beside.shape[0] - half_y, half_x : beside.shape[1] - half_x]] = np.nan
+        return mu
 
     def _background(self):
         """The background kept for sums under the source kernel, a view of what has a margin."""
@@ -338,30 +358,33 @@ class RunningEstimate:
         """The significance of some pixels, or of a block, of the map; NaN where it is undefined."""
         n_on = self.on[0][pixels]
         if self._statistic == "cash":
-            at = tuple(y_or_x + half for y_or_x, half in zip(pixels, self._half, strict=True))
-            return cash(n_on, sums.sums_at(self._padded, self._source_kernel, at))
+            return cash(n_on, sums.sums_at(self._padded, self._source_kernel, pixels))
         counts_off, acceptance_off = self._off.at(pixels)
         return wstat(n_on, counts_off, ratio_of_acceptances(self.on[1][pixels], acceptance_off))
 
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
-        if self._off is not None and self._highest < self._threshold:
+        if self._off is None:
+            return self._highest
+        highest = self._highest_in_rows.max()
+        if highest < self._threshold:
             highest = np.fmax.reduce(self.significance()[self._rows], axis=None)
-            self._highest = None if np.isnan(highest) else float(highest)
-        return self._highest
+        return None if np.isnan(highest) else float(highest)
 
     def significance(self):
         """Return the map of the significance."""
         shape = self._inputs.counts.shape
-        # What is known of the background under the source kernel has the memory that the significance takes then.
-        significance = self._background_on() if self._statistic == "cash" else np.empty(shape)
+        significance = np.empty(shape)
+        if self._statistic == "cash":
+            for strip in blocks.strips(shape, STRIP):
+                significance[strip] = self._background_on(strip[0])
         for strip in blocks.strips(shape):
             if self._statistic == "cash":
                 significance[strip] = cash(self.on[0][strip], significance[strip])
             else:
                 significance[strip] = self._significance_at(strip)
-        if not self._full:
-            significance[~self._inputs.coverage] = np.nan
+            if not self._full:
+                significance[strip][self._inputs.acceptance[strip] == 0] = np.nan
         return significance
 
     def forget(self):
@@ -388,11 +411,15 @@ class RunningEstimate:
 
 def _lowest_in_cells(values):
     """The lowest defined value in every cell of `CELL` pixels a side."""
-    whole = values.shape[0] // CELL * CELL
-    rows = np.fmin.reduce(values[:whole].reshape(-1, CELL, values.shape[1]), axis=1)
-    if whole < values.shape[0]:
-        rows = np.concatenate([rows, np.fmin.reduce(values[whole:], axis=0, keepdims=True)])
-    return np.fmin.reduceat(rows, np.arange(0, values.shape[1], CELL), axis=1)
+    (n_y, n_x), whole = values.shape, values.shape[0] // CELL * CELL
+    lowest = np.full((-(-n_y // CELL), -(-n_x // CELL) * CELL), np.nan)
+    np.fmin.reduce(values[:whole].reshape(-1, CELL, n_x), axis=1, out=lowest[: whole // CELL, :n_x])
+    if whole < n_y:
+        np.fmin.reduce(values[whole:], axis=0, out=lowest[-1, :n_x])
+    # Halves and halves again are faster than runs of `CELL`.
+    while lowest.shape[1] > -(-n_x // CELL):
+        lowest = np.fmin(lowest[:, ::2], lowest[:, 1::2])
+    return lowest
 
 
 def _lowest_around(values, reach):

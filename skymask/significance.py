@@ -9,6 +9,9 @@ from skymask import bits, blocks, kernels, sums
 #: The smallest number whose logarithm is taken, or by which is divided.
 TINY = 1e-100
 
+#: As the logarithm of arrays gives it.
+LOG_OF_TWO = np.log(np.array([2.0]))[0]
+
 #: A smaller relative error of a known background changes no significance of fewer than 1e15 counts.
 SMALLEST_SYSTEMATIC = 1e-9
 
@@ -58,8 +61,7 @@ def cash(n_on, mu):
     n_on, mu = np.broadcast_arrays(np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float))
     difference = n_on - mu
     # A tiny number more changes no count, and makes the logarithm times no counts zero, its limit.
-    statistic = np.asarray((n_on + TINY) / (mu + TINY))
-    np.log(statistic, out=statistic)
+    statistic = _log(np.asarray((n_on + TINY) / (mu + TINY)))
     statistic *= n_on
     statistic -= difference
     significance = _signed_root(statistic, difference)
@@ -86,11 +88,22 @@ def wstat(n_on, n_off, alpha):
     off_term = np.asarray((n_off + TINY) * scale)
     np.log(off_term, out=off_term)
     off_term *= n_off
-    statistic = np.asarray((n_on + TINY) * (scale / alpha))
-    np.log(statistic, out=statistic)
+    statistic = _log(np.asarray((n_on + TINY) * (scale / alpha)))
     statistic *= n_on
     statistic += off_term
     return _signed_root(statistic, n_on - alpha * n_off)
+
+
+def _log(ratio):
+    """The logarithm of ratios that scatter around one, in their memory.
+
+    Close to one, the logarithm of the C library goes another way, and processors wait when they cannot foresee which:
+    twice the ratio is seldom close to one.
+    """
+    ratio *= 2
+    np.log(ratio, out=ratio)
+    ratio -= LOG_OF_TWO
+    return ratio
 
 
 def _signed_root(statistic, difference):

@@ -15,6 +15,7 @@ import numpy as np
 
 from skymask import convergence, kernels, sums
 from skymask.background import mean_of_rows
+from skymask.bits import BitMap
 from skymask.errors import MapError
 from skymask.exclusion import exclude, needs_significance
 from skymask.inputs import NO_BACKGROUND, NO_COVERAGE, NOTHING_USED, prepare_part
@@ -92,7 +93,7 @@ class StripProducts:
     def __iter__(self):
         for strip in self._estimates.strips:
             inputs, estimate = self._estimates.load(strip)
-            estimate.update(self._mask[strip.outer])
+            estimate.update(BitMap.of(self._mask[strip.outer]))
             estimate.forget()
             products = Products(
                 inputs.counts,
@@ -319,7 +320,7 @@ class _Estimates:
         """Store an estimate, and what it says of the strip's rows."""
         with open(self._path(strip), "wb") as file:
             pickle.dump((inputs, estimate), file, protocol=5)
-        reached, starved = estimate.reached[strip.inside], estimate.starved[strip.inside]
+        reached, starved = (image[strip.inside, :] for image in (estimate.reached, estimate.starved))
         masks.reached[strip.rows], masks.starved[strip.rows] = reached, starved
         self._row_sums[strip.rows], self._row_defined[strip.rows] = estimate.row_sums()
         self._starved[strip.number] = np.count_nonzero(starved)
@@ -332,7 +333,7 @@ class _Estimates:
             rows = mask[strip.outer]
             if everywhere or not np.array_equal(rows, before[strip.outer]):
                 inputs, estimate = self.load(strip)
-                estimate.update(rows)
+                estimate.update(BitMap.of(rows))
                 self.keep(strip, inputs, estimate, masks)
 
     def starved(self):
@@ -380,21 +381,24 @@ def _until_it_ends(estimates, masks, strips, dilation_kernel, background_given, 
     while state == convergence.RUNNING:
         previous_mask, mask = mask, masks.of(len(records))
         for strip in strips:
-            outer = strip.outer
+            reached, starved, covered, users, previous, decision = (
+                BitMap.of(stored[strip.outer])
+                for stored in (masks.reached, masks.starved, coverage, user_mask, previous_mask, masks.decision)
+            )
             rows_of_mask, rows_of_decision = exclude(
-                masks.reached[outer],
-                masks.starved[outer],
-                coverage=coverage[outer],
+                reached,
+                starved,
+                coverage=covered,
                 **options.shaping,
                 dilation_kernel=dilation_kernel,
-                user_mask=user_mask[outer],
-                previous_mask=previous_mask[outer],
-                previous_decision=masks.decision[outer],
+                user_mask=users,
+                previous_mask=previous,
+                previous_decision=decision,
                 mask_update=options.mask_update,
                 starved_pixels=options.starved_pixels,
             )
-            mask[strip.rows] = rows_of_mask[strip.inside]
-            masks.next_decision[strip.rows] = rows_of_decision[strip.inside]
+            mask[strip.rows] = rows_of_mask[strip.inside, :]
+            masks.next_decision[strip.rows] = rows_of_decision[strip.inside, :]
         masks.decide()
         records.append(record(mask, previous_mask, masks.decision, estimates.starved(), estimates.highest()))
         # The first estimate may be the user's.

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from skymask import blocks
+from skymask.blocks import CELL
 
 #: Bits of a 64-bit integer that a sum may use, sign and one bit of safety apart.
 SUM_BITS = 62
@@ -23,7 +24,10 @@ MAX_PARTS = 8
 FEW_ADDITIONS = 64
 
 #: Sides of the tiles in which shifted rows are added, of floating-point numbers and of the integers, which are shorter.
-FLOAT_SIDES, INTEGER_SIDES = (64, 512), (256, 512)
+FLOAT_SIDES, INTEGER_SIDES = (80, 512), (256, 512)
+
+#: Cells in which sums at some pixels are made at a time: with a small kernel around each they stay in the cache.
+CELLS = 256
 
 #: A transform's result is rounded to integers if its error is known to stay below this.
 ROUNDING_MARGIN = 0.45
@@ -77,33 +81,56 @@ def is_local(kernel):
     return rows is not None and _additions(rows) <= FEW_ADDITIONS
 
 
-def sums_at(image, kernel, pixels):
-    """Return the sums of floating-point numbers at some pixels, to the bit those of `convolve`.
+def sums_inside(image, kernel):
+    """Return the sums of floating-point numbers where the whole kernel lies on the map, to the bit those of `convolve`.
 
     Parameters
     ----------
-    image : ndarray of float, shape (ny, nx)
-        With half the kernel more than the pixels on every side.
-    kernel : ndarray of bool
+    image : ndarray of float, shape (ny + 2 my, nx + 2 mx)
+    kernel : ndarray of bool, shape (2 my + 1, 2 mx + 1)
         One for which sums are local, see `is_local`.
-    pixels : (ndarray of int, ndarray of int)
-        Their y and x.
+
+    Returns
+    -------
+    sums : ndarray of float, shape (ny, nx)
     """
-    flat, stride = image.reshape(-1), image.shape[1]
-    centre = pixels[0] * stride + pixels[1]
-    sums = np.zeros(centre.size)
-    rows = centred_rows(kernel)
-    wide = {dy: flat.take(centre + dy * stride) for dy in range(1 - len(rows), len(rows))}
-    for width in range(max(rows) + 1):
-        for dy, total in wide.items():
-            if width and rows[abs(dy)] >= width:
-                total += flat.take(centre + (dy * stride - width))
-                total += flat.take(centre + (dy * stride + width))
-        for dy, row in enumerate(rows):
-            if row == width:
-                for sign in {-dy, dy}:
-                    sums += wide[sign]
-    return sums
+    return _shifted_sums(image, centred_rows(kernel), np.float64, inside=True)
+
+
+def sums_at(image, kernel, pixels):
+    """Return the sums of floating-point numbers at some pixels, to the bit those of `sums_inside`.
+
+    Parameters
+    ----------
+    image, kernel
+        Those of `sums_inside`.
+    pixels : (ndarray of int, ndarray of int)
+        Their y and x, counted from the first pixel on which the whole kernel lies.
+    """
+    rows, stride = centred_rows(kernel), image.shape[1]
+    sides = [CELL + n - 1 for n in kernel.shape]
+    # Pixels lie close together: all sums of the cells that they lie in are made.
+    cell = tuple(i // CELL for i in pixels)
+    first_row = cell[0].min(initial=image.shape[0])
+    marked = np.zeros((cell[0].max(initial=first_row) + 1 - first_row, image.shape[1] // CELL + 1), dtype=bool)
+    marked[cell[0] - first_row, cell[1]] = True
+    cells = np.nonzero(marked)
+    number = np.zeros(marked.shape, dtype=int)
+    number[cells] = np.arange(cells[0].size)
+    number = number[cell[0] - first_row, cell[1]]
+    cells[0][...] += first_row
+    sums = np.empty((CELL, CELL, cells[0].size))
+    for part in blocks.cut(slice(0, cells[0].size), CELLS):
+        # Rows, columns, cells; what lies beyond the image belongs to pixels that nobody asks for.
+        at_y, at_x = (
+            i[part] * CELL + np.arange(side)[:, None] for i, side in zip(cells, sides, strict=True)
+        )
+        run = image.reshape(-1).take((at_y * stride)[:, None] + at_x[None], mode="clip").reshape(-1)
+        length = sides[1] * at_x.shape[1]
+        total = _add_shifted(run, np.empty_like(run), np.empty(CELL * length), rows, length, step=at_x.shape[1])
+        first = (kernel.shape[1] // 2) * at_x.shape[1]
+        sums[..., part] = total.reshape(CELL, length)[:, first : first + CELL * at_x.shape[1]].reshape(CELL, CELL, -1)
+    return sums[pixels[0] % CELL, pixels[1] % CELL, number]
 
 
 def sums_of_ones(shape, kernel):
@@ -185,7 +212,11 @@ class BlockSums:
         for tile, unit in zip(tiles, (float(1 << low_bits), 1.0), strict=True):
             outer = blocks.grown(tile, self.half, image.shape)
             block = tuple(slice(part.start - half, None) for part, half in zip(tile, self.half, strict=True))
-            values[blocks.inside(outer, block)] += image[outer] * unit
+            # Operations on numbers of different types take three times as long.
+            floats = self._buffer(2, image[outer].shape)
+            floats[...] = image[outer]
+            floats *= unit
+            values[blocks.inside(outer, block)] += floats
         packed = self.sums_of_values(block_shape, out)
         return None if packed is None else self.split(packed, low_bits)
 
@@ -343,14 +374,17 @@ def _additions(rows):
     return 2 * max(rows) + 2 * len(rows)
 
 
-def _shifted_sums(image, rows, dtype):
+def _shifted_sums(image, rows, dtype, *, inside=False):
     """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width."""
-    sums = np.zeros(image.shape, dtype=dtype)
     half_y, half_x = len(rows) - 1, max(rows)
+    # The first sum's pixel.
+    first = (half_y, half_x) if inside else (0, 0)
+    sums = np.empty([n - 2 * i for n, i in zip(image.shape, first, strict=True)], dtype=dtype)
     pixels = 2 * sum(2 * row + 1 for row in rows)
     buffers = {}
-    for tile in blocks.tiles(image.shape, FLOAT_SIDES if dtype == np.float64 else INTEGER_SIDES):
-        outer = blocks.grown(tile, (half_y, half_x), image.shape)
+    for tile in blocks.tiles(sums.shape, FLOAT_SIDES if dtype == np.float64 else INTEGER_SIDES):
+        there = tuple(slice(edge.start + i, edge.stop + i) for edge, i in zip(tile, first, strict=True))
+        outer = blocks.grown(there, (half_y, half_x), image.shape)
         part = image[outer]
         n_y, n_x = (edge.stop - edge.start for edge in tile)
         # Half the bytes are twice the speed.
@@ -365,24 +399,41 @@ def _shifted_sums(image, rows, dtype):
                 np.empty(n_y * shape[1], kind),
             ]
         padded, wide, total = buffers[shape, kind]
-        place = blocks.inside(outer, (slice(tile[0].start - half_y, None), slice(tile[1].start - half_x, None)))
+        place = blocks.inside(outer, (slice(there[0].start - half_y, None), slice(there[1].start - half_x, None)))
         if part.shape != shape:
             padded[...] = 0
         padded[place] = part
-        run, inner = padded.reshape(-1), wide[half_x : wide.size - half_x]
-        wide[...] = run
-        total[...] = 0
-        for width in range(half_x + 1):
-            if width:
-                for left in (half_x - width, half_x + width):
-                    np.add(inner, run[left : left + inner.size], out=inner)
-            for dy, row in enumerate(rows):
-                if row == width:
-                    for sign in {-dy, dy}:
-                        top = (half_y + sign) * shape[1]
-                        np.add(total, wide[top : top + total.size], out=total)
+        _add_shifted(padded.reshape(-1), wide, total, rows, shape[1])
         sums[tile] = total.reshape(n_y, shape[1])[:, half_x : half_x + n_x]
     return sums
+
+
+def _add_shifted(run, wide, total, rows, length, step=1):
+    """Return the sums of rows in one run under a kernel, in `total`; `wide` is memory that may be used.
+
+    Parameters
+    ----------
+    run, wide, total : ndarray of one dimension
+        The rows one after the other with half the kernel more on every side; as large; without rows above and below.
+    rows : tuple of int
+        Of `centred_rows`.
+    length, step : int
+        From one row to the next, and from one pixel to the next.
+    """
+    half_y, half_x = len(rows) - 1, max(rows)
+    inner = wide[half_x * step : wide.size - half_x * step]
+    wide[...] = run
+    total[...] = 0
+    for width in range(half_x + 1):
+        if width:
+            for left in (half_x - width, half_x + width):
+                np.add(inner, run[left * step : left * step + inner.size], out=inner)
+        for dy, row in enumerate(rows):
+            if row == width:
+                for sign in {-dy, dy}:
+                    top = (half_y + sign) * length
+                    np.add(total, wide[top : top + total.size], out=total)
+    return total
 
 
 def _split_float(image, kernel):

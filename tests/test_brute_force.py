@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 
 from skymask import bits, blocks, kernels, tilt
 from skymask.background import OffSums, background_error, estimate_background
+from skymask.bits import BitMap
 from skymask.limits import cash_limits, wstat_limits
 from skymask.quality import fit_off_source
 from skymask.significance import cash, compute_significance, wstat
@@ -224,10 +225,10 @@ def pixels(rows, columns):
 @given(fields(), st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4), arrays(False))
 def test_off_sums_of_one_mask_after_another_are_those_of_plain_sums(field, seeds, kernel):
     counts, acceptance, mask, _ = field
-    off = OffSums(counts, acceptance, kernel, mask)
+    off = OffSums(counts, acceptance, kernel, BitMap.of(mask))
     for seed in seeds:
         mask = np.random.default_rng(seed).random(counts.shape) < 0.6
-        off.update(mask)
+        off.update(BitMap.of(mask))
     found = off.estimate()
     for y, x in np.ndindex(*counts.shape):
         used = [p for p, _ in under(kernel, counts.shape, y, x) if mask[p]]
@@ -324,9 +325,10 @@ def test_off_source_fit_is_the_most_likely_one(seed, mean, width, threshold):
 
 
 @quick
-@given(hnp.arrays(bool, (12, 11)), st.integers(1, 5))
+@given(hnp.arrays(bool, (30, 43)), st.integers(1, 40))
 def test_boxes_around_marked_pixels_hold_them_all(marked, side):
     covered = np.zeros(marked.shape, dtype=bool)
-    for box in blocks.around(marked, side):
+    for box in blocks.around(BitMap.of(marked).cells(), marked.shape, side):
+        assert max(part.stop - part.start for part in box) <= max(side, blocks.CELL)
         covered[box] = True
     assert covered[marked].all()

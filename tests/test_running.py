@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from skymask import disk, ring
 from skymask.background import OffSums
+from skymask.bits import BitMap
 from skymask.inputs import prepare
 from skymask.running import MANY_CANDIDATES, RunningEstimate, running_estimate
 from skymask.significance import cash, fewest_counts, wstat
@@ -78,11 +79,11 @@ def test_running_estimate_is_that_of_the_whole_map(statistic, case):
     options = {"statistic": statistic, "threshold": 4.0}
     running, whole = estimates(inputs, **options)
     for mask in masks(3):
-        running.update(mask)
-        whole.update(mask)
+        running.update(BitMap.of(mask))
+        whole.update(BitMap.of(mask))
         assert whole.reached.any()
-        assert np.array_equal(running.reached, whole.reached)
-        assert np.array_equal(running.starved, whole.starved)
+        assert np.array_equal(running.reached.packed, whole.reached.packed)
+        assert np.array_equal(running.starved.packed, whole.starved.packed)
         assert running.highest() == whole.highest()
         assert running.mean_background() == whole.mean_background()
         assert np.array_equal(running.significance(), whole.significance(), equal_nan=True)
@@ -103,10 +104,10 @@ def test_many_pixels_that_may_reach_the_threshold_are_those_of_the_whole_map(hol
     inputs = field(3, holes=holes)
     running, whole = estimates(inputs, statistic="cash", threshold=0.1)
     for mask in masks(3):
-        running.update(mask)
-        whole.update(mask)
-        assert whole.reached.mean() > MANY_CANDIDATES
-        assert np.array_equal(running.reached, whole.reached)
+        running.update(BitMap.of(mask))
+        whole.update(BitMap.of(mask))
+        assert whole.reached.array().mean() > MANY_CANDIDATES
+        assert np.array_equal(running.reached.packed, whole.reached.packed)
         assert running.highest() == whole.highest()
 
 
@@ -116,11 +117,11 @@ def test_sums_do_not_remember_earlier_masks(acceptance, brightest):
     inputs = field(1, acceptance=acceptance)
     inputs.counts[75, 100] = brightest
     first = np.ones(SHAPE, dtype=bool)
-    sums = OffSums(inputs.counts, inputs.acceptance, BACKGROUND, first)
+    sums = OffSums(inputs.counts, inputs.acceptance, BACKGROUND, BitMap.of(first))
     before = {name: image.copy() for name, image in sums.estimate().maps().items()}
     for mask in masks(1):
-        sums.update(mask)
-    sums.update(first)
+        sums.update(BitMap.of(mask))
+    sums.update(BitMap.of(first))
     for name, image in sums.estimate().maps().items():
         assert np.array_equal(image, before[name], equal_nan=True)
 
