@@ -296,21 +296,25 @@ class RunningEstimate:
         n_on = self.on[0]
         limit = np.minimum(limit, np.iinfo(n_on.dtype).max).astype(n_on.dtype)
         limit = np.repeat(limit, CELL, axis=1)[:, :n_x]
+        found = [np.empty(0, dtype=int)]
         for run in blocks.runs(rows):
-            for strip in blocks.cut(run, max(CELL, STRIP // n_x // CELL * CELL)):
-                pixels = self._candidates(strip, limit, lowest)
-                significance = self._significance_at(pixels)
-                reached = significance >= self._threshold
-                self.reached.clear((strip, slice(0, n_x)))
-                self.reached.set(pixels[0][reached], pixels[1][reached])
-                self._highest_in_rows[strip] = -np.inf
-                np.fmax.at(self._highest_in_rows, pixels[0], significance)
+            self.reached.clear((run, slice(0, n_x)))
+            self._highest_in_rows[run] = -np.inf
+            found += [self._candidates(part, limit) for part in blocks.cut(run, max(CELL, STRIP // n_x // CELL * CELL))]
+        found = np.concatenate(found)
+        for part in blocks.cut(slice(0, found.size), blocks.BLOCK):
+            y, x = np.divmod(found[part], n_x)
+            on = self._area_or_acceptance[y, x]
+            mu = lowest[y // CELL, x // CELL] * on
+            left = n_on[y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
+            y, x = y[left], x[left]
+            significance = self._significance_at((y, x))
+            reached = significance >= self._threshold
+            self.reached.set(y[reached], x[reached])
+            np.fmax.at(self._highest_in_rows, y, significance)
 
-    def _candidates(self, rows, limit, lowest):
-        """The y and x of the pixels in some rows, whole cells, where the significance may reach the threshold."""
-        asked = slice(max(rows.start, self._rows.start), min(rows.stop, self._rows.stop))
-        if asked.start >= asked.stop:
-            return np.empty((2, 0), dtype=int)
+    def _candidates(self, rows, limit):
+        """Which pixels, counted from the map's first, of some rows of whole cells have the limit of counts of their cell."""
         n_on, n_x = self.on[0][rows], self.on[0].shape[1]
         limit = limit[rows.start // CELL : -(-rows.stop // CELL)]
         candidates = np.empty(n_on.shape, dtype=bool)
@@ -322,18 +326,14 @@ class RunningEstimate:
             out=candidates[: whole * CELL].reshape(in_cells),
         )
         np.greater_equal(n_on[whole * CELL :], limit[whole:], out=candidates[whole * CELL :])
-        candidates[: asked.start - rows.start] = candidates[asked.stop - rows.start :] = False
+        # Other rows are not asked for.
+        candidates[: max(self._rows.start - rows.start, 0)] = False
+        candidates[max(self._rows.stop - rows.start, 0) :] = False
         if not self._full:
             candidates &= self._inputs.acceptance[rows] > 0
         if self._statistic == "cash" and np.count_nonzero(candidates) > MANY_CANDIDATES * candidates.size:
             candidates &= n_on >= fewest_counts(self._threshold, self._background_on(rows))
-            y, x = np.nonzero(candidates)
-            return y + rows.start, x
-        y, x = np.divmod(np.flatnonzero(candidates) + rows.start * n_x, n_x)
-        on = self._area_or_acceptance[y, x]
-        mu = lowest[y // CELL, x // CELL] * on
-        left = self.on[0][y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
-        return y[left], x[left]
+        return np.flatnonzero(candidates) + rows.start * n_x
 
     def _background_on(self, rows):
         """The known background under the source kernel in some rows; NaN where any covered pixel under it has none."""
