@@ -107,6 +107,7 @@ class OffSums:
         names = sorted(kinds, key=lambda name: -np.dtype(kinds[name]).itemsize)
         maps = dict(zip(names, blocks.empty_maps(counts.shape, *(kinds[name] for name in names)), strict=True))
         self._counts_off, self._acceptance_off = maps["counts"], maps["acceptance"]
+        self._cost_of_map = sum(self._sums.cost(*tile) for tile in self._tiles())
         self._sum_whole_map()
 
     def update(self, exclusion_mask):
@@ -133,7 +134,7 @@ class OffSums:
         costs = [
             (changed.count(box) * self._sums.cost_of_pixel, self._sums.cost(box, out)) for box, out in areas
         ]
-        if sum(map(min, costs)) > sum(self._sums.cost(*tile) for tile in self._tiles()):
+        if sum(map(min, costs)) > self._cost_of_map:
             self._sum_whole_map()
             return rows
         for (box, out), (by_pixels, by_transform) in zip(areas, costs, strict=True):
@@ -152,6 +153,8 @@ class OffSums:
 
     def starved(self):
         """Return the pixels under whose kernel there is no acceptance, as a `skymask.bits.BitMap`."""
+        if self._acceptance_off.min() > 0:
+            return BitMap.zeros(self._counts.shape)
         return BitMap.of_strips(self._counts.shape, lambda strip: self._acceptance_off[strip] == 0)
 
     def at(self, block):
@@ -161,10 +164,10 @@ class OffSums:
             acceptance_off = np.ldexp(acceptance_off.astype(float), -self._exponent)
         return self._counts_off[block], acceptance_off
 
-    def background_at(self, block):
+    def background_at(self, block, out=None):
         """Return the background of a block of the map, NaN where it is undefined or without coverage."""
         counts_off, acceptance_off = self.at(block)
-        return _background(self._acceptance[block], counts_off, acceptance_off)
+        return _background(self._acceptance[block], counts_off, acceptance_off, out)
 
     def estimate(self, background=None):
         """Return the background estimate of the whole map, whose `background` may be known already."""
@@ -172,7 +175,7 @@ class OffSums:
         if background is None:
             background = np.empty(self._counts.shape)
             for strip in blocks.strips(self._counts.shape):
-                background[strip] = self.background_at(strip)
+                self.background_at(strip, out=background[strip])
         return Background(background, *self.at(whole))
 
     def _tiles(self):
@@ -198,6 +201,8 @@ class OffSums:
         for target, image in zip((self._counts_off, self._acceptance_off), images, strict=True):
             kernel = self._sums.kernel.astype(target.dtype)
             for y, x, value in zip(*(i.tolist() for i in pixels), image[pixels].astype(target.dtype), strict=True):
+                if value == 0:
+                    continue
                 top, left = box[0].start + y - half_y, box[1].start + x - half_x
                 part = target[max(top, 0) : top + len(kernel), max(left, 0) : left + kernel.shape[1]]
                 # Beyond the border of the map there is nothing to add to.
@@ -448,12 +453,13 @@ def _multiples(image, exponent):
     return np.rint(np.ldexp(image, exponent)).astype(np.int64) if image.dtype.kind == "f" else image
 
 
-def _background(acceptance, counts_off, acceptance_off):
+def _background(acceptance, counts_off, acceptance_off, out=None):
     """Background from off counts, NaN where there is no acceptance, on or off."""
+    background = np.empty(acceptance.shape) if out is None else out
     if acceptance.all() and acceptance_off.min(initial=1) > 0:
-        background = counts_off / acceptance_off
+        np.divide(counts_off, acceptance_off, out=background)
     else:
-        background = np.full(acceptance.shape, np.nan)
+        background[...] = np.nan
         np.divide(counts_off, acceptance_off, out=background, where=(acceptance > 0) & (acceptance_off > 0))
     if acceptance.dtype != np.uint8:
         background *= acceptance

@@ -50,13 +50,13 @@ def first_record(user_mask, coverage):
 
     Parameters
     ----------
-    user_mask, coverage : ndarray of bool, shape (ny, nx)
+    user_mask, coverage : skymask.bits.BitMap
         True where the pixel may be used, and where there is data.
     """
-    from numpy import ones_like, packbits
+    from skymask.bits import BitMap
 
-    mask, decision, coverage = map(packbits, (user_mask, ones_like(user_mask), coverage))
-    return record(0, mask, mask, decision, coverage, mask)
+    mask, decision = user_mask.flat(), ~BitMap.zeros(user_mask.shape)
+    return record(0, mask, mask, decision.flat(), coverage.flat(), mask)
 
 
 def record(

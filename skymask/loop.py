@@ -317,7 +317,7 @@ def _until_it_ends(inputs, estimate, dilation_kernel, options):
     user_mask, coverage, shaping = BitMap.of(inputs.exclusion_mask), BitMap.of(inputs.coverage), options.shaping
     mask, decision = user_mask, ~BitMap.zeros(user_mask.shape)
     masks, flat_coverage = [mask.flat()], coverage.flat()
-    records = [convergence.first_record(inputs.exclusion_mask, inputs.coverage)]
+    records = [convergence.first_record(user_mask, coverage)]
     state = convergence.RUNNING
     while state == convergence.RUNNING:
         previous_mask, starved, highest = mask, estimate.starved.count(), estimate.highest()

@@ -256,14 +256,14 @@ class RunningEstimate:
         for run in blocks.runs(rows):
             for y in blocks.cut(run, max(CELL, blocks.BLOCK // n_x // CELL * CELL)):
                 block = y, slice(0, n_x)
-                background = self._off.background_at(block)
+                kept = self._background()[block] if self._statistic == "cash" else None
+                background = self._off.background_at(block, out=kept)
                 self._row_sums[y], self._row_defined[y] = row_sums(background)
                 rows_of_cells = slice(y.start // CELL, -(-y.stop // CELL))
                 if self._statistic == "cash":
                     self._lowest[rows_of_cells] = _lowest_in_cells(background)
                     if not self._full:
                         background[self._inputs.acceptance[block] == 0] = 0
-                    self._background()[block] = background
                 else:
                     if self._inputs.acceptance.dtype != np.uint8:
                         with np.errstate(invalid="ignore"):

@@ -213,7 +213,7 @@ class BlockSums:
             outer = blocks.grown(tile, self.half, image.shape)
             block = tuple(slice(part.start - half, None) for part, half in zip(tile, self.half, strict=True))
             # Operations on numbers of different types take three times as long.
-            floats = self._buffer(2, image[outer].shape)
+            floats = self._buffer(1, image[outer].shape)
             floats[...] = image[outer]
             floats *= unit
             values[blocks.inside(outer, block)] += floats
@@ -226,7 +226,8 @@ class BlockSums:
         Those in the low bits are below half of what there is room for.
         """
         unit = float(1 << low_bits)
-        high = np.multiply(packed, 1 / unit, out=self._buffer(2, packed.shape))
+        # The transform that the sums come from is not needed any more.
+        high = np.multiply(packed, 1 / unit, out=self._buffer(1, packed.shape))
         np.rint(high, out=high)
         high *= unit
         packed -= high
@@ -259,7 +260,7 @@ class BlockSums:
         if self._size < n_y * (n_x + 2):
             # In one piece: fresh memory costs as much as the arithmetic, and less in large pages.
             self._size, self._largest = n_y * (n_x + 2), (n_y, n_x)
-            self._memory = np.empty(4 * self._size)
+            self._memory = np.empty(3 * self._size)
             self._transforms = {}
         values = self._buffer(0, (block_shape[0], n_x))
         values[:, block_shape[1] :] = 0
@@ -313,7 +314,7 @@ class BlockSums:
     def _kernel_transform(self, shape):
         if shape not in self._transforms:
             size = shape[0], shape[1] + 2
-            transform = (self._buffer(3, size) if shape == self._largest else np.empty(size)).view(complex)
+            transform = (self._buffer(2, size) if shape == self._largest else np.empty(size)).view(complex)
             rows = self.kernel.shape[0]
             np.fft.rfft(self.kernel, shape[1], axis=1, out=transform[:rows])
             transform[rows:] = 0
@@ -321,7 +322,7 @@ class BlockSums:
         return self._transforms[shape]
 
     def _buffer(self, number, shape):
-        """Return an array in memory used before: for the block and its sums, its transform, one more, the kernel's."""
+        """Return an array in memory used before: for the block and its sums, for its transform, for the kernel's."""
         start = number * self._size
         return self._memory[start : start + shape[0] * shape[1]].reshape(shape)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skymask import convergence
+from skymask.bits import BitMap
 from skymask.convergence import State, assess
 
 SHAPE = (4, 6)
@@ -65,7 +66,7 @@ def test_masks_with_as_many_excluded_pixels_have_different_digests():
 
 def test_first_record_is_that_of_the_users_mask_and_of_a_decision_that_uses_every_pixel():
     packed = map(np.packbits, (B, B, COVERAGE, COVERAGE, B))
-    assert convergence.first_record(B, COVERAGE) == convergence.record(0, *packed)
+    assert convergence.first_record(BitMap.of(B), BitMap.of(COVERAGE)) == convergence.record(0, *packed)
 
 
 def test_record_counts_added_released_and_changed_pixels():
