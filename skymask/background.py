@@ -88,9 +88,11 @@ class OffSums:
         True where the pixel is used.
     largest_acceptance : float, optional
         That of the whole map, if this is a part of it.
+    empty : callable, optional
+        What makes the arrays of sums, `numpy.empty` or that of a `skymask.memory.Memory`.
     """
 
-    def __init__(self, counts, acceptance, kernel, exclusion_mask, *, largest_acceptance=None):
+    def __init__(self, counts, acceptance, kernel, exclusion_mask, *, largest_acceptance=None, empty=np.empty):
         self._counts, self._acceptance = counts, acceptance
         self._sums = sums.BlockSums(kernel)
         self._mask = exclusion_mask
@@ -102,11 +104,8 @@ class OffSums:
         kind = np.int64
         if acceptance.dtype == np.uint8:
             kind = sums.integer_type(int(kernel.sum()), smallest=np.int16)
-        kinds = {"counts": sums.integer_type(int(counts.sum(dtype=np.int64))), "acceptance": kind}
-        # The larger numbers come first.
-        names = sorted(kinds, key=lambda name: -np.dtype(kinds[name]).itemsize)
-        maps = dict(zip(names, blocks.empty_maps(counts.shape, *(kinds[name] for name in names)), strict=True))
-        self._counts_off, self._acceptance_off = maps["counts"], maps["acceptance"]
+        self._counts_off = empty(counts.shape, sums.integer_type(int(counts.sum(dtype=np.int64))))
+        self._acceptance_off = empty(counts.shape, kind)
         self._cost_of_map = sum(self._sums.cost(*tile) for tile in self._tiles())
         self._sum_whole_map()
 
@@ -188,7 +187,7 @@ class OffSums:
     def _sum_whole_map(self):
         if self._low_bits and self._mask.all() and self._acceptance.all():
             self._sums.sums_of_map(self._counts, self._counts_off)
-            self._acceptance_off[...] = sums.sums_of_ones(self._counts.shape, self._sums.kernel)
+            sums.sums_of_ones(self._counts.shape, self._sums.kernel, out=self._acceptance_off)
             return
         for outer, out in self._tiles():
             self._sum(outer, self._mask[outer], out, add=False)

@@ -9,25 +9,6 @@ BLOCK = 2**16
 CELL = 8
 
 
-def empty_maps(shape, *types):
-    """Return arrays of one shape in one piece of memory, which costs less in large pages: numpy asks for them from 4 MB on.
-
-    Parameters
-    ----------
-    shape : (int, int)
-    types : numpy.dtype
-        Of each array, the largest first.
-    """
-    pixels = shape[0] * shape[1]
-    memory = np.empty(pixels * sum(np.dtype(kind).itemsize for kind in types), dtype=np.uint8)
-    maps, start = [], 0
-    for kind in types:
-        stop = start + pixels * np.dtype(kind).itemsize
-        maps.append(memory[start:stop].view(kind).reshape(shape))
-        start = stop
-    return maps
-
-
 def strips(shape, pixels=BLOCK):
     """Return the map cut into strips of whole rows, about `pixels` each, as pairs of slices."""
     rows = max(1, pixels // max(shape[1], 1))

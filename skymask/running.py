@@ -7,6 +7,7 @@ from skymask.background import Background, OffSums, estimate_background, mean_ba
 from skymask.bits import BitMap
 from skymask.blocks import CELL
 from skymask.exclusion import starved_under_any
+from skymask.memory import Memory
 from skymask.significance import (
     cash,
     compute_significance,
@@ -19,6 +20,9 @@ from skymask.significance import (
 #: If more than this fraction of a strip's pixels may reach the threshold, the background under the source kernel is
 #: computed for all of it.
 MANY_CANDIDATES = 1 / 16
+
+#: Bytes per pixel of sums under both kernels, as far as they are of the smallest types.
+BYTES_OF_SUMS = 10
 
 #: Pixels of the strips in which candidates are looked for, and sums made.
 STRIP = 2**18
@@ -201,19 +205,27 @@ class RunningEstimate:
         self._rows = slice(*rows.indices(len(inputs.counts))[:2])
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
-        self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel, smallest=np.int16)
-        shape = inputs.counts.shape
+        shape, self._half = inputs.counts.shape, tuple(n // 2 for n in source_kernel.shape)
+        # With half the source kernel beside the map.
+        padded_shape = [n + 2 * half for n, half in zip(shape, self._half, strict=True)]
+        memory = Memory(BYTES_OF_SUMS * inputs.counts.size + (8 * np.prod(padded_shape) if statistic == "cash" else 0))
+        self._empty = memory.empty
+        self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel, smallest=np.int16, empty=memory.empty)
         self._full = bool(inputs.acceptance.all())
         self._coverage = BitMap.of(inputs.coverage)
         self._off = None
-        self._half = tuple(n // 2 for n in source_kernel.shape)
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
         self._highest_in_rows = np.full(shape[0], -np.inf)
         self.reached = BitMap.zeros(shape)
         self._area_or_acceptance = self.on[1]
         if statistic == "cash":
-            # With half the source kernel beside the map; zero there, and where there is no coverage.
-            self._padded = np.zeros([n + 2 * half for n, half in zip(shape, self._half, strict=True)])
+            # Zero beside the map, and where there is no coverage.
+            self._padded = memory.empty(padded_shape, float)
+            (half_y, half_x), (n_y, n_x) = self._half, shape
+            for beside in (slice(0, half_y), slice(half_y + n_y, None)):
+                self._padded[beside] = 0
+            for beside in (slice(0, half_x), slice(half_x + n_x, None)):
+                self._padded[:, beside] = 0
             if inputs.acceptance.dtype != np.uint8:
                 self._area_or_acceptance = sums.convolve(inputs.coverage, source_kernel)
         # No off acceptance is larger than that of a whole kernel of the largest acceptance.
@@ -240,6 +252,7 @@ class RunningEstimate:
                 self._background_kernel,
                 exclusion_mask,
                 largest_acceptance=inputs.largest_acceptance,
+                empty=self._empty,
             )
             rows = np.ones(shape[0], dtype=bool)
         else:

@@ -221,15 +221,15 @@ def fewest_counts(threshold, mu, alpha=0):
     return np.fmax(counts, 1, out=counts).astype(np.int32)
 
 
-def sums_on(counts, acceptance, source_kernel, *, smallest=np.int32):
+def sums_on(counts, acceptance, source_kernel, *, smallest=np.int32, empty=np.empty):
     """Return counts and acceptance summed under the source kernel: what no iteration changes.
 
-    Counts are of the type `smallest`, or of a larger one if they need it.
+    Counts are of the type `smallest`, or of a larger one if they need it; `empty` is that of `skymask.sums.convolve`.
     """
-    n_on = sums.convolve(counts, source_kernel, smallest=smallest)
+    n_on = sums.convolve(counts, source_kernel, smallest=smallest, empty=empty)
     if acceptance.dtype == np.uint8 and not kernels.is_weighted(source_kernel) and acceptance.all():
-        return n_on, sums.sums_of_ones(acceptance.shape, source_kernel)
-    return n_on, sums.convolve(acceptance, source_kernel)
+        return n_on, sums.sums_of_ones(acceptance.shape, source_kernel, empty=empty)
+    return n_on, sums.convolve(acceptance, source_kernel, empty=empty)
 
 
 def compute_significance(

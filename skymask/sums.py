@@ -42,7 +42,7 @@ ADDITIONS = 12
 TRANSFORM_SIDES = (256, 512)
 
 
-def convolve(image, kernel, *, smallest=np.int32):
+def convolve(image, kernel, *, smallest=np.int32, empty=np.empty):
     """Return the convolution of `image` with `kernel`, zero outside the image, same shape.
 
     Parameters
@@ -53,6 +53,8 @@ def convolve(image, kernel, *, smallest=np.int32):
         Boolean, or floating-point weights.
     smallest : numpy.dtype
         Integers are returned in a type at least as large.
+    empty : callable
+        What makes the array of sums of integers, `numpy.empty` or that of a `skymask.memory.Memory`.
 
     Returns
     -------
@@ -69,9 +71,9 @@ def convolve(image, kernel, *, smallest=np.int32):
     if kernel.dtype != bool:
         return _weighted_sums(image, np.asarray(kernel, dtype=float))
     if is_local(kernel):
-        return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel, smallest))
+        return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel, smallest), empty=empty)
     if image.dtype.kind in "bui":
-        return _integer_sums(image, kernel, smallest)
+        return _integer_sums(image, kernel, smallest, empty)
     return _split_float(image, kernel)
 
 
@@ -133,8 +135,11 @@ def sums_at(image, kernel, pixels):
     return sums[pixels[0] % CELL, pixels[1] % CELL, number]
 
 
-def sums_of_ones(shape, kernel):
-    """Return the convolution of an image of ones with a boolean kernel: the part of it that lies on the map."""
+def sums_of_ones(shape, kernel, *, out=None, empty=np.empty):
+    """Return the convolution of an image of ones with a boolean kernel: the part of it that lies on the map.
+
+    The sums are put into `out`, if given, or else into an array that `empty` makes.
+    """
     corners = np.zeros((kernel.shape[0] + 1, kernel.shape[1] + 1), dtype=integer_type(int(kernel.sum())))
     corners[1:, 1:] = kernel.cumsum(axis=0).cumsum(axis=1)
 
@@ -145,7 +150,7 @@ def sums_of_ones(shape, kernel):
 
     (top, bottom), (left, right) = (ends(n, m) for n, m in zip(shape, kernel.shape, strict=True))
     rows = (corners[bottom] - corners[top]).astype(integer_type(int(kernel.sum()), smallest=np.int16))
-    sums = np.empty(shape, dtype=rows.dtype)
+    sums = empty(shape, rows.dtype) if out is None else out
     # Most pixels take whole rows of the kernel.
     edge = min(kernel.shape[1] // 2, shape[1])
     sums[:, edge:] = rows[:, -1:]
@@ -327,9 +332,9 @@ class BlockSums:
         return self._memory[start : start + shape[0] * shape[1]].reshape(shape)
 
 
-def _integer_sums(image, kernel, smallest=np.int32):
+def _integer_sums(image, kernel, smallest=np.int32, empty=np.empty):
     """Sum integers under a boolean kernel, exactly, tile by tile."""
-    sums = np.empty(image.shape, dtype=_sum_type(image, kernel, smallest))
+    sums = empty(image.shape, _sum_type(image, kernel, smallest))
     BlockSums(kernel).sums_of_map(image, sums)
     return sums
 
@@ -375,12 +380,12 @@ def _additions(rows):
     return 2 * max(rows) + 2 * len(rows)
 
 
-def _shifted_sums(image, rows, dtype, *, inside=False):
+def _shifted_sums(image, rows, dtype, *, inside=False, empty=np.empty):
     """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width."""
     half_y, half_x = len(rows) - 1, max(rows)
     # The first sum's pixel.
     first = (half_y, half_x) if inside else (0, 0)
-    sums = np.empty([n - 2 * i for n, i in zip(image.shape, first, strict=True)], dtype=dtype)
+    sums = empty([n - 2 * i for n, i in zip(image.shape, first, strict=True)], dtype)
     pixels = 2 * sum(2 * row + 1 for row in rows)
     buffers = {}
     for tile in blocks.tiles(sums.shape, FLOAT_SIDES if dtype == np.float64 else INTEGER_SIDES):
