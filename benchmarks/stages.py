@@ -21,7 +21,7 @@ STAGES = {
         (running.RunningEstimate, "_starved_pixels"),
         (running.RunningEstimate, "update"),
     ],
-    "significance of the candidates": [(running.RunningEstimate, "_significance_at")],
+    "significance of the candidates": [(running.RunningEstimate, "_significance_of")],
     "threshold, starved pixels, user's mask": [(loop, "exclude")],
     "dilation": [(bits.BitMap, "spread")],
     "records, digests of masks": [(convergence, "first_record"), (convergence, "record"), (convergence, "assess")],

@@ -158,10 +158,18 @@ class OffSums:
 
     def at(self, block):
         """Return off counts and acceptance of a block of the map, as in `Background`."""
-        acceptance_off = self._acceptance_off[block]
+        return self._counts_off[block], self._in_units(self._acceptance_off[block])
+
+    def of(self, pixels):
+        """Return off counts and acceptance of some pixels, counted from the map's first."""
+        counts_off, acceptance_off = (image.reshape(-1).take(pixels) for image in (self._counts_off, self._acceptance_off))
+        return counts_off, self._in_units(acceptance_off)
+
+    def _in_units(self, acceptance_off):
+        """Sums of multiples of a power of two, if they are that, in units of the acceptance."""
         if self._acceptance.dtype.kind == "f":
-            acceptance_off = np.ldexp(acceptance_off.astype(float), -self._exponent)
-        return self._counts_off[block], acceptance_off
+            return np.ldexp(acceptance_off.astype(float), -self._exponent)
+        return acceptance_off
 
     def background_at(self, block, out=None):
         """Return the background of a block of the map, NaN where it is undefined or without coverage."""
@@ -318,10 +326,11 @@ def row_sums(background):
     """Return sum and number of the defined pixels in every row of a background map: its mean in pieces."""
     totals = background.sum(axis=1)
     defined = np.full(totals.shape, background.shape[1])
-    for y in np.flatnonzero(np.isnan(totals)):
-        undefined = np.isnan(background[y])
-        totals[y] = np.where(undefined, 0.0, background[y]).sum()
-        defined[y] -= np.count_nonzero(undefined)
+    rows = np.isnan(totals)
+    if rows.any():
+        undefined = np.isnan(background[rows])
+        totals[rows] = np.where(undefined, 0.0, background[rows]).sum(axis=1)
+        defined[rows] -= np.count_nonzero(undefined, axis=1)
     return totals, defined
 
 
@@ -455,11 +464,10 @@ def _multiples(image, exponent):
 def _background(acceptance, counts_off, acceptance_off, out=None):
     """Background from off counts, NaN where there is no acceptance, on or off."""
     background = np.empty(acceptance.shape) if out is None else out
-    if acceptance.all() and acceptance_off.min(initial=1) > 0:
+    with np.errstate(divide="ignore", invalid="ignore"):
         np.divide(counts_off, acceptance_off, out=background)
-    else:
-        background[...] = np.nan
-        np.divide(counts_off, acceptance_off, out=background, where=(acceptance > 0) & (acceptance_off > 0))
+    if not acceptance.all() or acceptance_off.min(initial=1) <= 0:
+        background[(acceptance <= 0) | (acceptance_off <= 0)] = np.nan
     if acceptance.dtype != np.uint8:
         background *= acceptance
     return background

@@ -96,8 +96,10 @@ class BitMap:
         """Make a block False, whose columns are those of whole cells."""
         self.packed[_in_bytes(block)] = 0
 
-    def set(self, y, x):
-        """Make some pixels True."""
+    def set(self, pixels):
+        """Make some pixels True, counted from the map's first."""
+        y = pixels // self.shape[1]
+        x = pixels - y * self.shape[1]
         bits = np.right_shift(0x80, x % 8).astype(np.uint8)
         np.bitwise_or.at(self.packed.reshape(-1), y * self.packed.shape[1] + x // 8, bits)
 

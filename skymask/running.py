@@ -215,6 +215,8 @@ class RunningEstimate:
         self._coverage = BitMap.of(inputs.coverage)
         self._off = None
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
+        # The map, from the time it is asked for until the next mask.
+        self._significance = None
         self._highest_in_rows = np.full(shape[0], -np.inf)
         self.reached = BitMap.zeros(shape)
         self._area_or_acceptance = self.on[1]
@@ -259,6 +261,7 @@ class RunningEstimate:
             rows = self._off.update(exclusion_mask)
             if not rows.any():
                 return
+        self._significance = None
         self._sum_rows(rows)
         self.starved = self._starved_pixels()
         self._find_reached(rows)
@@ -316,14 +319,14 @@ class RunningEstimate:
             found += [self._candidates(part, limit) for part in blocks.cut(run, max(CELL, STRIP // n_x // CELL * CELL))]
         found = np.concatenate(found)
         for part in blocks.cut(slice(0, found.size), blocks.BLOCK):
-            y, x = np.divmod(found[part], n_x)
-            on = self._area_or_acceptance[y, x]
-            mu = lowest[y // CELL, x // CELL] * on
-            left = n_on[y, x] >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
-            y, x = y[left], x[left]
-            significance = self._significance_at((y, x))
-            reached = significance >= self._threshold
-            self.reached.set(y[reached], x[reached])
+            pixels = found[part]
+            y = pixels // n_x
+            on, cells = self._area_or_acceptance.reshape(-1).take(pixels), y // CELL * lowest.shape[1]
+            mu = lowest.reshape(-1).take(cells + (pixels - y * n_x) // CELL) * on
+            left = n_on.reshape(-1).take(pixels) >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
+            pixels, y = pixels[left], y[left]
+            significance = self._significance_of(pixels)
+            self.reached.set(pixels[significance >= self._threshold])
             np.fmax.at(self._highest_in_rows, y, significance)
 
     def _candidates(self, rows, limit):
@@ -367,13 +370,14 @@ class RunningEstimate:
             tuple(slice(half, n - half) for half, n in zip(self._half, self._padded.shape, strict=True))
         ]
 
-    def _significance_at(self, pixels):
-        """The significance of some pixels, or of a block, of the map; NaN where it is undefined."""
-        n_on = self.on[0][pixels]
+    def _significance_of(self, pixels):
+        """The significance of some pixels, counted from the map's first; NaN where it is undefined."""
+        n_on, on = (image.reshape(-1).take(pixels) for image in self.on)
         if self._statistic == "cash":
-            return cash(n_on, sums.sums_at(self._padded, self._source_kernel, pixels))
-        counts_off, acceptance_off = self._off.at(pixels)
-        return wstat(n_on, counts_off, ratio_of_acceptances(self.on[1][pixels], acceptance_off))
+            at = np.divmod(pixels, self._inputs.counts.shape[1])
+            return cash(n_on, sums.sums_at(self._padded, self._source_kernel, at))
+        counts_off, acceptance_off = self._off.of(pixels)
+        return wstat(n_on, counts_off, ratio_of_acceptances(on, acceptance_off))
 
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""
@@ -386,6 +390,11 @@ class RunningEstimate:
 
     def significance(self):
         """Return the map of the significance."""
+        if self._significance is None:
+            self._significance = self._whole_significance()
+        return self._significance
+
+    def _whole_significance(self):
         shape = self._inputs.counts.shape
         significance = np.empty(shape)
         if self._statistic == "cash":
@@ -395,7 +404,9 @@ class RunningEstimate:
             if self._statistic == "cash":
                 significance[strip] = cash(self.on[0][strip], significance[strip])
             else:
-                significance[strip] = self._significance_at(strip)
+                counts_off, acceptance_off = self._off.at(strip)
+                alpha = ratio_of_acceptances(self.on[1][strip], acceptance_off)
+                significance[strip] = wstat(self.on[0][strip], counts_off, alpha)
             if not self._full:
                 significance[strip][self._inputs.acceptance[strip] == 0] = np.nan
         return significance

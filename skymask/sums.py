@@ -498,6 +498,6 @@ def _fast_length(length):
 
     As `scipy.fft.next_fast_len`, whose import would cost a job more than its transforms.
     """
-    powers = range(length.bit_length() + 1)
-    candidates = (2 * 2**two * 3**three * 5**five for two in powers for three in powers for five in powers)
-    return min(candidate for candidate in candidates if candidate >= length)
+    products = (3**three * 5**five for three in range(length.bit_length()) for five in range(length.bit_length()))
+    # Each with the smallest power of two, from the first on, that makes it long enough.
+    return min(product << max((-(-length // product) - 1).bit_length(), 1) for product in products if product < 2 * length)
