@@ -130,9 +130,7 @@ class OffSums:
         for y, _ in touched:
             rows[blocks.in_cells(y, shape[0])] = True
         areas = [(box, blocks.inside(outer, box)) for box, outer in zip(boxes, touched, strict=True)]
-        costs = [
-            (changed.count(box) * self._sums.cost_of_pixel, self._sums.cost(box, out)) for box, out in areas
-        ]
+        costs = [(changed.count(box) * self._sums.cost_of_pixel, self._sums.cost(box, out)) for box, out in areas]
         if sum(map(min, costs)) > self._cost_of_map:
             self._sum_whole_map()
             return rows
@@ -162,8 +160,7 @@ class OffSums:
 
     def of(self, pixels):
         """Return off counts and acceptance of some pixels, counted from the map's first."""
-        counts_off, acceptance_off = (image.reshape(-1).take(pixels) for image in (self._counts_off, self._acceptance_off))
-        return counts_off, self._in_units(acceptance_off)
+        return self._counts_off.reshape(-1).take(pixels), self._in_units(self._acceptance_off.reshape(-1).take(pixels))
 
     def _in_units(self, acceptance_off):
         """Sums of multiples of a power of two, if they are that, in units of the acceptance."""
@@ -422,7 +419,7 @@ def _adaptive_estimate(counts, acceptance, exclusion_mask, adaptive_ring, source
     pending = coverage.copy()
     for ring, radius in zip(adaptive_ring.rings, adaptive_ring.outer_radii, strict=True):
         ring_sums = sums.BlockSums(ring)
-        for box in blocks.around(pending, side=max(256, *ring.shape)):
+        for box in blocks.around(BitMap.of(pending).cells(), pending.shape, side=max(256, *ring.shape)):
             outer = blocks.grown(box, ring_sums.half, counts.shape)
             out = blocks.inside(box, outer)
             # As integers, in which there is no zero with a minus sign.

@@ -300,7 +300,7 @@ class RunningEstimate:
         measured, the lowest ratio of off counts to off acceptance times the acceptance under the kernel. First, cells
         are looked at with the lowest area or acceptance in them, then single pixels with their own.
         """
-        n_y, n_x = self._inputs.counts.shape
+        n_x = self._inputs.counts.shape[1]
         lowest = self._lowest
         if self._statistic == "cash":
             reach = [-(-half // CELL) for half in self._half]
@@ -330,7 +330,7 @@ class RunningEstimate:
             np.fmax.at(self._highest_in_rows, y, significance)
 
     def _candidates(self, rows, limit):
-        """Which pixels, counted from the map's first, of some rows of whole cells have the limit of counts of their cell."""
+        """The pixels, counted from the map's first, of some rows, whole cells, with their cell's limit of counts."""
         n_on, n_x = self.on[0][rows], self.on[0].shape[1]
         limit = limit[rows.start // CELL : -(-rows.stop // CELL)]
         candidates = np.empty(n_on.shape, dtype=bool)
@@ -372,12 +372,12 @@ class RunningEstimate:
 
     def _significance_of(self, pixels):
         """The significance of some pixels, counted from the map's first; NaN where it is undefined."""
-        n_on, on = (image.reshape(-1).take(pixels) for image in self.on)
+        n_on = self.on[0].reshape(-1).take(pixels)
         if self._statistic == "cash":
             at = np.divmod(pixels, self._inputs.counts.shape[1])
             return cash(n_on, sums.sums_at(self._padded, self._source_kernel, at))
         counts_off, acceptance_off = self._off.of(pixels)
-        return wstat(n_on, counts_off, ratio_of_acceptances(on, acceptance_off))
+        return wstat(n_on, counts_off, ratio_of_acceptances(self.on[1].reshape(-1).take(pixels), acceptance_off))
 
     def highest(self):
         """Return the highest significance of the map, or None if it is nowhere defined."""

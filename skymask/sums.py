@@ -124,9 +124,7 @@ def sums_at(image, kernel, pixels):
     sums = np.empty((CELL, CELL, cells[0].size))
     for part in blocks.cut(slice(0, cells[0].size), CELLS):
         # Rows, columns, cells; what lies beyond the image belongs to pixels that nobody asks for.
-        at_y, at_x = (
-            i[part] * CELL + np.arange(side)[:, None] for i, side in zip(cells, sides, strict=True)
-        )
+        at_y, at_x = (i[part] * CELL + np.arange(side)[:, None] for i, side in zip(cells, sides, strict=True))
         run = image.reshape(-1).take((at_y * stride)[:, None] + at_x[None], mode="clip").reshape(-1)
         length = sides[1] * at_x.shape[1]
         total = _add_shifted(run, np.empty_like(run), np.empty(CELL * length), rows, length, step=at_x.shape[1])
@@ -498,6 +496,7 @@ def _fast_length(length):
 
     As `scipy.fft.next_fast_len`, whose import would cost a job more than its transforms.
     """
-    products = (3**three * 5**five for three in range(length.bit_length()) for five in range(length.bit_length()))
+    powers = range(length.bit_length())
+    products = [3**three * 5**five for three in powers for five in powers if 3**three * 5**five < 2 * length]
     # Each with the smallest power of two, from the first on, that makes it long enough.
-    return min(product << max((-(-length // product) - 1).bit_length(), 1) for product in products if product < 2 * length)
+    return min(product << max((-(-length // product) - 1).bit_length(), 1) for product in products)

@@ -143,3 +143,12 @@ def test_no_pixel_that_reaches_the_threshold_is_missed(n_on, acceptance_on, n_of
 def test_no_pixel_above_a_known_background_is_missed(n_on, mu, fraction, threshold):
     if cash(n_on, mu) >= threshold:
         assert n_on >= fewest_counts(threshold, np.array([mu * fraction]))
+
+
+def test_map_without_any_background_has_no_highest_significance_however_often_asked():
+    inputs = field(3)
+    nothing_used = BitMap.zeros(SHAPE)
+    for estimate in estimates(inputs, statistic="wstat", threshold=4.0):
+        estimate.update(nothing_used)
+        estimate.update(nothing_used)
+        assert [estimate.highest(), estimate.highest(), estimate.mean_background()] == [None] * 3

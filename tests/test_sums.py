@@ -188,3 +188,30 @@ def plain_sums(block):
     """Sums over every pixel and its eight neighbours."""
     padded = np.pad(block, 1)
     return sum(padded[dy : dy + len(block), dx : dx + block.shape[1]] for dy in range(3) for dx in range(3))
+
+
+@pytest.mark.parametrize("radius", [0, 0.5, 1, 3.2, 5])
+@pytest.mark.parametrize("shape", [(1, 1), (40, 61), (180, 600)])
+def test_sums_of_parts_and_of_pixels_are_those_of_the_map_to_the_bit(radius, shape):
+    kernel = kernels.disk(radius) > 0
+    half_y, half_x = (n // 2 for n in kernel.shape)
+    generator = np.random.default_rng(1)
+    image = generator.lognormal(sigma=5, size=[n + 2 * half for n, half in zip(shape, (half_y, half_x), strict=True)])
+    expected = sums.convolve(image, kernel)[half_y : half_y + shape[0], half_x : half_x + shape[1]]
+    assert np.array_equal(sums.sums_inside(image, kernel), expected)
+    # None, a few, and pixels in more cells than are looked at together.
+    for number in (0, 3, shape[0] * shape[1]):
+        pixels = np.divmod(generator.permutation(shape[0] * shape[1])[:number], shape[1])
+        assert np.array_equal(sums.sums_at(image, kernel, pixels), expected[pixels])
+
+
+def test_transforms_have_the_smallest_length_of_small_prime_factors():
+    def smooth(length):
+        for factor in (2, 3, 5):
+            while length % factor == 0:
+                length //= factor
+        return length == 1
+
+    for length in range(1, 700):
+        expected = next(n for n in range(length, 2 * length + 2) if n % 2 == 0 and smooth(n))
+        assert sums._fast_length(length) == expected
