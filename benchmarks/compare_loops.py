@@ -31,7 +31,10 @@ import numpy as np  # noqa: E402
 import stages  # noqa: E402
 
 import skymask  # noqa: E402
-from skymask import convergence, loop  # noqa: E402
+from skymask import convergence, kernels, loop, running  # noqa: E402
+from skymask.bits import BitMap  # noqa: E402
+from skymask.exclusion import exclude  # noqa: E402
+from skymask.inputs import prepare  # noqa: E402
 
 RESULTS = REPOSITORY / "benchmarks" / "compare_loops.json"
 SIZES = ["500x500", "1000x1000", "4000x1000", "2000x2000", "8000x8000"]
@@ -149,19 +152,22 @@ def field(size, *, seed=1):
 
 def iterate(counts, statistic, **options):
     """Run skymask's loop on the field; a cycle ends with its last mask, as a loop that is cut off does."""
-    kernels = {
+    options = {**kernels_of_the_field(), "threshold": THRESHOLD, "on_cycle": "last", **options}
+    return skymask.iterate(counts, statistic=statistic, **options)
+
+
+def kernels_of_the_field():
+    """Return the kernels with which the field is analysed, by name."""
+    return {
         "source_kernel": skymask.disk(SOURCE_RADIUS),
         "background_kernel": skymask.ring(INNER_RADIUS, WIDTH),
         "dilation_kernel": skymask.disk(DILATION_RADIUS),
     }
-    options = {**kernels, "threshold": THRESHOLD, "on_cycle": "last", **options}
-    return skymask.iterate(counts, statistic=statistic, **options)
 
 
 def original(counts, max_iterations):
     """Run the original algorithm on the field."""
-    kernels = skymask.disk(SOURCE_RADIUS), skymask.ring(INNER_RADIUS, WIDTH), skymask.disk(DILATION_RADIUS)
-    return loops.original(counts, *kernels, threshold=THRESHOLD, max_iterations=max_iterations)
+    return loops.original(counts, *kernels_of_the_field().values(), threshold=THRESHOLD, max_iterations=max_iterations)
 
 
 def gammapy_loop(counts, max_iterations, **options):
@@ -285,11 +291,6 @@ def compare_stacks(size, repeats):
     """Return CPU seconds, iterations and planes of stacks of one field, whose counts are thinned, and of the map."""
     counts, _ = field(size)
     whole = tuple(slice(0, n) for n in counts.shape)
-    kernels = {
-        "source_kernel": skymask.disk(SOURCE_RADIUS),
-        "background_kernel": skymask.ring(INNER_RADIUS, WIDTH),
-        "dilation_kernel": skymask.disk(DILATION_RADIUS),
-    }
 
     def parts(number):
         """The counts, each of them in one of several maps."""
@@ -312,7 +313,9 @@ def compare_stacks(size, repeats):
             def loop_of(runs=runs):
                 if runs is None:
                     return iterate(counts, "wstat", max_iterations=3)
-                return skymask.iterate_runs(runs, counts.shape, threshold=THRESHOLD, max_iterations=3, **kernels)
+                return skymask.iterate_runs(
+                    runs, counts.shape, threshold=THRESHOLD, max_iterations=3, **kernels_of_the_field()
+                )
 
             seconds, ended = cpu_seconds(loop_of)
             took[name].append(seconds)
@@ -370,7 +373,11 @@ def iteration_stamps(counts, statistic):
 
 
 def depend_on_radius(size, repeats):
-    """Return CPU seconds of three iterations for kernels of several radii, one kernel at a time."""
+    """Return CPU seconds for kernels of several radii, one kernel at a time: of three iterations, and with given masks.
+
+    Larger kernels exclude more, so the loop has more to compute again; with the masks that the usual kernels lead to,
+    what the kernels themselves cost is left.
+    """
     counts, _ = field(size)
     cases = {
         "ring, outer radius": lambda radius: (
@@ -383,23 +390,60 @@ def depend_on_radius(size, repeats):
         ),
         "dilation": lambda radius: ("wstat", {"dilation_kernel": skymask.disk(radius)}),
     }
+    masks = [BitMap.of(iterate(counts, "wstat", max_iterations=n).exclusion_mask) for n in (1, 2, 3)]
     result = {}
     for name, case in cases.items():
-        took = {radius: [] for radius in RADII}
-        iterations = {}
+        took = {radius: {"seconds": [], "same_masks": []} for radius in RADII}
         for _ in range(repeats):
             for radius in RADII:
                 statistic, kernel = case(radius)
                 seconds, run = cpu_seconds(
                     lambda: iterate(counts, statistic, **kernel, max_iterations=3, max_excluded_fraction=1)  # noqa: B023
                 )
-                took[radius].append(seconds)
-                iterations[radius] = run.iterations
+                took[radius]["seconds"].append(seconds)
+                took[radius]["iterations"] = run.iterations
+                took[radius]["excluded_fraction"] = float(1 - run.exclusion_mask.mean())
+                took[radius]["same_masks"].append(cpu_seconds(lambda: follow(counts, statistic, masks, **kernel))[0])  # noqa: B023
         result[name] = {
-            str(radius): {"seconds": float(np.median(took[radius])), "iterations": iterations[radius]}
+            str(radius): {
+                measured: float(np.median(value)) if isinstance(value, list) else value
+                for measured, value in took[radius].items()
+            }
             for radius in RADII
         }
     return result
+
+
+def follow(counts, statistic, masks, **changed):
+    """Do what the loop does, but take the next mask from a list; return the last significance and the background."""
+    options = kernels_of_the_field() | changed
+    source_kernel, dilation_kernel = options["source_kernel"], options["dilation_kernel"]
+    inputs = prepare(counts)
+    estimate = running.running_estimate(
+        inputs,
+        source_kernel,
+        background_kernel=kernels.background_kernel(options["background_kernel"], [source_kernel], statistic),
+        statistic=statistic,
+        threshold=THRESHOLD,
+    )
+    user_mask, coverage = BitMap.of(inputs.exclusion_mask), BitMap.of(inputs.coverage)
+    mask = decision = user_mask
+    for given in masks:
+        _, decision = exclude(
+            estimate.reached,
+            estimate.starved,
+            coverage=coverage,
+            threshold=THRESHOLD,
+            dilation_kernel=dilation_kernel,
+            user_mask=user_mask,
+            previous_mask=mask,
+            previous_decision=decision,
+        )
+        mask = given
+        estimate.update(mask)
+        estimate.mean_background()
+    estimate.forget()
+    return estimate.significance(), estimate.estimate().background
 
 
 def measure_memory(size):
