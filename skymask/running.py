@@ -212,7 +212,7 @@ class RunningEstimate:
         self._empty = memory.empty
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel, smallest=np.int16, empty=memory.empty)
         self._full = bool(inputs.acceptance.all())
-        self._coverage = BitMap.of(inputs.coverage)
+        self._coverage = None if self._full else BitMap.of(inputs.coverage)
         self._off = None
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
         # The map, from the time it is asked for until the next mask.
@@ -288,9 +288,13 @@ class RunningEstimate:
 
     def _starved_pixels(self):
         """The covered pixels without a significance."""
-        starved = self._off.starved() & self._coverage
+        starved = self._off.starved()
+        if not self._full:
+            starved &= self._coverage
         if self._statistic == "cash" and starved.any():
-            starved = starved.spread(self._source_kernel) & self._coverage
+            starved = starved.spread(self._source_kernel)
+            if not self._full:
+                starved &= self._coverage
         return starved
 
     def _find_reached(self, rows):

@@ -58,7 +58,7 @@ def cash(n_on, mu):
     (Cash 1979, ApJ 228, 939, doi:10.1086/156922). n = 0 gives :math:`-\sqrt{2\mu}`; n > 0 over :math:`\mu = 0` gives
     infinity; both zero give 0; an undefined `mu` gives NaN.
     """
-    n_on, mu = np.broadcast_arrays(np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float))
+    n_on, mu = np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float)
     difference = n_on - mu
     # A tiny number more changes no count, and makes the logarithm times no counts zero, its limit.
     statistic = _log(np.asarray((n_on + TINY) / (mu + TINY)))

@@ -212,14 +212,17 @@ class BlockSums:
         out = tuple(slice(half, half + side) for side, half in zip(sides, self.half, strict=True))
         values = self.values(block_shape, out)
         values[...] = 0
-        for tile, unit in zip(tiles, (float(1 << low_bits), 1.0), strict=True):
-            outer = blocks.grown(tile, self.half, image.shape)
-            block = tuple(slice(part.start - half, None) for part, half in zip(tile, self.half, strict=True))
-            # Operations on numbers of different types take three times as long.
-            floats = self._buffer(1, image[outer].shape)
-            floats[...] = image[outer]
-            floats *= unit
-            values[blocks.inside(outer, block)] += floats
+        high, low = (blocks.grown(tile, self.half, image.shape) for tile in tiles)
+        in_high, in_low = (
+            blocks.inside(outer, [slice(part.start - half, None) for part, half in zip(tile, self.half, strict=True)])
+            for outer, tile in zip((high, low), tiles, strict=True)
+        )
+        values[in_high] = image[high]
+        values[in_high] *= float(1 << low_bits)
+        # Operations on numbers of different types take three times as long.
+        floats = self._buffer(1, image[low].shape)
+        floats[...] = image[low]
+        values[in_low] += floats
         packed = self.sums_of_values(block_shape, out)
         return None if packed is None else self.split(packed, low_bits)
 
