@@ -49,7 +49,7 @@ THRESHOLD = 5
 #: A significance so close to the threshold may fall on either side in gammapy's single precision.
 TOLERANCE = 1e-4
 
-#: Above so many pixels (a) runs once and skymask three times; gammapy's loop does not fit into the memory.
+#: Above so many pixels gammapy's loop does not fit into the memory.
 MANY_PIXELS = 10_000_000
 
 #: Bytes per pixel touched before a loop is measured: what they need.
@@ -228,7 +228,6 @@ def compare(size, repeats):
     masks = {name: result.exclusion_mask for name, result in ours.items()}
     significance = None if many else ours["wstat"].products.significance
     del ours
-    turns = min(repeats, 3) if many else repeats
     runs = {
         "skymask_cash": lambda: iterate(counts, "cash"),
         "skymask_wstat": lambda: iterate(counts, "wstat"),
@@ -241,10 +240,8 @@ def compare(size, repeats):
         theirs = gammapy_loop(counts, 1, exclusion_mask=masks["wstat"])[2]
         record["threshold"] = compare_at_threshold(theirs, significance)
     seconds = {}
-    for turn in range(turns):
+    for _ in range(repeats):
         for name, run in runs.items():
-            if many and name == "original" and turn < turns - 1:
-                continue
             bytes_per_pixel = TOUCHED_BY_GAMMAPY if name == "gammapy" else TOUCHED
             took, result = cpu_seconds(run, memory=bytes_per_pixel * counts.size)
             seconds.setdefault(name, []).append(took / (FLOOR_CALLS if name == "floor" else 1))
