@@ -107,9 +107,9 @@ def ratios(results):
         "",
         f"The slowest run of a loop exceeds its median by up to {noise(results):.0f} %: such is the noise here.\n",
         "![CPU time of both loops in units of skymask's, by size of the map](images/performance.png)\n",
-        "At 8000 x 8000, (b) does not fit into the memory (see below) and is left out. Larger maps need more iterations,"
-        " because one place where the mask still changes keeps the whole loop running; skymask computes that place"
-        " again, (a) and (b) compute the whole map.\n",
+        "At 8000 x 8000, (b) does not fit into the memory (see below) and is left out. Larger maps need more"
+        " iterations, because one place where the mask still changes keeps the whole loop running; skymask computes"
+        " that place again, (a) and (b) compute the whole map.\n",
         "Pixels in which skymask's final mask differs from that of (a) and of (b); pixels that gammapy, given skymask's"
         " final mask, finds on the other side of the threshold, before the dilation; and how many of these are not"
         " within 0.0001 of the threshold:\n",
