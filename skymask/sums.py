@@ -96,7 +96,7 @@ def sums_inside(image, kernel):
     -------
     sums : ndarray of float, shape (ny, nx)
     """
-    return _shifted_sums(image, centred_rows(kernel), np.float64, inside=True)
+    return _shifted_sums(image, centred_rows(kernel), np.float64, margin=[n // 2 for n in kernel.shape])
 
 
 def sums_at(image, kernel, pixels):
@@ -381,16 +381,17 @@ def _additions(rows):
     return 2 * max(rows) + 2 * len(rows)
 
 
-def _shifted_sums(image, rows, dtype, *, inside=False, empty=np.empty):
-    """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width."""
+def _shifted_sums(image, rows, dtype, *, margin=(0, 0), empty=np.empty):
+    """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width.
+
+    There is no sum for a margin of the image, on each side so many rows and columns.
+    """
     half_y, half_x = len(rows) - 1, max(rows)
-    # The first sum's pixel.
-    first = (half_y, half_x) if inside else (0, 0)
-    sums = empty([n - 2 * i for n, i in zip(image.shape, first, strict=True)], dtype)
+    sums = empty([n - 2 * i for n, i in zip(image.shape, margin, strict=True)], dtype)
     pixels = 2 * sum(2 * row + 1 for row in rows)
     buffers = {}
     for tile in blocks.tiles(sums.shape, FLOAT_SIDES if dtype == np.float64 else INTEGER_SIDES):
-        there = tuple(slice(edge.start + i, edge.stop + i) for edge, i in zip(tile, first, strict=True))
+        there = tuple(slice(edge.start + i, edge.stop + i) for edge, i in zip(tile, margin, strict=True))
         outer = blocks.grown(there, (half_y, half_x), image.shape)
         part = image[outer]
         n_y, n_x = (edge.stop - edge.start for edge in tile)

@@ -190,10 +190,11 @@ def plain_sums(block):
     return sum(padded[dy : dy + len(block), dx : dx + block.shape[1]] for dy in range(3) for dx in range(3))
 
 
+@pytest.mark.parametrize("empty_columns", [0, 2])
 @pytest.mark.parametrize("radius", [0, 0.5, 1, 3.2, 5])
 @pytest.mark.parametrize("shape", [(1, 1), (40, 61), (180, 600)])
-def test_sums_of_parts_and_of_pixels_are_those_of_the_map_to_the_bit(radius, shape):
-    kernel = kernels.disk(radius) > 0
+def test_sums_of_parts_and_of_pixels_are_those_of_the_map_to_the_bit(radius, shape, empty_columns):
+    kernel = np.pad(kernels.disk(radius) > 0, ((0, 0), (empty_columns, empty_columns)))
     half_y, half_x = (n // 2 for n in kernel.shape)
     generator = np.random.default_rng(1)
     image = generator.lognormal(sigma=5, size=[n + 2 * half for n, half in zip(shape, (half_y, half_x), strict=True)])
