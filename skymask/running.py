@@ -60,9 +60,9 @@ def running_estimate(
         significance; `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask, a
         `BitMap`; the maps that products are made of, `on`, `estimate()` and `significance()`.
     """
-    large = statistic == "cash" and not sums.is_local(source_kernel)
     further = background_systematic or mask_source_kernels or inputs.additive_background is not None
-    if not (why_whole(source_kernel, background_kernel) or large or further or whole):
+    whole = whole or further or why_whole(source_kernel, background_kernel)
+    if not whole and (statistic != "cash" or sums.is_local(source_kernel)):
         return RunningEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
 
     def estimate_of(exclusion_mask):
@@ -314,7 +314,7 @@ class RunningEstimate:
         limit = fewest_counts(self._threshold, lowest * self._lowest_on, self._lowest_on * self._alpha_of_one)
         # Numbers of one type are compared faster.
         n_on = self.on[0]
-        limit = np.minimum(limit, np.iinfo(n_on.dtype).max).astype(n_on.dtype)
+        limit = np.minimum(limit, min(np.iinfo(kind).max for kind in (n_on.dtype, limit.dtype))).astype(n_on.dtype)
         limit = np.repeat(limit, CELL, axis=1)[:, :n_x]
         found = [np.empty(0, dtype=int)]
         for run in blocks.runs(rows):

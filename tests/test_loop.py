@@ -467,3 +467,29 @@ def test_moving_the_counts_moves_a_mask_of_shaped_regions(move):
 def test_regions_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="threshold_low must be more than 0, and at most the threshold"):
         iterate(crowded(), **CROWDED, threshold_low=3)
+
+
+@pytest.mark.parametrize("statistic", ["wstat", "cash"])
+@pytest.mark.parametrize("source_kernel", [disk(2), disk(16), gaussian(1.5)], ids=["disk", "large disk", "gaussian"])
+@pytest.mark.parametrize("background_kernel", [ring(18, 6), gaussian(9)], ids=["ring", "gaussian"])
+def test_every_kernel_goes_with_every_statistic(statistic, source_kernel, background_kernel):
+    counts = np.random.default_rng(3).poisson(1.0, (90, 110))
+    counts[40:44, 50:54] += 60
+    kernels = {"source_kernel": source_kernel, "background_kernel": background_kernel, "dilation_kernel": disk(3)}
+    result = iterate(counts, statistic=statistic, threshold=6, **kernels)
+    assert not result.exclusion_mask[40:44, 50:54].any()
+    assert result.exclusion_mask[:, 85:].all()
+
+
+@pytest.mark.parametrize("statistic", ["wstat", "cash"])
+@pytest.mark.parametrize("scale", [1, 10**4, 5 * 10**7], ids=["16 bits", "32 bits", "64 bits"])
+def test_counts_may_be_of_any_size(statistic, scale):
+    counts = np.full((60, 70), 4) * scale
+    counts[30, 30] *= 8
+    shared = {"source_kernel": disk(1.5), "background_kernel": ring(5, 4), "dilation_kernel": disk(1)}
+    result = iterate(counts, statistic=statistic, threshold=4, **shared)
+    expected = np.ones(counts.shape, dtype=bool)
+    assert result.state == "converged"
+    assert not result.exclusion_mask[30, 30]
+    expected[27:34, 27:34] = False
+    assert result.exclusion_mask[expected].all()
