@@ -267,10 +267,19 @@ def shared_pixels(kernel, other):
 
 
 def background_kernel(kernel, source_kernels, statistic):
-    """Return a background kernel, an array or another, as loops use it; see `off_kernel`."""
-    if not (is_adaptive(kernel) or is_field_of_view(kernel)):
-        kernel = from_array(kernel)
-    return off_kernel(kernel, under_any(source_kernels), statistic)
+    """Return a background kernel, an array or another, as loops use it; see `off_kernel`.
+
+    Raises
+    ------
+    ValueError
+        If no pixel is left.
+    """
+    if is_field_of_view(kernel):
+        return kernel
+    kernel = off_kernel(kernel if is_adaptive(kernel) else from_array(kernel), under_any(source_kernels), statistic)
+    if not any(ring.any() for ring in (kernel.rings if is_adaptive(kernel) else (kernel,))):
+        raise ValueError("background_kernel lies under the source kernel as a whole: nothing is left to estimate from")
+    return kernel
 
 
 def off_kernel(background_kernel, source_kernel, statistic):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skymask import compute_products, disk, gaussian, iterate, ring
+from skymask import adaptive_ring, compute_products, disk, gaussian, iterate, ring
 from skymask.background import estimate_background
 from skymask.errors import ConvergenceError, MapError
 from skymask.exclusion import update_exclusion_mask
@@ -493,3 +493,10 @@ def test_counts_may_be_of_any_size(statistic, scale):
     assert not result.exclusion_mask[30, 30]
     expected[27:34, 27:34] = False
     assert result.exclusion_mask[expected].all()
+
+
+@pytest.mark.parametrize("background_kernel", [ring(3, 2), adaptive_ring(3, 1, step=1, max_outer_radius=6)])
+def test_background_kernel_of_which_the_source_kernel_leaves_nothing_is_refused(background_kernel):
+    shared = {"source_kernel": disk(9), "background_kernel": background_kernel, "dilation_kernel": disk(2)}
+    with pytest.raises(ValueError, match="nothing is left to estimate from"):
+        iterate(np.ones((40, 40), dtype=int), statistic="wstat", threshold=5, **shared)
