@@ -271,17 +271,21 @@ def compare_at_threshold(theirs, ours):
 
 def grow(sizes, repeats):
     """Return CPU seconds of three iterations by size and statistic: to their end, larger maps need more of them."""
-    result = {size: {"cash": [], "wstat": []} for size in sizes}
-    counts_of = {size: field(size)[0] for size in sizes}
-    for _ in range(repeats):
-        for size, counts in counts_of.items():
-            for statistic, took in result[size].items():
-                seconds, _ = cpu_seconds(
+    result = {}
+    # One size after the other: what a large map leaves behind would slow down the small one.
+    for size in sizes:
+        counts, _ = field(size)
+        result[size] = {}
+        for statistic in ("cash", "wstat"):
+            took = [
+                cpu_seconds(
                     lambda: iterate(counts, statistic, max_iterations=3).state,  # noqa: B023
                     memory=TOUCHED * counts.size,
-                )
-                took.append(seconds)
-    return {size: {name: float(np.median(took)) for name, took in case.items()} for size, case in result.items()}
+                )[0]
+                for _ in range(repeats)
+            ]
+            result[size][statistic] = float(np.median(took))
+    return result
 
 
 def compare_stacks(size, repeats):
