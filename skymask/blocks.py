@@ -1,5 +1,7 @@
 """Rectangles of a map: blocks that fit into a processor's cache, and the parts that a change touches."""
 
+from itertools import product
+
 import numpy as np
 
 #: Pixels worked on at a time, so that intermediate results stay in the cache.
@@ -33,11 +35,6 @@ def grown(block, half, shape):
     )
 
 
-def area(block):
-    """Return the number of pixels of a block."""
-    return (block[0].stop - block[0].start) * (block[1].stop - block[1].start)
-
-
 def inside(block, outer):
     """Return a block's slices within the array that `outer` cuts out."""
     return tuple(
@@ -62,14 +59,11 @@ def around(cells, shape, side):
     from scipy import ndimage
 
     groups, _ = ndimage.label(cells, structure=np.ones((3, 3)))
-    boxes, limit = [], max(side // CELL, 1)
+    limit = max(side // CELL, 1)
+    boxes = []
     for group in ndimage.find_objects(groups):
-        sides = [part.stop - part.start for part in group]
-        for tile in tiles(sides, (limit, limit)) if max(sides) > limit else [tuple(slice(0, n) for n in sides)]:
-            box = [(whole.start + part.start, whole.start + part.stop) for whole, part in zip(group, tile, strict=True)]
-            boxes.append(
-                tuple(slice(first * CELL, min(last * CELL, n)) for (first, last), n in zip(box, shape, strict=True))
-            )
+        for parts in product(*(_evenly(part, limit) for part in group)):
+            boxes.append(tuple(slice(p.start * CELL, min(p.stop * CELL, n)) for p, n in zip(parts, shape, strict=True)))
     return boxes
 
 
@@ -81,6 +75,12 @@ def in_cells(part, length):
 def cut(part, size):
     """Return a slice of an axis cut into slices of `size` each, the last one shorter."""
     return [slice(start, min(start + size, part.stop)) for start in range(part.start, part.stop, size)]
+
+
+def _evenly(part, limit):
+    """A slice of an axis cut into as few slices as it takes, of at most `limit` each and about the same size."""
+    length = part.stop - part.start
+    return cut(part, -(-length // -(-length // limit)))
 
 
 def runs(marked):

@@ -71,16 +71,20 @@ def update_exclusion_mask(
     exclusion_mask, decision : ndarray of bool, shape (ny, nx)
     """
     reached, starved = significance >= threshold, starved_under_any((significance, *further), coverage)
-    masks = {
-        "coverage": coverage,
-        "user_mask": user_mask,
-        "previous_mask": previous_mask,
-        "previous_decision": previous_decision,
-    }
-    options |= {"threshold": threshold, "dilation_kernel": dilation_kernel, "further": further}
-    options |= {name: BitMap.of(mask) for name, mask in masks.items()}
-    updated = exclude(BitMap.of(reached), BitMap.of(starved), significance, **options)
-    return tuple(mask.array() for mask in updated)
+    mask, decision = exclude(
+        BitMap.of(reached),
+        BitMap.of(starved),
+        significance,
+        coverage=BitMap.of(coverage),
+        user_mask=BitMap.of(user_mask),
+        previous_mask=BitMap.of(previous_mask),
+        previous_decision=BitMap.of(previous_decision),
+        threshold=threshold,
+        dilation_kernel=dilation_kernel,
+        further=further,
+        **options,
+    )
+    return mask.array(), decision.array()
 
 
 def starved_under_any(significances, coverage):

@@ -278,7 +278,7 @@ def background_kernel(kernel, source_kernels, statistic):
         return kernel
     kernel = off_kernel(kernel if is_adaptive(kernel) else from_array(kernel), under_any(source_kernels), statistic)
     if not any(ring.any() for ring in (kernel.rings if is_adaptive(kernel) else (kernel,))):
-        raise ValueError("background_kernel lies under the source kernel as a whole: nothing is left to estimate from")
+        raise ValueError("background_kernel lies under the source kernels as a whole: nothing is left to estimate from")
     return kernel
 
 

@@ -206,24 +206,25 @@ class RunningEstimate:
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
         shape, self._half = inputs.counts.shape, tuple(n // 2 for n in source_kernel.shape)
-        # With half the source kernel beside the map.
-        padded_shape = [n + 2 * half for n, half in zip(shape, self._half, strict=True)]
-        memory = Memory(BYTES_OF_SUMS * inputs.counts.size + (8 * np.prod(padded_shape) if statistic == "cash" else 0))
+        memory = Memory(BYTES_OF_SUMS * inputs.counts.size)
         self._empty = memory.empty
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel, smallest=np.int16, empty=memory.empty)
         self._full = bool(inputs.acceptance.all())
         self._coverage = None if self._full else BitMap.of(inputs.coverage)
+        # A source kernel may lack its centre.
+        without_on = statistic == "wstat" and not self._full and self.on[1].min() <= 0
+        self._without_on = BitMap.of(self.on[1] <= 0) if without_on else None
         self._off = None
         self._row_sums, self._row_defined = np.zeros(shape[0]), np.zeros(shape[0], dtype=int)
-        # The map, from the time it is asked for until the next mask.
+        # The map, from the time it is asked for until a mask changes it.
         self._significance = None
         self._highest_in_rows = np.full(shape[0], -np.inf)
         self.reached = BitMap.zeros(shape)
         self._area_or_acceptance = self.on[1]
         if statistic == "cash":
-            # Zero beside the map, and where there is no coverage.
-            self._padded = memory.empty(padded_shape, float)
+            # With half the source kernel beside the map; zero there, and where there is no coverage.
             (half_y, half_x), (n_y, n_x) = self._half, shape
+            self._padded = np.empty((n_y + 2 * half_y, n_x + 2 * half_x))
             for beside in (slice(0, half_y), slice(half_y + n_y, None)):
                 self._padded[beside] = 0
             for beside in (slice(0, half_x), slice(half_x + n_x, None)):
@@ -275,20 +276,19 @@ class RunningEstimate:
                 kept = self._background()[block] if self._statistic == "cash" else None
                 background = self._off.background_at(block, out=kept)
                 self._row_sums[y], self._row_defined[y] = row_sums(background)
-                rows_of_cells = slice(y.start // CELL, -(-y.stop // CELL))
-                if self._statistic == "cash":
-                    self._lowest[rows_of_cells] = _lowest_in_cells(background)
-                    if not self._full:
-                        background[self._inputs.acceptance[block] == 0] = 0
-                else:
-                    if self._inputs.acceptance.dtype != np.uint8:
-                        with np.errstate(invalid="ignore"):
-                            background /= self._inputs.acceptance[block]
-                    self._lowest[rows_of_cells] = _lowest_in_cells(background)
+                acceptance = self._inputs.acceptance[block]
+                if self._statistic != "cash" and acceptance.dtype != np.uint8:
+                    with np.errstate(invalid="ignore"):
+                        background /= acceptance
+                self._lowest[y.start // CELL : -(-y.stop // CELL)] = _lowest_in_cells(background)
+                if self._statistic == "cash" and not self._full:
+                    background[acceptance == 0] = 0
 
     def _starved_pixels(self):
         """The covered pixels without a significance."""
         starved = self._off.starved()
+        if self._without_on is not None:
+            starved |= self._without_on
         if not self._full:
             starved &= self._coverage
         if self._statistic == "cash" and starved.any():
@@ -308,13 +308,13 @@ class RunningEstimate:
         lowest = self._lowest
         if self._statistic == "cash":
             reach = [-(-half // CELL) for half in self._half]
-            lowest = _lowest_around(lowest, reach)
-            for run in blocks.runs(rows):
+            lowest, changed, rows = _lowest_around(lowest, reach), rows, rows.copy()
+            for run in blocks.runs(changed):
                 rows[max(0, run.start - reach[0] * CELL) : run.stop + reach[0] * CELL] = True
         limit = fewest_counts(self._threshold, lowest * self._lowest_on, self._lowest_on * self._alpha_of_one)
         # Numbers of one type are compared faster.
         n_on = self.on[0]
-        limit = np.minimum(limit, min(np.iinfo(kind).max for kind in (n_on.dtype, limit.dtype))).astype(n_on.dtype)
+        limit = np.minimum(limit, np.int64(np.iinfo(n_on.dtype).max)).astype(n_on.dtype)
         limit = np.repeat(limit, CELL, axis=1)[:, :n_x]
         found = [np.empty(0, dtype=int)]
         for run in blocks.runs(rows):
@@ -322,11 +322,12 @@ class RunningEstimate:
             self._highest_in_rows[run] = -np.inf
             found += [self._candidates(part, limit) for part in blocks.cut(run, max(CELL, STRIP // n_x // CELL * CELL))]
         found = np.concatenate(found)
+        n_cells, lowest = lowest.shape[1], lowest.reshape(-1)
         for part in blocks.cut(slice(0, found.size), blocks.BLOCK):
             pixels = found[part]
             y = pixels // n_x
-            on, cells = self._area_or_acceptance.reshape(-1).take(pixels), y // CELL * lowest.shape[1]
-            mu = lowest.reshape(-1).take(cells + (pixels - y * n_x) // CELL) * on
+            on = self._area_or_acceptance.reshape(-1).take(pixels)
+            mu = lowest.take(y // CELL * n_cells + (pixels - y * n_x) // CELL) * on
             left = n_on.reshape(-1).take(pixels) >= fewest_counts(self._threshold, mu, on * self._alpha_of_one)
             pixels, y = pixels[left], y[left]
             significance = self._significance_of(pixels)
@@ -334,7 +335,7 @@ class RunningEstimate:
             np.fmax.at(self._highest_in_rows, y, significance)
 
     def _candidates(self, rows, limit):
-        """The pixels, counted from the map's first, of some rows, whole cells, with their cell's limit of counts."""
+        """The pixels of some rows, whole cells, with as many counts as the limit of their cell."""
         n_on, n_x = self.on[0][rows], self.on[0].shape[1]
         limit = limit[rows.start // CELL : -(-rows.stop // CELL)]
         candidates = np.empty(n_on.shape, dtype=bool)

@@ -54,7 +54,8 @@ def convolve(image, kernel, *, smallest=np.int32, empty=np.empty):
     smallest : numpy.dtype
         Integers are returned in a type at least as large.
     empty : callable
-        What makes the array of sums of integers, `numpy.empty` or that of a `skymask.memory.Memory`.
+        What makes the array of sums, `numpy.empty` or that of a `skymask.memory.Memory`; weighted sums, and those of
+        floating-point numbers under large kernels, come from numpy.
 
     Returns
     -------
@@ -112,15 +113,16 @@ def sums_at(image, kernel, pixels):
     rows, stride = centred_rows(kernel), image.shape[1]
     sides = [CELL + n - 1 for n in kernel.shape]
     # Pixels lie close together: all sums of the cells that they lie in are made.
-    cell = tuple(i // CELL for i in pixels)
-    first_row = cell[0].min(initial=image.shape[0])
-    marked = np.zeros((cell[0].max(initial=first_row) + 1 - first_row, image.shape[1] // CELL + 1), dtype=bool)
-    marked[cell[0] - first_row, cell[1]] = True
+    y, x = (i // CELL for i in pixels)
+    first_row = y.min(initial=image.shape[0])
+    y -= first_row
+    marked = np.zeros((y.max(initial=0) + 1, image.shape[1] // CELL + 1), dtype=bool)
+    marked[y, x] = True
     cells = np.nonzero(marked)
     number = np.zeros(marked.shape, dtype=int)
     number[cells] = np.arange(cells[0].size)
-    number = number[cell[0] - first_row, cell[1]]
-    cells[0][...] += first_row
+    number = number[y, x]
+    cells = cells[0] + first_row, cells[1]
     sums = np.empty((CELL, CELL, cells[0].size))
     for part in blocks.cut(slice(0, cells[0].size), CELLS):
         # Rows, columns, cells; what lies beyond the image belongs to pixels that nobody asks for.

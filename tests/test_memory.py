@@ -1,5 +1,7 @@
 """Several arrays in one piece of memory."""
 
+import pickle
+
 import numpy as np
 
 from skymask.memory import Memory
@@ -24,3 +26,10 @@ def test_array_for_which_there_is_no_room_has_memory_of_its_own():
     assert (large == 1).all()
     assert large.base is None
     assert small.base is not None
+
+
+def test_memory_that_is_left_goes_into_no_file():
+    memory = Memory(10_000)
+    restored = pickle.loads(pickle.dumps(memory.empty))
+    assert len(pickle.dumps(memory.empty)) < 200
+    assert restored(5, float).base is None

@@ -152,3 +152,14 @@ def test_map_without_any_background_has_no_highest_significance_however_often_as
         estimate.update(nothing_used)
         estimate.update(nothing_used)
         assert [estimate.highest(), estimate.highest(), estimate.mean_background()] == [None] * 3
+
+
+def test_pixel_without_acceptance_under_a_source_kernel_without_its_centre_is_starved():
+    acceptance = np.ones(SHAPE)
+    acceptance[60, [40, 42]] = 0
+    inputs = prepare(np.ones(SHAPE, dtype=int), acceptance=acceptance)
+    options = {"background_kernel": BACKGROUND, "statistic": "wstat", "threshold": 5.0}
+    beside = np.array([[True, False, True]])
+    running, whole = (running_estimate(inputs, beside, **options, whole=whole) for whole in (False, True))
+    assert whole.starved[60:61, 41:42].all()
+    assert running.starved.count() == whole.starved.count() == 1
