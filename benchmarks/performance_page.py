@@ -49,20 +49,22 @@ mask repeats; otherwise they would do 50 in a limit cycle. They are in `benchmar
 WHY_NOT_LESS = """Why it is not less, pieces timed singly while other programs ran (1000 x 1000, ns per pixel):
 
 - Ring sums: a transform forth and back is four passes of one-dimensional transforms of 2.0 to 2.4 per pixel of a tile
-  each, and tiles overlap, which makes 13 per pixel of the map, 6.5 where two tiles share a transform. Transforms of
-  `scipy.fft` take as long; single precision is not provably exact here. A changed region of 40 x 40 pixels needs a
-  transform of 120 x 120; up to about ten changed pixels are added one by one, at 14 microseconds each.
-- Maps of the result: the logarithms and what is around them take 12 (cash) or 22 (wstat), of which each logarithm is
-  4.2; the known background under the source kernel takes 8 (rows of an array took 15: numpy adds numbers in one run
-  twice as fast).
+  each, 17 with all that is done to the tile. The first map has two transforms of 600 x 600 for four tiles, two in each:
+  13. Transforms of `scipy.fft` take as long; single precision is not provably exact here. A changed region of
+  40 x 40 pixels needs a transform of 120 x 120, and 36 of them 11 in all; up to about ten changed pixels are added one
+  by one, at 14 microseconds each.
+- Maps of the result: the significance takes 11 (cash) or 22 (wstat), of which each logarithm is 4.3 to 4.8 and the root
+  1.5; the known background under the source kernel takes 9, 21 additions of 0.4. The logarithm took 9.4 where arguments
+  scatter about one, because the C library then takes one of two ways; of twice the ratio it does not.
+- Candidates and mean background: reading off counts and off acceptance, dividing them, and looking for the lowest
+  values takes 3.5 per pixel of the rows in which anything changed.
 - Memory that is touched for the first time: 2.5 microseconds per page of 4 kB, a quarter of that in large pages, which
-  numpy asks for above 4 MB. In 150 these were 25 before work memory came in one piece, and 9 after. A virtual
-  machine's own memory costs ten times as much the first time ever (8 GB took 24 s, and 2.3 s when touched again).
-- Dilation as bits, 64 pixels to an integer: 1.3 for a radius of 15, 5 for 80 (shifted rows of booleans: 3.6 and 37).
-- Radii: a larger kernel excludes more, so that more changes. A dilation of 80 pixels excludes 58 % of the map and costs
-  50 more than one of 5: 17 are in the maps of the result, where the background is undefined in places, 15 in ring sums,
-  8 in the dilation itself. A source disk of 80 pixels costs 108 more than one of 10: it excludes 15 % of the map, which
-  are candidates in every iteration (38) and whole maps of ring sums (53); its own sums of counts are 17.
+  numpy asks for above 4 MB. It is 0 to 12 in 90, depending on what the process has given back before.
+- Dilation as bits, 64 pixels to an integer: 1.2 for a radius of 15, 5 for 80 (shifted rows of booleans: 3.6 and 37).
+- Radii: a larger kernel excludes more, so that more changes. A source disk of 80 pixels costs 94 more than one of 5: it
+  excludes 15 % of the map. These are candidates in every iteration, which takes 39 instead of 8, and their changes make
+  116 instead of 68 of ring sums; the disk's own sums of counts are 19 instead of 3. With the same masks for all radii,
+  what is left is the kernel's own cost.
 """
 
 
