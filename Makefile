@@ -1,4 +1,4 @@
-# make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in an hour.
+# make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in two hours.
 # make validation: docs/validation.md, and docs/public-data.md where the data are.
 # make docs: the site, in docs/_build/html; a warning is an error.
 # make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
