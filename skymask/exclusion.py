@@ -61,8 +61,7 @@ def update_exclusion_mask(
     further : sequence of ndarray of float, shape (ny, nx)
         Significance under further source kernels; a pixel is excluded if any of the maps excludes it.
     user_mask, previous_mask, previous_decision : ndarray of bool, shape (ny, nx)
-        True where the pixel is used: by the user's own mask, by the last mask, and by the last decision (all True at
-        the start).
+        Those of `exclude`, as arrays.
     **options
         Further arguments of `exclude`.
 

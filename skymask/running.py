@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skymask import bits, blocks, kernels, sums
+from skymask import blocks, kernels, sums
 from skymask.background import Background, OffSums, estimate_background, mean_background, mean_of_rows, row_sums
 from skymask.bits import BitMap
 from skymask.blocks import CELL
@@ -11,6 +11,7 @@ from skymask.memory import Memory
 from skymask.significance import (
     cash,
     compute_significance,
+    correlated_background,
     fewest_counts,
     ratio_of_acceptances,
     sums_on,
@@ -359,15 +360,9 @@ class RunningEstimate:
     def _background_on(self, rows):
         """The known background under the source kernel in some rows; NaN where any covered pixel under it has none."""
         half_y, half_x = self._half
-        # It is zero where there is no coverage.
-        known = self._padded[rows.start : rows.stop + 2 * half_y]
-        undefined = np.isnan(known)
-        if not undefined.any():
-            return sums.sums_inside(known, self._source_kernel)
-        mu = sums.sums_inside(np.where(undefined, 0.0, known), self._source_kernel)
-        beside = bits.spread(undefined, self._source_kernel)
-        mu[beside[half_y : beside.shape[0] - half_y, half_x : beside.shape[1] - half_x]] = np.nan
-        return mu
+        # With the margin, which is zero, as is what has no coverage.
+        mu = correlated_background(self._padded[rows.start : rows.stop + 2 * half_y], True, self._source_kernel)
+        return mu[half_y : len(mu) - half_y, half_x : mu.shape[1] - half_x]
 
     def _background(self):
         """The background kept for sums under the source kernel, a view of what has a margin."""

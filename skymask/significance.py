@@ -345,7 +345,7 @@ def correlated_background(background, coverage, source_kernel):
     Parameters
     ----------
     background : ndarray of float, shape (ny, nx)
-    coverage : ndarray of bool, shape (ny, nx)
+    coverage : ndarray of bool, shape (ny, nx), or bool
         True where there is data; pixels without are left out.
     source_kernel : ndarray
     """

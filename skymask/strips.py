@@ -47,14 +47,12 @@ class StoredMask:
 
     def __getitem__(self, rows):
         start, stop, _ = rows.indices(self.shape[0])
-        first, last = start * self.shape[1], stop * self.shape[1]
-        begin = first // BITS
-        packed = np.fromfile(self.path, np.uint8, -(-last // BITS) - begin, offset=begin)
-        bits = np.unpackbits(packed, count=last - begin * BITS)[first - begin * BITS :]
+        pixels, before = (stop - start) * self.shape[1], start * self.shape[1] % BITS
+        bits = np.unpackbits(self.packed(slice(start, stop)), count=before + pixels)[before:]
         return bits.view(bool).reshape(-1, self.shape[1])
 
     def packed(self, rows):
-        """Return rows as bits, eight to a byte (`numpy.packbits`); the first row is a multiple of eight."""
+        """Return rows as bits, eight to a byte (`numpy.packbits`), from the byte on in which the first one begins."""
         begin = rows.start * self.shape[1] // BITS
         return np.fromfile(self.path, np.uint8, -(-rows.stop * self.shape[1] // BITS) - begin, offset=begin)
 

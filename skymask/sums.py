@@ -72,7 +72,7 @@ def convolve(image, kernel, *, smallest=np.int32, empty=np.empty):
     if kernel.dtype != bool:
         return _weighted_sums(image, np.asarray(kernel, dtype=float))
     if is_local(kernel):
-        return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel, smallest), empty=empty)
+        return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel, smallest), empty)
     if image.dtype.kind in "bui":
         return _integer_sums(image, kernel, smallest, empty)
     return _split_float(image, kernel)
@@ -84,29 +84,15 @@ def is_local(kernel):
     return rows is not None and _additions(rows) <= FEW_ADDITIONS
 
 
-def sums_inside(image, kernel):
-    """Return the sums of floating-point numbers where the whole kernel lies on the map, to the bit those of `convolve`.
+def sums_at(image, kernel, pixels):
+    """Return the sums of floating-point numbers at some pixels, to the bit those of `convolve`.
 
     Parameters
     ----------
     image : ndarray of float, shape (ny + 2 my, nx + 2 mx)
+        With half the kernel more than the pixels on every side.
     kernel : ndarray of bool, shape (2 my + 1, 2 mx + 1)
         One for which sums are local, see `is_local`.
-
-    Returns
-    -------
-    sums : ndarray of float, shape (ny, nx)
-    """
-    return _shifted_sums(image, centred_rows(kernel), np.float64, margin=[n // 2 for n in kernel.shape])
-
-
-def sums_at(image, kernel, pixels):
-    """Return the sums of floating-point numbers at some pixels, to the bit those of `sums_inside`.
-
-    Parameters
-    ----------
-    image, kernel
-        Those of `sums_inside`.
     pixels : (ndarray of int, ndarray of int)
         Their y and x, counted from the first pixel on which the whole kernel lies.
     """
@@ -383,18 +369,14 @@ def _additions(rows):
     return 2 * max(rows) + 2 * len(rows)
 
 
-def _shifted_sums(image, rows, dtype, *, margin=(0, 0), empty=np.empty):
-    """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width.
-
-    There is no sum for a margin of the image, on each side so many rows and columns.
-    """
+def _shifted_sums(image, rows, dtype, empty=np.empty):
+    """Add shifted rows: first along x, wider and wider, then along y every kernel row of that width."""
     half_y, half_x = len(rows) - 1, max(rows)
-    sums = empty([n - 2 * i for n, i in zip(image.shape, margin, strict=True)], dtype)
+    sums = empty(image.shape, dtype)
     pixels = 2 * sum(2 * row + 1 for row in rows)
     buffers = {}
-    for tile in blocks.tiles(sums.shape, FLOAT_SIDES if dtype == np.float64 else INTEGER_SIDES):
-        there = tuple(slice(edge.start + i, edge.stop + i) for edge, i in zip(tile, margin, strict=True))
-        outer = blocks.grown(there, (half_y, half_x), image.shape)
+    for tile in blocks.tiles(image.shape, FLOAT_SIDES if dtype == np.float64 else INTEGER_SIDES):
+        outer = blocks.grown(tile, (half_y, half_x), image.shape)
         part = image[outer]
         n_y, n_x = (edge.stop - edge.start for edge in tile)
         # Half the bytes are twice the speed.
@@ -409,7 +391,7 @@ def _shifted_sums(image, rows, dtype, *, margin=(0, 0), empty=np.empty):
                 np.empty(n_y * shape[1], kind),
             ]
         padded, wide, total = buffers[shape, kind]
-        place = blocks.inside(outer, (slice(there[0].start - half_y, None), slice(there[1].start - half_x, None)))
+        place = blocks.inside(outer, (slice(tile[0].start - half_y, None), slice(tile[1].start - half_x, None)))
         if part.shape != shape:
             padded[...] = 0
         padded[place] = part

@@ -199,7 +199,9 @@ def test_sums_of_parts_and_of_pixels_are_those_of_the_map_to_the_bit(radius, sha
     generator = np.random.default_rng(1)
     image = generator.lognormal(sigma=5, size=[n + 2 * half for n, half in zip(shape, (half_y, half_x), strict=True)])
     expected = sums.convolve(image, kernel)[half_y : half_y + shape[0], half_x : half_x + shape[1]]
-    assert np.array_equal(sums.sums_inside(image, kernel), expected)
+    half_map = slice(0, shape[0] // 2 + 2 * half_y)
+    part = sums.convolve(image[half_map], kernel)[half_y : half_y + shape[0] // 2, half_x : half_x + shape[1]]
+    assert np.array_equal(part, expected[: shape[0] // 2])
     # None, a few, and pixels in more cells than are looked at together.
     for number in (0, 3, shape[0] * shape[1]):
         pixels = np.divmod(generator.permutation(shape[0] * shape[1])[:number], shape[1])
