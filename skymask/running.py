@@ -25,6 +25,10 @@ MANY_CANDIDATES = 1 / 16
 #: Bytes per pixel of sums under both kernels, as far as they are of the smallest types.
 BYTES_OF_SUMS = 10
 
+#: Bytes of memory asked for at least, touched or not. When a piece of up to 32 MB is freed, the C library of Linux keeps
+#: twice as much of what a process frees from then on, and the next map does not pay for its pages again.
+LEAST_MEMORY = 2**25 - 2**16
+
 #: Pixels of the strips in which candidates are looked for, and sums made.
 STRIP = 2**18
 
@@ -207,7 +211,7 @@ class RunningEstimate:
         self._inputs, self._source_kernel, self._background_kernel = inputs, source_kernel, background_kernel
         self._statistic, self._threshold = statistic, threshold
         shape, self._half = inputs.counts.shape, tuple(n // 2 for n in source_kernel.shape)
-        memory = Memory(BYTES_OF_SUMS * inputs.counts.size)
+        memory = Memory(max(BYTES_OF_SUMS * inputs.counts.size, LEAST_MEMORY))
         self._empty = memory.empty
         self.on = sums_on(inputs.counts, inputs.acceptance, source_kernel, smallest=np.int16, empty=memory.empty)
         self._full = bool(inputs.acceptance.all())
