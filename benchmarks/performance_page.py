@@ -59,7 +59,7 @@ WHY_NOT_LESS = """Why it is not less, pieces timed singly while other programs r
 - Candidates and mean background: reading off counts and off acceptance, dividing them, and looking for the lowest
   values takes 3.5 per pixel of the rows in which anything changed.
 - Memory that is touched for the first time: 2.5 microseconds per page of 4 kB, a quarter of that in large pages, which
-  numpy asks for above 4 MB. It is 0 to 12 in 90, depending on what the process has given back before.
+  numpy asks for above 4 MB. It is about 10 in 100 for a process's first map, and none for the next.
 - Dilation as bits, 64 pixels to an integer: 1.2 for a radius of 15, 5 for 80 (shifted rows of booleans: 3.6 and 37).
 - Radii: a larger kernel excludes more, so that more changes. A source disk of 80 pixels costs 94 more than one of 5: it
   excludes 15 % of the map. These are candidates in every iteration, which takes 39 instead of 8, and their changes make

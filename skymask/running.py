@@ -25,8 +25,8 @@ MANY_CANDIDATES = 1 / 16
 #: Bytes per pixel of sums under both kernels, as far as they are of the smallest types.
 BYTES_OF_SUMS = 10
 
-#: Bytes of memory asked for at least, touched or not. When a piece of up to 32 MB is freed, the C library of Linux keeps
-#: twice as much of what a process frees from then on, and the next map does not pay for its pages again.
+#: Bytes of memory asked for at least, touched or not. After a piece of up to 32 MB has been freed, the C library of
+#: Linux keeps twice as much of what a process frees, and the next map does not pay for its pages again.
 LEAST_MEMORY = 2**25 - 2**16
 
 #: Pixels of the strips in which candidates are looked for, and sums made.
