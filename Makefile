@@ -46,7 +46,7 @@ install: .venv/run.stamp
 
 # Public example data, into the folder data; needs a network.
 data: .venv/run.stamp
-	$(BIN)/python -m skymask.example_data
+	$(BIN)/python -m skymask.datasets.example_data
 
 install-slurm: .venv/slurm.stamp
 

@@ -65,12 +65,12 @@ rule all:
         "Everything is up to date"
 
 
-remember_parameters()
+cache_signatures()
 
 
 onstart:
     check_executor()
-    mend_scheduler()
+    patch_scheduler()
 
 
 onsuccess:

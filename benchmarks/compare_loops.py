@@ -31,10 +31,11 @@ import numpy as np  # noqa: E402
 import stages  # noqa: E402
 
 import skymask  # noqa: E402
-from skymask import convergence, kernels, loop, running  # noqa: E402
-from skymask.bits import BitMap  # noqa: E402
-from skymask.exclusion import exclude  # noqa: E402
-from skymask.inputs import prepare  # noqa: E402
+from skymask.core import convergence, kernels  # noqa: E402
+from skymask.core.bitmask import PackedMask  # noqa: E402
+from skymask.core.exclusion import exclude  # noqa: E402
+from skymask.core.inputs import prepare  # noqa: E402
+from skymask.loop import incremental, iteration  # noqa: E402
 
 RESULTS = REPOSITORY / "benchmarks" / "compare_loops.json"
 SIZES = ["500x500", "1000x1000", "4000x1000", "2000x2000", "8000x8000"]
@@ -368,7 +369,7 @@ def iteration_stamps(counts, statistic):
         return state
 
     convergence_assess = convergence.assess
-    with mock.patch.object(loop.convergence, "assess", assess):
+    with mock.patch.object(iteration.convergence, "assess", assess):
         result = iterate(counts, statistic, mask_update="grow")
     assert result.state == "converged"
     assert result.records[-1]["digest"] == result.records[-2]["digest"]
@@ -393,7 +394,7 @@ def depend_on_radius(size, repeats):
         ),
         "dilation": lambda radius: ("wstat", {"dilation_kernel": skymask.disk(radius)}),
     }
-    masks = [BitMap.of(iterate(counts, "wstat", max_iterations=n).exclusion_mask) for n in (1, 2, 3)]
+    masks = [PackedMask.of(iterate(counts, "wstat", max_iterations=n).exclusion_mask) for n in (1, 2, 3)]
     result = {}
     for name, case in cases.items():
         took = {radius: {"seconds": [], "same_masks": []} for radius in RADII}
@@ -422,14 +423,14 @@ def follow(counts, statistic, masks, **changed):
     options = kernels_of_the_field() | changed
     source_kernel, dilation_kernel = options["source_kernel"], options["dilation_kernel"]
     inputs = prepare(counts)
-    estimate = running.running_estimate(
+    estimate = incremental.first_estimate(
         inputs,
         source_kernel,
         background_kernel=kernels.background_kernel(options["background_kernel"], [source_kernel], statistic),
         statistic=statistic,
         threshold=THRESHOLD,
     )
-    user_mask, coverage = BitMap.of(inputs.exclusion_mask), BitMap.of(inputs.coverage)
+    user_mask, coverage = PackedMask.of(inputs.exclusion_mask), PackedMask.of(inputs.coverage)
     mask = decision = user_mask
     for given in masks:
         _, decision = exclude(

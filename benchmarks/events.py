@@ -48,8 +48,8 @@ def write_events(path, number):
 
 
 def with_skymask(path):
-    from skymask.events import bin_events
-    from skymask.geometry import field
+    from skymask.datasets.events import bin_events
+    from skymask.sky.geometry import field
 
     header, shape = field(CENTER, WIDTH, PIXEL_SIZE)
     start = time.perf_counter()

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 from gammapy.stats import CashCountsStatistic, WStatCountsStatistic
 
-from skymask.limits import cash_limits, number_of_sigma, wstat_limits
+from skymask.core.limits import cash_limits, number_of_sigma, wstat_limits
 
 CONFIDENCE_LEVEL = 0.95
 

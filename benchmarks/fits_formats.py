@@ -17,7 +17,7 @@ import numpy as np
 from astropy.io import fits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from skymask import background, exclusion, kernels, significance
+from skymask.core import background, exclusion, kernels, significance
 
 #: Suffix, HDU of an image, and whether it carries checksums.
 FORMATS = {

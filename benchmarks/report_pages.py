@@ -18,7 +18,7 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 from chromium import Browser  # noqa: E402
 
-from skymask.report import render_report  # noqa: E402
+from skymask.products.report import render_report  # noqa: E402
 
 #: Times that a page is written and opened.
 REPEATS = 5

@@ -22,7 +22,7 @@ import checkpoint_grain
 import numpy as np
 import workflow_time
 
-from skymask import settled
+from skymask.workflow import settled
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from skymask.simulation import simulate_counts
+from skymask.datasets.simulation import simulate_counts
 
 SKY = {
     "width": ("4 deg", "4 deg"),

@@ -18,7 +18,7 @@ from astropy.io import fits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from skymask.geometry import field, shifted
+from skymask.sky.geometry import field, shifted
 
 #: Side of the common grid, in sides of a run.
 GRID = 2.5
@@ -44,10 +44,10 @@ print(json.dumps([time.perf_counter() - begin, time.process_time() - cpu, peak])
 
 def write_field(folder, runs, side):
     """Write runs at random places of a common grid, and what iteration 0 would have written of them."""
-    from skymask import maps
-    from skymask.geometry import pixel_size
-    from skymask.runs import RunFiles
-    from skymask.stacking import stack_inputs
+    from skymask.core.stacking import stack_inputs
+    from skymask.datasets.runs import RunFiles
+    from skymask.io import maps
+    from skymask.sky.geometry import pixel_size
 
     random = np.random.default_rng(1)
     width = GRID * side * 0.02

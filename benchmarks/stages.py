@@ -5,27 +5,28 @@ import time
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
-from skymask import background, bits, convergence, loop, running
+from skymask.core import background, bitmask, convergence
+from skymask.loop import incremental, iteration
 
 FINAL_MAPS = "maps of the result"
 
 #: Stage -> the functions that it consists of. What none of them does is "the rest".
 STAGES = {
-    "checks of the input": [(loop, "prepare")],
-    "counts under the source kernel": [(running, "sums_on")],
+    "checks of the input": [(iteration, "prepare")],
+    "counts under the source kernel": [(incremental, "sums_on")],
     "ring sums of the whole map": [(background.OffSums, "_sum_whole_map")],
     "ring sums where the mask changed": [(background.OffSums, "update")],
-    "background per pixel, for its mean": [(running.RunningEstimate, "_sum_rows")],
+    "background per pixel, for its mean": [(incremental.IncrementalEstimate, "_sum_rows")],
     "candidates": [
-        (running.RunningEstimate, "_find_reached"),
-        (running.RunningEstimate, "_starved_pixels"),
-        (running.RunningEstimate, "update"),
+        (incremental.IncrementalEstimate, "_find_reached"),
+        (incremental.IncrementalEstimate, "_starved_pixels"),
+        (incremental.IncrementalEstimate, "update"),
     ],
-    "significance of the candidates": [(running.RunningEstimate, "_significance_of")],
-    "threshold, starved pixels, user's mask": [(loop, "exclude")],
-    "dilation": [(bits.BitMap, "spread")],
+    "significance of the candidates": [(incremental.IncrementalEstimate, "_significance_of")],
+    "threshold, starved pixels, user's mask": [(iteration, "exclude")],
+    "dilation": [(bitmask.PackedMask, "dilate")],
     "records, digests of masks": [(convergence, "first_record"), (convergence, "record"), (convergence, "assess")],
-    FINAL_MAPS: [(running.RunningEstimate, "estimate"), (running.RunningEstimate, "significance")],
+    FINAL_MAPS: [(incremental.IncrementalEstimate, "estimate"), (incremental.IncrementalEstimate, "significance")],
 }
 
 

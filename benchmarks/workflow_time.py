@@ -63,7 +63,7 @@ def timed(kind, function):
 
 
 def patch():
-    maps = sys.modules.get("skymask.maps")
+    maps = sys.modules.get("skymask.io.maps")
     if maps is not None and not hasattr(maps, "timed") and hasattr(maps, "file_digest"):
         maps.timed = True
         for name in ("read", "read_table", "read_product", "write"):

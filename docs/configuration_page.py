@@ -2,7 +2,7 @@
 
 import json
 
-from skymask import configuration
+from skymask.config import configuration
 
 HEAD = """# Configuration
 

@@ -20,15 +20,15 @@ from matplotlib.lines import Line2D  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import skymask  # noqa: E402
-from skymask import plots  # noqa: E402
-from skymask.exclusion import excluded_pixels  # noqa: E402
-from skymask.exclusion_regions import region_mask  # noqa: E402
-from skymask.inputs import prepare  # noqa: E402
-from skymask.limits import compute_limits  # noqa: E402
-from skymask.plots import BLUE, GREEN, ORANGE  # noqa: E402
-from skymask.significance import wstat  # noqa: E402
-from skymask.simulation import simulate_counts  # noqa: E402
-from skymask.stacking import estimate_bins, stack_inputs  # noqa: E402
+from skymask.core.exclusion import excluded_pixels  # noqa: E402
+from skymask.core.inputs import prepare  # noqa: E402
+from skymask.core.limits import compute_limits  # noqa: E402
+from skymask.core.significance import wstat  # noqa: E402
+from skymask.core.stacking import estimate_bins, stack_inputs  # noqa: E402
+from skymask.datasets.simulation import simulate_counts  # noqa: E402
+from skymask.products import plots  # noqa: E402
+from skymask.products.plots import BLUE, GREEN, ORANGE  # noqa: E402
+from skymask.sky.exclusion_regions import region_mask  # noqa: E402
 
 #: Side of the pixels in degrees; all radii below are in pixels.
 PIXEL = 0.05

@@ -14,8 +14,8 @@ sys.path.insert(0, str(REPOSITORY))
 from matplotlib.figure import Figure  # noqa: E402
 
 import skymask  # noqa: E402
-from skymask import plots  # noqa: E402
-from skymask.simulation import simulate_counts  # noqa: E402
+from skymask.datasets.simulation import simulate_counts  # noqa: E402
+from skymask.products import plots  # noqa: E402
 
 
 def main(path):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from skymask import maps
+from skymask.datasets.events import bin_events
 from skymask.errors import MapError
-from skymask.events import bin_events
-from skymask.geometry import grid
-from skymask.jobs import job, write_json
+from skymask.io import maps
+from skymask.sky.geometry import grid
+from skymask.workflow.jobs import job, write_json
 
 
 def write_counts(*, names, geometry, cuts, counts, binning):

@@ -1,9 +1,10 @@
 """Catalogue the excluded regions: a table, their outlines for DS9, and the inverse mask for packages that want it."""
 
-from skymask import maps, region_catalogue
-from skymask.jobs import job
-from skymask.pixel_kernels import background_kernel, to_pixels
-from skymask.products import counts_of, inherited_cards
+from skymask.io import maps
+from skymask.products.products import counts_of, inherited_cards
+from skymask.sky import region_catalogue
+from skymask.sky.configured_kernels import background_kernel, to_pixels
+from skymask.workflow.jobs import job
 
 
 def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, output):
@@ -14,7 +15,7 @@ def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, outpu
     counts = counts_of(read["counts"].data)
     if stack:
         # Its imports are felt, and single maps do without.
-        from skymask.runs import parts_of, runs_of
+        from skymask.datasets.runs import parts_of, runs_of
 
         parts = parts_of(runs_of(stack, acceptance), size, kernels, stack)
     else:

@@ -1,8 +1,8 @@
 """Decide for every dataset of a group whether its loop goes on, and tell how it stands in one line each."""
 
-from skymask.convergence import decide
-from skymask.jobs import job, read_json, write_json
-from skymask.summary import progress_line
+from skymask.core.convergence import decide
+from skymask.products.summary import progress_line
+from skymask.workflow.jobs import job, read_json, write_json
 
 
 def check_convergence(*, records, before, settings, output, tell):

@@ -1,10 +1,10 @@
 """Inspect a dataset: whether its maps and kernels can be used and, if not, why. A dataset that cannot is no crash."""
 
-from skymask import convergence
-from skymask.bits import BitMap
-from skymask.datasets import inspect, named_files
+from skymask.core import convergence
+from skymask.core.bitmask import PackedMask
+from skymask.datasets.reading import inspect, named_files
 from skymask.errors import MapError
-from skymask.jobs import job, read_notes, write_json
+from skymask.workflow.jobs import job, read_notes, write_json
 
 
 def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):
@@ -15,7 +15,9 @@ def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):
         inputs = found.inputs
         # What the job of a run noticed, the stack may notice too.
         inspection["warnings"] = list(dict.fromkeys(noticed + warnings))
-        inspection["record"] = convergence.first_record(BitMap.of(inputs.exclusion_mask), BitMap.of(inputs.coverage))
+        inspection["record"] = convergence.first_record(
+            PackedMask.of(inputs.exclusion_mask), PackedMask.of(inputs.coverage)
+        )
     except MapError as error:
         inspection["reason"] = str(error)
     write_json(output, inspection)

@@ -1,9 +1,11 @@
 """Compare what a dataset's loop ends with under every combination of settings of its scan."""
 
-from skymask import maps, plots, scan
-from skymask.jobs import job, read_json
-from skymask.paper_figures import write_columns
-from skymask.report import render_scan
+from skymask.config import scan
+from skymask.io import maps
+from skymask.products import plots
+from skymask.products.paper_figures import write_columns
+from skymask.products.report import render_scan
+from skymask.workflow.jobs import job, read_json
 
 
 def compare_settings(*, dataset, masks, records, coverage, values, own, settings, output):

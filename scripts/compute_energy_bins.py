@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from skymask import maps
-from skymask.jobs import job
-from skymask.loop import Products
-from skymask.pixel_kernels import kernels_of_bins
-from skymask.products import inherited_cards
-from skymask.runs import estimate_energy_bins, runs_of
+from skymask.datasets.runs import estimate_energy_bins, runs_of
+from skymask.io import maps
+from skymask.loop.iteration import Products
+from skymask.products.products import inherited_cards
+from skymask.sky.configured_kernels import kernels_of_bins
+from skymask.workflow.jobs import job
 
 
 def write_energy_bins(*, counts, acceptance, exclusion_mask, kernels, stack, background_systematic, output):

@@ -1,11 +1,11 @@
 """Compute significance, excess and limits under a further source kernel from the products."""
 
-from skymask import maps
+from skymask.core.further_kernels import check_apart, compute_further_significance, maps_under_kernel
 from skymask.errors import MapError
-from skymask.further import check_apart, compute_further_significance, maps_under_kernel
-from skymask.jobs import job
-from skymask.pixel_kernels import background_kernel, to_pixels
-from skymask.products import cards_of_further_kernel, counts_of
+from skymask.io import maps
+from skymask.products.products import cards_of_further_kernel, counts_of
+from skymask.sky.configured_kernels import background_kernel, to_pixels
+from skymask.workflow.jobs import job
 
 
 def write_further_significance(
@@ -31,7 +31,7 @@ def write_further_significance(
     try:
         if stack:
             # Its imports are felt, and single maps do without.
-            from skymask.runs import estimate_runs, runs_of, stack_options
+            from skymask.datasets.runs import estimate_runs, runs_of, stack_options
 
             mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
             runs = runs_of(stack, acceptance)

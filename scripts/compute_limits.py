@@ -1,10 +1,10 @@
 """Compute errors and upper limits of the excess from the products."""
 
-from skymask import maps
-from skymask.jobs import job
-from skymask.limits import compute_limits
-from skymask.pixel_kernels import to_pixels
-from skymask.products import counts_of, inherited_cards
+from skymask.core.limits import compute_limits
+from skymask.io import maps
+from skymask.products.products import counts_of, inherited_cards
+from skymask.sky.configured_kernels import to_pixels
+from skymask.workflow.jobs import job
 
 
 def write_limits(

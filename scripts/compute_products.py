@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from skymask import convergence, maps, products
-from skymask.jobs import job, read_json, write_json
-from skymask.loop import Products, compute_products
-from skymask.pixel_kernels import background_kernel, to_pixels
-from skymask.quality import assess_quality
+from skymask.core import convergence
+from skymask.core.quality import assess_quality
+from skymask.io import maps
+from skymask.loop.iteration import Products, compute_products
+from skymask.products import products
+from skymask.sky.configured_kernels import background_kernel, to_pixels
+from skymask.workflow.jobs import job, read_json, write_json
 
 
 def write_products(
@@ -35,7 +37,7 @@ def write_products(
     source_kernel = to_pixels(kernels["source_kernel"], size)
     if stack:
         # Its imports are felt, and single maps do without.
-        from skymask.runs import estimate_runs, runs_of
+        from skymask.datasets.runs import estimate_runs, runs_of
 
         estimate = estimate_runs(runs_of(stack, acceptance), mask, size, kernels, stack)
         result = Products(counts.data, acceptance.data, estimate, source_kernel, **options)

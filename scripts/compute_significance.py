@@ -1,10 +1,10 @@
 """Compute the significance of every pixel under every source kernel, given the background of the iteration before."""
 
-from skymask import maps
-from skymask.background import Background
-from skymask.jobs import job
-from skymask.pixel_kernels import to_pixels
-from skymask.significance import compute_significance
+from skymask.core.background import Background
+from skymask.core.significance import compute_significance
+from skymask.io import maps
+from skymask.sky.configured_kernels import to_pixels
+from skymask.workflow.jobs import job
 
 
 def write_significance(*, counts, acceptance, background, source_kernels, options, output):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from skymask import maps
 from skymask.errors import MapError
-from skymask.healpix import cut_field, field_of_entry, files_and_columns, read_sky
-from skymask.jobs import job, write_json
+from skymask.io import maps
+from skymask.sky.healpix import cut_field, field_of_entry, files_and_columns, read_sky
+from skymask.workflow.jobs import job, write_json
 
 
 def write_field(*, healpix, field, counts, cutting):

@@ -1,8 +1,9 @@
 """Draw a figure for a paper that shows a distribution or the convergence, and write the numbers behind it."""
 
-from skymask import maps, paper_figures
-from skymask.jobs import job, read_json
-from skymask.products import read_convergence_table
+from skymask.io import maps
+from skymask.products import paper_figures
+from skymask.products.products import read_convergence_table
+from skymask.workflow.jobs import job, read_json
 
 
 def draw_curves(*, name, settings, status, inputs, plots, output):

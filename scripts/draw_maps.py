@@ -1,10 +1,11 @@
 """Draw a figure for a paper that shows maps, and write the maps behind it."""
 
-from skymask import maps, paper_figures
-from skymask.catalogues import read_labels
-from skymask.exclusion import first_exclusion
-from skymask.jobs import job, read_json
-from skymask.products import inherited_cards
+from skymask.core.exclusion import first_exclusion
+from skymask.io import maps
+from skymask.io.position_tables import read_labels
+from skymask.products import paper_figures
+from skymask.products.products import inherited_cards
+from skymask.workflow.jobs import job, read_json
 
 
 def draw_maps(*, name, settings, status, inputs, masks, source_kernel, plots, output):

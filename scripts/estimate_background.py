@@ -1,9 +1,9 @@
 """Estimate the background again, from the pixels that the new exclusion mask leaves."""
 
-from skymask import maps
-from skymask.background import estimate_background, mean_background
-from skymask.jobs import job
-from skymask.pixel_kernels import background_kernel, to_pixels
+from skymask.core.background import estimate_background, mean_background
+from skymask.io import maps
+from skymask.sky.configured_kernels import background_kernel, to_pixels
+from skymask.workflow.jobs import job
 
 
 def write_background(*, counts, acceptance, exclusion_mask, kernels, stack, output):
@@ -13,7 +13,7 @@ def write_background(*, counts, acceptance, exclusion_mask, kernels, stack, outp
     size = maps.pixel_size(counts.header)
     if stack:
         # Its imports are felt, and single maps do without.
-        from skymask.runs import estimate_runs, runs_of
+        from skymask.datasets.runs import estimate_runs, runs_of
 
         estimate = estimate_runs(runs_of(stack, acceptance), mask, size, kernels, stack)
     else:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from skymask import maps
-from skymask.background import Background, estimate_background
-from skymask.datasets import named_files, origin_cards, read_dataset
-from skymask.geometry import pixel_size
-from skymask.jobs import job
-from skymask.pixel_kernels import background_kernel, to_pixels
-from skymask.runs import estimate_runs
+from skymask.core.background import Background, estimate_background
+from skymask.datasets.reading import named_files, origin_cards, read_dataset
+from skymask.datasets.runs import estimate_runs
+from skymask.io import maps
+from skymask.sky.configured_kernels import background_kernel, to_pixels
+from skymask.sky.geometry import pixel_size
+from skymask.workflow.jobs import job
 
 
 def estimate_initial_background(

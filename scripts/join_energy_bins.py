@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skymask import maps
-from skymask.jobs import job
+from skymask.io import maps
+from skymask.workflow.jobs import job
 
 
 def join_energy_bins(*, cube, counts, bins, products, output):

@@ -3,9 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from skymask import geometry, healpix, maps
-from skymask.healpix_files import write_healpix
-from skymask.jobs import job, read_json, write_json
+from skymask.io import maps
+from skymask.io.healpix_files import write_healpix
+from skymask.sky import geometry, healpix
+from skymask.workflow.jobs import job, read_json, write_json
 
 
 def write_sky(*, sky_name, settings, fields, statuses, output, status):

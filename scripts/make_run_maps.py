@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from skymask import maps
+from skymask.datasets.run_maps import make_run_maps, origin_cards
 from skymask.errors import MapError
-from skymask.geometry import grid
-from skymask.jobs import job, write_json
-from skymask.run_maps import make_run_maps, origin_cards
+from skymask.io import maps
+from skymask.sky.geometry import grid
+from skymask.workflow.jobs import job, write_json
 
 
 def write_run_maps(*, run, geometry, options, output, notes):

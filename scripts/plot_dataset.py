@@ -1,9 +1,10 @@
 """Plot everything about a dataset: its maps, its loop, its rings if they are adaptive, the truth if it is known."""
 
-from skymask import maps, plots, products
-from skymask.geometry import pixel_size
-from skymask.jobs import job, read_json
-from skymask.pixel_kernels import to_pixels
+from skymask.io import maps
+from skymask.products import plots, products
+from skymask.sky.configured_kernels import to_pixels
+from skymask.sky.geometry import pixel_size
+from skymask.workflow.jobs import job, read_json
 
 #: Maps that have figures of their own.
 SHOWN = ("counts", "background", "significance", "excess")

@@ -1,8 +1,9 @@
 """Plot the products of a HEALPix map on the whole sky, or on the part of it that has data."""
 
-from skymask import healpix, plots
-from skymask.healpix_files import read_healpix
-from skymask.jobs import job
+from skymask.io.healpix_files import read_healpix
+from skymask.products import plots
+from skymask.sky import healpix
+from skymask.workflow.jobs import job
 
 
 def plot_sky(*, inputs, sky_name, settings, output):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from skymask.ecsv import read_rows
-from skymask.jobs import job, read_json, write_json
-from skymask.quality import doubts, verdict
+from skymask.core.quality import quality_warnings, verdict
+from skymask.io.ecsv import read_rows
+from skymask.workflow.jobs import job, read_json, write_json
 
 
 def record_status(*, dataset, inspection, quality, null, catalogue, loop, analysis, stale, further, output):
@@ -16,7 +16,7 @@ def record_status(*, dataset, inspection, quality, null, catalogue, loop, analys
     warnings, figures = read_json(inspection)["warnings"], {}
     if quality:
         figures = read_json(quality) | read_json(null) | {"regions": len(read_rows(catalogue))}
-        raised = doubts(figures, loop["state"], analysis["quality"])
+        raised = quality_warnings(figures, loop["state"], analysis["quality"])
         warnings, figures = warnings + raised, {"verdict": verdict(raised), **figures}
     write_json(output, {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": analysis})
 

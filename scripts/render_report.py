@@ -1,7 +1,7 @@
 """Render the overview page of all datasets."""
 
-from skymask.jobs import job, read_json
-from skymask.report import render_report
+from skymask.products.report import render_report
+from skymask.workflow.jobs import job, read_json
 
 
 def write_report(*, statuses, skies, figures, output):

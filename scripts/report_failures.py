@@ -1,8 +1,8 @@
 """Fail, naming the datasets that failed, so that no run with a failed dataset ends well."""
 
 from skymask.errors import SkymaskError
-from skymask.jobs import job
-from skymask.summary import read_summary
+from skymask.products.summary import read_summary
+from skymask.workflow.jobs import job
 
 
 def report_failures(*, summary):

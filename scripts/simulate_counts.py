@@ -1,8 +1,8 @@
 """Simulate a sky with known truth."""
 
-from skymask import maps
-from skymask.jobs import job
-from skymask.simulation import simulate_counts
+from skymask.datasets.simulation import simulate_counts
+from skymask.io import maps
+from skymask.workflow.jobs import job
 
 
 def write_simulation(*, simulation, output):

@@ -1,8 +1,9 @@
 """Simulate the background alone, for the errors of quality figures and the trials behind the hottest pixel."""
 
-from skymask import maps, null_simulations
-from skymask.jobs import job, read_json, write_json
-from skymask.pixel_kernels import background_kernel, to_pixels
+from skymask.io import maps
+from skymask.loop import null_simulations
+from skymask.sky.configured_kernels import background_kernel, to_pixels
+from skymask.workflow.jobs import job, read_json, write_json
 
 
 def write_null(
@@ -25,7 +26,7 @@ def write_null(
     options = {"background_systematic": background_systematic, "threshold": threshold, **simulate}
     if stack:
         # Its imports are felt, and single maps do without.
-        from skymask.runs import runs_of, stack_options
+        from skymask.datasets.runs import runs_of, stack_options
 
         runs = runs_of(stack, acceptance)
         options |= stack_options(runs, size, kernels, stack)

@@ -1,7 +1,7 @@
 """Summarize the status of all datasets in one table."""
 
-from skymask.jobs import job, read_json
-from skymask.summary import write_summary
+from skymask.products.summary import write_summary
+from skymask.workflow.jobs import job, read_json
 
 
 def summarize_datasets(*, statuses, output):

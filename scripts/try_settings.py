@@ -1,14 +1,15 @@
 """Run the whole loop of a dataset with a combination of settings of its scan, and record how it ended."""
 
-from skymask import convergence, maps
-from skymask.datasets import check_kernels
+from skymask.config.scan import COLUMNS
+from skymask.core import convergence
+from skymask.core.inputs import Inputs
+from skymask.core.quality import assess_quality
+from skymask.datasets.reading import check_kernels
 from skymask.errors import MapError
-from skymask.inputs import Inputs
-from skymask.jobs import job, write_json
-from skymask.loop import iterate, iterate_runs
-from skymask.pixel_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
-from skymask.quality import assess_quality
-from skymask.scan import COLUMNS
+from skymask.io import maps
+from skymask.loop.iteration import iterate, iterate_runs
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
+from skymask.workflow.jobs import job, write_json
 
 #: A scan shows how every loop ends, and no end of one is a failure.
 NO_FAILURE = {"on_cycle": "union", "on_max_iterations": "last"}
@@ -59,7 +60,7 @@ def loop(counts, acceptance, user_mask, background, kernels, stack, exclusion, o
     }
     if stack:
         # Its imports are felt, and single maps do without.
-        from skymask.runs import runs_of, stack_options
+        from skymask.datasets.runs import runs_of, stack_options
 
         runs = runs_of(stack, acceptance)
         of_bins = stack_options(runs, size, kernels, stack)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from skymask import convergence, maps
-from skymask.exclusion import update_exclusion_mask
-from skymask.jobs import job, write_json
-from skymask.pixel_kernels import dilation_kernel, region_growth
+from skymask.core import convergence
+from skymask.core.exclusion import update_exclusion_mask
+from skymask.io import maps
+from skymask.sky.configured_kernels import dilation_kernel, region_growth
+from skymask.workflow.jobs import job, write_json
 
 
 def write_exclusion_mask(

@@ -1,7 +1,7 @@
-"""`python -m skymask`: see `skymask.cli`."""
+"""`python -m skymask`: see `skymask.cli.main`."""
 
 import sys
 
-from skymask.cli import main
+from skymask.cli.main import main
 
 sys.exit(main())

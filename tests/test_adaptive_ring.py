@@ -10,10 +10,11 @@ from conftest import KERNELS, snakemake, write_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skymask import adaptive_ring, disk, iterate, maps, ring
-from skymask.background import estimate_background
-from skymask.kernels import off_kernel, without
-from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
+from skymask import adaptive_ring, disk, iterate, ring
+from skymask.core.background import estimate_background
+from skymask.core.kernels import off_kernel, without
+from skymask.io import maps
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, to_pixels
 
 #: Exact sums leave the rounding of one product and one quotient.
 EXACT = 1e-12

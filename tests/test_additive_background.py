@@ -7,14 +7,15 @@ import pytest
 from astropy.io import fits
 from conftest import KERNELS, snakemake, write_config, write_map
 
-from skymask import adaptive_ring, compute_further_significance, compute_products, disk, gaussian, iterate, maps, ring
-from skymask.background import background_error, estimate_background
+from skymask import adaptive_ring, compute_further_significance, compute_products, disk, gaussian, iterate, ring
+from skymask.core.background import background_error, estimate_background
+from skymask.core.inputs import prepare
+from skymask.core.limits import compute_limits
+from skymask.core.significance import with_additive, wstat
 from skymask.errors import MapError
-from skymask.inputs import prepare
-from skymask.limits import compute_limits
-from skymask.null_simulations import simulate_null
-from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
-from skymask.significance import with_additive, wstat
+from skymask.io import maps
+from skymask.loop.null_simulations import simulate_null
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, to_pixels
 
 #: Exact algebra.
 EXACT = 1e-12

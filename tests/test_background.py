@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skymask.background import Background, background_error, estimate_background
-from skymask.kernels import disk, gaussian, ring, without
+from skymask.core.background import Background, background_error, estimate_background
+from skymask.core.kernels import disk, gaussian, ring, without
 
 KERNELS = {
     "ring": ring(2, 2),

@@ -33,7 +33,7 @@ def test_every_stage_takes_time_and_the_result_is_that_of_the_loop(benchmarks, s
     seconds, profiled = benchmarks.stages.profile(lambda: benchmarks.iterate(counts, statistic))
     assert min(seconds.values()) > 0
     np.testing.assert_array_equal(profiled.exclusion_mask, benchmarks.iterate(counts, statistic).exclusion_mask)
-    assert skymask.loop.prepare is skymask.inputs.prepare
+    assert skymask.loop.iteration.prepare is skymask.core.inputs.prepare
 
 
 def test_final_mask_is_that_of_the_original_algorithm(benchmarks):

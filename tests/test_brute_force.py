@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import brentq
 
-from skymask import bits, blocks, kernels, tilt
-from skymask.background import OffSums, background_error, estimate_background
-from skymask.bits import BitMap
-from skymask.limits import cash_limits, wstat_limits
-from skymask.quality import fit_off_source
-from skymask.significance import cash, compute_significance, wstat
-from skymask.stacking import Run, estimate_stack
+from skymask.core import bitmask, kernels, tiling, tilt
+from skymask.core.background import OffSums, background_error, estimate_background
+from skymask.core.bitmask import PackedMask
+from skymask.core.limits import cash_limits, wstat_limits
+from skymask.core.quality import fit_off_source
+from skymask.core.significance import cash, compute_significance, wstat
+from skymask.core.stacking import Run, estimate_stack
 
 quick = settings(deadline=None, max_examples=40)
 
@@ -214,7 +214,7 @@ def test_fit_statistic_over_a_known_background_rises_by_one_at_the_errors(n_on, 
 @given(hnp.arrays(bool, (7, 9)), arrays(False))
 def test_dilation_is_that_of_a_double_loop(region, kernel):
     expected = [any(region[p] for p, _ in under(kernel, region.shape, *pixel)) for pixel in pixels(7, 9)]
-    np.testing.assert_array_equal(bits.spread(region, kernel).ravel(), expected)
+    np.testing.assert_array_equal(bitmask.dilate(region, kernel).ravel(), expected)
 
 
 def pixels(rows, columns):
@@ -225,10 +225,10 @@ def pixels(rows, columns):
 @given(fields(), st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4), arrays(False))
 def test_off_sums_of_one_mask_after_another_are_those_of_plain_sums(field, seeds, kernel):
     counts, acceptance, mask, _ = field
-    off = OffSums(counts, acceptance, kernel, BitMap.of(mask))
+    off = OffSums(counts, acceptance, kernel, PackedMask.of(mask))
     for seed in seeds:
         mask = np.random.default_rng(seed).random(counts.shape) < 0.6
-        off.update(BitMap.of(mask))
+        off.update(PackedMask.of(mask))
     found = off.estimate()
     for y, x in np.ndindex(*counts.shape):
         used = [p for p, _ in under(kernel, counts.shape, y, x) if mask[p]]
@@ -328,7 +328,7 @@ def test_off_source_fit_is_the_most_likely_one(seed, mean, width, threshold):
 @given(hnp.arrays(bool, (30, 43)), st.integers(1, 40))
 def test_boxes_around_marked_pixels_hold_them_all(marked, side):
     covered = np.zeros(marked.shape, dtype=bool)
-    for box in blocks.around(BitMap.of(marked).cells(), marked.shape, side):
-        assert max(part.stop - part.start for part in box) <= max(side, blocks.CELL)
+    for box in tiling.around(PackedMask.of(marked).cells(), marked.shape, side):
+        assert max(part.stop - part.start for part in box) <= max(side, tiling.CELL)
         covered[box] = True
     assert covered[marked].all()

@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import REPOSITORY, field_with_source, write_config, write_map
 
-from skymask import cli
+from skymask.cli.main import main
 
 
 def skymask(*arguments, folder):
@@ -32,7 +32,7 @@ def test_init_then_check(tmp_path):
 def test_check_of_a_wrong_configuration_fails_with_a_line_per_mistake(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_config("config.yaml", datasets={"a": {"counts": "no.fits"}, "b": {}})
-    assert cli.main(["check"]) == 1
+    assert main(["check"]) == 1
     *mistakes, last = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[:2] for line in mistakes] == [
         ["wrong", "datasets.a.counts"],
@@ -43,13 +43,13 @@ def test_check_of_a_wrong_configuration_fails_with_a_line_per_mistake(tmp_path, 
 
 def test_check_without_a_configuration_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["check"]) == 1
+    assert main(["check"]) == 1
     assert "config.yaml cannot be read: No such file or directory" in capsys.readouterr().out
 
 
 def test_repositorys_configuration_is_right(monkeypatch, capsys):
     monkeypatch.chdir(REPOSITORY)
-    assert cli.main(["check"]) == 0
+    assert main(["check"]) == 0
     assert "isolated-source" in capsys.readouterr().out
 
 
@@ -57,12 +57,12 @@ def test_what_is_not_foreseen_is_one_line_too(monkeypatch, capsys):
     def fail(path):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("skymask.forecast.forecast", fail)
-    assert cli.main(["check"]) == 1
+    monkeypatch.setattr("skymask.cli.check.forecast", fail)
+    assert main(["check"]) == 1
     assert capsys.readouterr().err == "unexpected ZeroDivisionError: by zero\n"
 
 
 def test_command_without_an_argument_says_how(capsys):
     with pytest.raises(SystemExit):
-        cli.main([])
+        main([])
     assert "usage: skymask" in capsys.readouterr().err

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from skymask import configuration, configuration_mistakes, dataset_files, lengths
-from skymask.configuration import ConfigurationError, dataset_settings
-from skymask.configuration_tables import read_table
+from skymask import units
+from skymask.config import configuration, validation
+from skymask.config.configuration import ConfigurationError, dataset_settings
+from skymask.config.tables import read_table
+from skymask.io import file_names
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = configuration.load_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
@@ -426,14 +428,14 @@ def test_configuration_without_datasets_is_refused():
         dataset_settings(config, SCHEMA)
 
 
-@pytest.mark.parametrize("key", configuration_mistakes.REQUIRED_KEYS)
+@pytest.mark.parametrize("key", validation.REQUIRED_KEYS)
 def test_analysis_key_without_a_default_must_be_given_somewhere(key):
     config = {name: value for name, value in CONFIG.items() if name != key}
     with pytest.raises(ConfigurationError, match=f"datasets.crab has no {key}, and there is none for all datasets"):
         dataset_settings(config, SCHEMA)
 
 
-@pytest.mark.parametrize("key", configuration_mistakes.REQUIRED_KEYS)
+@pytest.mark.parametrize("key", validation.REQUIRED_KEYS)
 def test_analysis_key_without_a_default_may_be_given_for_the_dataset_alone(key):
     config = {name: value for name, value in CONFIG.items() if name != key}
     config["datasets"] = crab(**{key: CONFIG[key]})
@@ -565,7 +567,7 @@ def test_regions_of_a_dataset_replace_the_global_ones_as_a_whole():
 
 def test_files_of_regions_are_those_of_the_dataset():
     regions = [CIRCLE, {"file": "a.reg"}, {"table": "b.fits[STARS]", "radius": "1 deg"}]
-    names = dataset_files.file_names({"counts": "c.fits", "exclusion_regions": regions})
+    names = file_names.file_names({"counts": "c.fits", "exclusion_regions": regions})
     assert names == {
         "counts": "c.fits",
         "exclusion_regions.1.file": "a.reg",
@@ -577,7 +579,7 @@ def test_files_of_regions_are_those_of_the_dataset():
     ("text", "expected"), [("0.3 deg", True), ("5arcmin", True), ("0.3", False), ("5 px", False), ("Conf_95", False)]
 )
 def test_angle_is_told_from_a_column(text, expected):
-    assert lengths.is_angle(text) is expected
+    assert units.is_angle(text) is expected
 
 
 def test_growth_of_a_dataset_replaces_the_global_one_as_a_whole():
@@ -784,7 +786,7 @@ def test_key_that_stands_once_in_each_place_is_no_mistake(tmp_path, text):
     ],
 )
 def test_name_of_an_image_is_split_from_its_file(name, expected):
-    assert dataset_files.split_name(name) == expected
+    assert file_names.split_name(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -792,7 +794,7 @@ def test_name_of_an_image_is_split_from_its_file(name, expected):
     [("0.3 deg", (0.3, "deg")), ("5px", (5.0, "px")), (" .5  arcmin ", (0.5, "arcmin")), ("-1e-3 rad", (-1e-3, "rad"))],
 )
 def test_length_is_split_into_value_and_unit(text, expected):
-    assert lengths.parse_length(text) == expected
+    assert units.parse_length(text) == expected
 
 
 def test_digest_of_the_library_is_that_of_its_sources():

@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from skymask import convergence
-from skymask.bits import BitMap
-from skymask.convergence import State, assess
+from skymask.core import convergence
+from skymask.core.bitmask import PackedMask
+from skymask.core.convergence import State, assess
 
 SHAPE = (4, 6)
 COVERAGE = np.ones(SHAPE, dtype=bool)
@@ -66,7 +66,7 @@ def test_masks_with_as_many_excluded_pixels_have_different_digests():
 
 def test_first_record_is_that_of_the_users_mask_and_of_a_decision_that_uses_every_pixel():
     packed = map(np.packbits, (B, B, COVERAGE, COVERAGE, B))
-    assert convergence.first_record(BitMap.of(B), BitMap.of(COVERAGE)) == convergence.record(0, *packed)
+    assert convergence.first_record(PackedMask.of(B), PackedMask.of(COVERAGE)) == convergence.record(0, *packed)
 
 
 def test_record_counts_added_released_and_changed_pixels():

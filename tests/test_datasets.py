@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skymask.datasets import check_kernels, named_files, origin_cards, read_dataset, short_name
+from skymask.core.inputs import prepare
+from skymask.datasets.reading import check_kernels, named_files, origin_cards, read_dataset, short_name
 from skymask.errors import MapError
-from skymask.inputs import prepare
 
 SHAPE = (20, 30)
 

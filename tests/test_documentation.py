@@ -12,14 +12,14 @@ import yaml
 from conftest import REPOSITORY, code_blocks, snakemake
 
 import skymask
-from skymask import configuration
-from skymask.configuration_mistakes import schema_mistakes
+from skymask.config import configuration
+from skymask.config.validation import schema_mistakes
 
 
 def texts_of_the_code():
     """All strings in the library and the workflow, with `...` where a value is put in."""
     texts = []
-    for path in sorted((REPOSITORY / "skymask").glob("*.py")):
+    for path in sorted((REPOSITORY / "skymask").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = [part.value if isinstance(part, ast.Constant) else "..." for part in node.values]

@@ -8,10 +8,10 @@ from astropy.units import deg
 from astropy.wcs import WCS
 from conftest import sky_header
 
-from skymask.ds9 import read_regions
 from skymask.errors import MapError
-from skymask.geometry import directions, directions_in, sky_projection
-from skymask.sky_shapes import pixels_in
+from skymask.sky.ds9 import read_regions
+from skymask.sky.geometry import directions, directions_in, sky_projection
+from skymask.sky.sky_shapes import pixels_in
 
 SHAPE = (60, 60)
 

@@ -11,9 +11,10 @@ from conftest import KERNELS, REPOSITORY, snakemake, write_config, write_map
 from test_events import write_events
 
 import skymask
-from skymask import events, maps
-from skymask import geometry as sky
-from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
+from skymask.datasets import events
+from skymask.io import maps
+from skymask.sky import geometry as sky
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, to_pixels
 
 GEOMETRY = {"center": ["83.633 deg", "22.014 deg"], "width": ["3 deg", "2.5 deg"], "pixel_size": "0.05 deg"}
 

@@ -12,10 +12,11 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.time import Time
 
-from skymask import event_files, events, maps
-from skymask import geometry as sky
+from skymask.datasets import events
 from skymask.errors import MapError
-from skymask.geometry import field, sky_projection
+from skymask.io import event_files, maps
+from skymask.sky import geometry as sky
+from skymask.sky.geometry import field, sky_projection
 
 CENTER = (83.633, 22.014)
 HEADER, SHAPE = field(CENTER, (0.5, 0.3), 0.1)
@@ -409,7 +410,7 @@ def test_fermi_events_are_selected_as_for_the_published_map(fermi):
 
 def test_fermi_events_give_the_published_map_but_for_two_events_that_the_list_lacks(fermi):
     published, path, cuts = fermi
-    from skymask.event_cuts import cuts_for
+    from skymask.datasets.event_cuts import cuts_for
 
     source = event_files.open_events(path)
     selection = cuts_for(source, "fk5", cuts)

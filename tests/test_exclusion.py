@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import binary_dilation
 
-from skymask.bits import spread
-from skymask.exclusion import (
+from skymask.core.bitmask import dilate
+from skymask.core.exclusion import (
     check_shaping,
     excluded_pixels,
     fill_holes,
@@ -20,7 +20,7 @@ from skymask.exclusion import (
     king_radius,
     update_exclusion_mask,
 )
-from skymask.kernels import disk
+from skymask.core.kernels import disk
 
 SHAPE = (9, 11)
 
@@ -60,13 +60,13 @@ def test_pixel_is_excluded_at_and_above_the_threshold(value, used):
 def test_dilation_is_that_of_scipy(kernel):
     region = np.random.default_rng(2).random(SHAPE) > 0.95
     region[0, 0] = True
-    assert np.array_equal(spread(region, kernel), binary_dilation(region, kernel))
+    assert np.array_equal(dilate(region, kernel), binary_dilation(region, kernel))
 
 
 def test_dilation_by_an_asymmetric_kernel_is_that_of_scipy():
     region = np.random.default_rng(2).random(SHAPE) > 0.9
     kernel = np.array([[True, False, False], [False, True, True], [False, False, False]])
-    assert np.array_equal(spread(region, kernel), binary_dilation(region, kernel))
+    assert np.array_equal(dilate(region, kernel), binary_dilation(region, kernel))
 
 
 def test_excluded_pixel_excludes_the_disk_around_it_and_only_the_decision_stays_small():

@@ -6,10 +6,10 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from conftest import REPOSITORY, sky_header
 
-from skymask import exclusion_regions
-from skymask.configuration import load_schema
-from skymask.exclusion_regions import file_digests, region_mask
-from skymask.maps import file_digest
+from skymask.config.configuration import load_schema
+from skymask.io.maps import file_digest
+from skymask.sky import exclusion_regions
+from skymask.sky.exclusion_regions import file_digests, region_mask
 
 SHAPE = (21, 21)
 HEADER = sky_header(SHAPE, pixel_size=0.1, center=(83.6, 0.0))

@@ -30,9 +30,10 @@ from conftest import (
     write_map,
 )
 
-from skymask import configuration, dataset_files
-from skymask.datasets import inspect
+from skymask.config import configuration
+from skymask.datasets.reading import inspect
 from skymask.errors import MapError
+from skymask.io import file_names
 
 RING = KERNELS["background_kernel"]
 
@@ -195,7 +196,7 @@ def test_bad_content_is_a_reason_of_one_line(maps_folder, monkeypatch, name):
         )
     )
     with pytest.raises(MapError, match=reason) as error:
-        inspect(dataset_files.data_names(settings[name]), {}, selection, kernels)
+        inspect(file_names.data_names(settings[name]), {}, selection, kernels)
     assert "\n" not in str(error.value)
 
 

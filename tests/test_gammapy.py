@@ -11,8 +11,8 @@ from conftest import code_blocks, field_with_source
 
 import skymask
 from skymask import KernelBackgroundEstimator, RingBackgroundEstimator, compute_lima_image
-from skymask.loop import compute_products
-from skymask.sums import convolve
+from skymask.core.convolution import convolve
+from skymask.loop.iteration import compute_products
 
 pytestmark = [pytest.mark.filterwarnings("default")]
 

@@ -14,8 +14,8 @@ from skymask import (
     compute_lima_image,
     compute_lima_on_off_image,
 )
+from skymask.core.significance import cash, wstat
 from skymask.errors import ConvergenceWarning, MapError
-from skymask.significance import cash, wstat
 
 POINT = np.ones((1, 1))
 RING = skymask.ring(2, 2)
@@ -127,7 +127,7 @@ def test_single_iterations_and_the_record_are_those_of_the_run(statistic, given)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         kbe.run(images)
-    digests = [skymask.convergence.digest(entry["exclusion"]) for entry in kbe.images_stack]
+    digests = [skymask.core.convergence.digest(entry["exclusion"]) for entry in kbe.images_stack]
     assert digests == [record["digest"] for record in kbe.result.records]
     assert len(digests) > 2
     for entry in kbe.images_stack[1:]:
@@ -390,7 +390,7 @@ def test_record_of_a_run_is_that_of_iterate_with_every_option(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         kbe.run({"counts": crowded()}, niter_max=3)
-    digests = [skymask.convergence.digest(images["exclusion"]) for images in kbe.images_stack]
+    digests = [skymask.core.convergence.digest(images["exclusion"]) for images in kbe.images_stack]
     assert digests == [record["digest"] for record in kbe.result.records]
     assert len(set(digests)) > 1
     plain = KernelBackgroundEstimator(**CROWDED, keep_record=True)

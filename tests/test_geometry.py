@@ -6,7 +6,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from skymask.errors import MapError
-from skymask.geometry import (
+from skymask.sky.geometry import (
     celestial_frame,
     check_distortion,
     check_same_grid,

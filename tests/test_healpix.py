@@ -8,11 +8,12 @@ from astropy_healpix.core import nested_to_ring
 from conftest import write_config
 
 import skymask
-from skymask import configuration, geometry, healpix
+from skymask.cli.check import forecast, number_of_jobs
+from skymask.config import configuration
 from skymask.errors import ConfigurationError, MapError
-from skymask.forecast import forecast, number_of_jobs
-from skymask.healpix_files import HealpixMap, read_healpix, write_healpix
-from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
+from skymask.io.healpix_files import HealpixMap, read_healpix, write_healpix
+from skymask.sky import geometry, healpix
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, to_pixels
 
 NSIDE, FIELD_NSIDE = 64, 8
 

@@ -8,9 +8,11 @@ from astropy_healpix import HEALPix
 from conftest import snakemake, write_config
 from test_healpix import KERNELS, NSIDE
 
-from skymask import configuration, healpix, maps
-from skymask.forecast import number_of_jobs
-from skymask.healpix_files import HealpixMap, read_healpix, write_healpix
+from skymask.cli.check import number_of_jobs
+from skymask.config import configuration
+from skymask.io import maps
+from skymask.io.healpix_files import HealpixMap, read_healpix, write_healpix
+from skymask.sky import healpix
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,12 @@ from conftest import KERNELS, field_with_source, sky_header, write_map
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from skymask import configuration, maps
-from skymask.datasets import inspect
+from skymask.config import configuration
+from skymask.datasets.reading import inspect
 from skymask.errors import SkymaskError
-from skymask.exclusion_regions import region_mask
-from skymask.map_sizes import image_axes
+from skymask.io import maps
+from skymask.io.fits_header import image_axes
+from skymask.sky.exclusion_regions import region_mask
 
 CASES = int(os.environ.get("HOSTILE_CASES", 50))
 SEED = int(os.environ.get("HOSTILE_SEED", 0))

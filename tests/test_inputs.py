@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from skymask.core.inputs import prepare
 from skymask.errors import MapError
-from skymask.inputs import prepare
 
 NAN, INF = np.nan, np.inf
 COUNTS = np.array([[1, 2, 3], [4, 5, 6]])

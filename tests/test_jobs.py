@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skymask import files
-from skymask.configuration import library_digest
+from skymask.config.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
-from skymask.jobs import read_json, read_notes, write_json
+from skymask.io import atomic
+from skymask.workflow.jobs import read_json, read_notes, write_json
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,7 +19,7 @@ SCRIPT = """
 import os, sys
 from types import SimpleNamespace
 from skymask.errors import MapError
-from skymask.jobs import job
+from skymask.workflow.jobs import job
 
 snakemake = SimpleNamespace(
     log=[sys.argv[1]],
@@ -77,7 +77,7 @@ GONE = "counts.fits was there when the run began, and is not any more: put it ba
 def test_a_file_that_changes_under_a_job_ends_it_in_one_line(tmp_path, change, reason):
     counts = tmp_path / "counts.fits"
     counts.write_text("counts")
-    named = [f"{counts}[COUNTS]", *files.identity(counts)]
+    named = [f"{counts}[COUNTS]", *atomic.identity(counts)]
     ended, _ = run(tmp_path, f"counts = {str(counts)!r}; {change}", identity=named)
     assert ended.returncode == 1
     assert ended.stderr == f"compute_products crab 3: {tmp_path}/{reason}\n"

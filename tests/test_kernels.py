@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.convolution import Ring2DKernel, Tophat2DKernel
 
-from skymask import kernels
+from skymask.core import kernels
 
 
 def test_disk_of_radius_one_is_a_plus():

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import xlogy
 
-from skymask.kernels import disk, gaussian, ring
-from skymask.limits import cash_limits, compute_limits, number_of_sigma, wstat_limits
-from skymask.loop import compute_products
+from skymask.core.kernels import disk, gaussian, ring
+from skymask.core.limits import cash_limits, compute_limits, number_of_sigma, wstat_limits
+from skymask.loop.iteration import compute_products
 
 #: One-sided confidence level of two standard deviations: the limit is where the fit statistic has risen by 4.
 TWO_SIGMA = 0.9772498680518208

@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from skymask import locks
 from skymask.errors import SkymaskError
-from skymask.locks import begin_job, locked_since, shut_out, succeed, working_shards
+from skymask.workflow import locks
+from skymask.workflow.locks import acquire_run_lock, begin_job, locked_since, wait_for_orphaned_jobs, working_shards
 
-HOLD = "import sys; from skymask.locks import shut_out; shut_out({!r}); print('held', flush=True); sys.stdin.read()"
+HOLD = (
+    "import sys; from skymask.workflow.locks import acquire_run_lock; acquire_run_lock({!r}); "
+    "print('held', flush=True); sys.stdin.read()"
+)
 
-JOB = "import sys; from skymask.locks import begin_job; begin_job(); print('begun', flush=True); sys.stdin.read()"
+JOB = (
+    "import sys; from skymask.workflow.locks import begin_job; begin_job(); "
+    "print('begun', flush=True); sys.stdin.read()"
+)
 
 
 @contextmanager
@@ -54,19 +60,19 @@ def test_a_run_over_all_is_refused_while_shards_are_at_work(at_work):
     at_work("1/3")
     at_work("3/3")
     with pytest.raises(SkymaskError, match=r"shards are at work in this folder \(1/3, 3/3\): wait for them"):
-        shut_out(None)
+        acquire_run_lock(None)
     assert list(working_shards()) == ["1/3", "3/3"]
 
 
 def test_a_shard_is_refused_while_it_or_a_run_over_all_is_at_work(at_work):
     process = at_work("2/3")
     with pytest.raises(SkymaskError, match="the shard 2/3 is at work"):
-        shut_out("2/3")
+        acquire_run_lock("2/3")
     process.kill()
     process.wait()
     at_work(None)
     with pytest.raises(SkymaskError, match="a run over all is at work"):
-        shut_out("2/3")
+        acquire_run_lock("2/3")
 
 
 def test_what_was_killed_shuts_nobody_out(at_work):
@@ -83,7 +89,7 @@ def test_a_locked_folder_is_left_to_snakemake(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".snakemake/locks").mkdir(parents=True)
     (tmp_path / ".snakemake/locks/0.output.lock").touch()
-    shut_out(None)
+    acquire_run_lock(None)
     assert not (tmp_path / ".snakemake/shards").exists()
 
 
@@ -92,12 +98,12 @@ def run(tmp_path, monkeypatch):
     """A function by which a run of everything, or of a shard, takes the place of those before it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(locks, "_held", held := {})
-    monkeypatch.setattr(locks, "PATIENCE", 0)
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT", 0)
     monkeypatch.setenv(locks.RUN, "")
     (tmp_path / ".snakemake/shards").mkdir(parents=True)
 
     def begin(shard, tell=pytest.fail):
-        succeed(shard, tell)
+        wait_for_orphaned_jobs(shard, tell)
         return os.environ[locks.RUN]
 
     yield begin

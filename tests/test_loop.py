@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from skymask import adaptive_ring, compute_products, disk, gaussian, iterate, ring
-from skymask.background import estimate_background
+from skymask.core.background import estimate_background
+from skymask.core.exclusion import update_exclusion_mask
+from skymask.core.kernels import without
+from skymask.core.quality import assess_quality
+from skymask.core.significance import compute_significance
 from skymask.errors import ConvergenceError, MapError
-from skymask.exclusion import update_exclusion_mask
-from skymask.kernels import without
-from skymask.quality import assess_quality
-from skymask.significance import compute_significance
 
 POINT = disk(0)
 

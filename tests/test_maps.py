@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skymask import maps
 from skymask.errors import MapError, SkymaskError
-from skymask.map_sizes import image_axes
+from skymask.io import maps
+from skymask.io.fits_header import image_axes
 
 SKY_CARDS = {
     "CTYPE1": "GLON-CAR",

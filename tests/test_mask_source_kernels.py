@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skymask import disk, gaussian, iterate, maps, ring
-from skymask.background import estimate_background
-from skymask.datasets import check_kernels
+from skymask import disk, gaussian, iterate, ring
+from skymask.core.background import estimate_background
+from skymask.core.exclusion import excluded_pixels, update_exclusion_mask
+from skymask.core.inputs import prepare
+from skymask.core.kernels import off_kernel, under_any
+from skymask.core.significance import compute_significance
+from skymask.datasets.reading import check_kernels
 from skymask.errors import MapError
-from skymask.exclusion import excluded_pixels, update_exclusion_mask
-from skymask.inputs import prepare
-from skymask.kernels import off_kernel, under_any
-from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
-from skymask.significance import compute_significance
+from skymask.io import maps
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, to_pixels
 
 SHAPE = (41, 43)
 
@@ -75,7 +76,7 @@ small_maps = hnp.arrays(float, (2, 6, 5), elements=st.sampled_from([0, 1, 2, np.
 @given(small_maps, st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_same_significances_give_the_same_mask_again(significances, seed):
-    # What makes an unchanged mask a fixed point; see skymask.convergence.assess.
+    # What makes an unchanged mask a fixed point; see skymask.core.convergence.assess.
     coverage, user_mask, kept = np.random.default_rng(seed).random((3, 6, 5)) > 0.2
     significance, further = np.where(coverage, significances, np.nan)
     options = {"coverage": coverage, "threshold": 2, "threshold_low": 1, "min_pixels": 2, "user_mask": user_mask}

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 
-from skymask.memory import Memory
+from skymask.core.memory import Memory
 
 
 def test_arrays_of_one_piece_of_memory_do_not_touch_each_other():

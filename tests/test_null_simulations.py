@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from skymask import null_simulations as null
-from skymask.kernels import disk, gaussian, ring
+from skymask.core.kernels import disk, gaussian, ring
+from skymask.loop import null_simulations as null
 
 SHAPE = (40, 50)
 ONES = np.ones(SHAPE, dtype=np.uint8)

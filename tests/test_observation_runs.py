@@ -8,7 +8,7 @@ import pytest
 from conftest import products, snakemake, write_config
 from stores import POINTINGS, write_indices, write_store
 
-from skymask import maps
+from skymask.io import maps
 
 pytestmark = pytest.mark.usefixtures("gammapy")
 

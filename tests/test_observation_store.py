@@ -9,9 +9,9 @@ from astropy.io import fits
 from conftest import KERNELS, code_blocks
 from stores import POINTINGS, write_run, write_store
 
-from skymask.configuration import dataset_settings, load_schema
+from skymask.config.configuration import dataset_settings, load_schema
+from skymask.datasets.observation_store import check_run, run_entries, runs_of_datasets, select_runs
 from skymask.errors import ConfigurationError, MapError
-from skymask.observation_store import check_run, run_entries, runs_of_datasets, select_runs
 
 METHODS = ["aeff-default"]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from skymask import orphans
 from skymask.errors import SkymaskError
-from skymask.orphans import cancel_orphans, check_accounting
+from skymask.workflow import orphans
+from skymask.workflow.orphans import cancel_orphans, check_accounting
 
 RUN = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -43,7 +43,7 @@ def test_nothing_is_cancelled_while_a_run_is_locked(slurm, tmp_path):
 def test_a_job_that_does_not_end_is_named(slurm, tmp_path, monkeypatch):
     slurm.write_text(f"1|{RUN}|{tmp_path}\n")
     (tmp_path / "programs/scancel").write_text("#!/bin/sh\n")
-    monkeypatch.setattr(orphans, "PATIENCE", 0)
+    monkeypatch.setattr(orphans, "LOCK_TIMEOUT", 0)
     with pytest.raises(SkymaskError, match=r"^Slurm job 1 of an earlier run in .* does not end: wait until squeue"):
         cancel_orphans(tmp_path)
 

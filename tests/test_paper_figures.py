@@ -8,10 +8,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from test_configuration import SCHEMA
 
-from skymask import configuration, maps, paper_figures
-from skymask.catalogues import read_labels
+from skymask.config import configuration
 from skymask.errors import ConfigurationError, MapError
-from skymask.geometry import box_of, sky_positions
+from skymask.io import maps
+from skymask.io.position_tables import read_labels
+from skymask.products import paper_figures
+from skymask.sky.geometry import box_of, sky_positions
 
 SHAPE = (40, 60)
 HEADER = sky_header(SHAPE, ctype=("GLON-CAR", "GLAT-CAR"), center=(10, 0))

@@ -5,8 +5,9 @@ import pytest
 from astropy.visualization.wcsaxes.frame import EllipticalFrame, RectangularFrame
 from conftest import sky_header
 
-from skymask import healpix, plots
-from skymask.healpix_files import HealpixMap
+from skymask.io.healpix_files import HealpixMap
+from skymask.products import plots
+from skymask.sky import healpix
 
 SHAPE = (20, 30)
 HEADER = sky_header(SHAPE, ctype=("GLON-TAN", "GLAT-TAN"), center=(10, 0))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skymask import maps, products
+from skymask.io import maps
+from skymask.products import products
 
 SHAPE = (3, 4)
 NAMES = ("background", "background_error", "counts_off", "alpha", "significance", "excess")

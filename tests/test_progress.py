@@ -6,8 +6,8 @@ import os
 import pytest
 from conftest import REPOSITORY, write_config
 
-from skymask import cli, progress
-from skymask.status import Standing
+from skymask.cli import main, progress
+from skymask.cli.status import Standing
 
 RUNNING, NEW = Standing("a", "running", 3), Standing("b", "not begun")
 ENDED = Standing("c", "converged", 4)
@@ -107,7 +107,7 @@ def test_a_terminal_shows_bars_until_the_run_ends_and_then_the_table(run_goes_on
 
 
 def test_what_is_no_terminal_gets_the_table_only(run_goes_on, capsys):
-    assert cli.main(["status", "--watch"]) == 0
+    assert main.main(["status", "--watch"]) == 0
     said = capsys.readouterr().out
     assert run_goes_on == []
     assert "\x1b" not in said

@@ -212,7 +212,7 @@ def test_contributing_names_the_longest_function_script_and_file_of_rules():
     def longest(pattern):
         return max(REPOSITORY.glob(pattern), key=lambda path: len(path.read_text(encoding="utf-8").splitlines())).name
 
-    modules = [*REPOSITORY.glob("skymask/*.py"), *REPOSITORY.glob("scripts/*.py")]
+    modules = [*REPOSITORY.glob("skymask/**/*.py"), *REPOSITORY.glob("scripts/*.py")]
     nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     function = max((node for node in nodes if isinstance(node, ast.FunctionDef)), key=lines).name
     page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -45,7 +45,7 @@ def test_counts_of_the_crab_nebula_are_the_published_ones(shared, gammapy):
 
 
 def test_twins_have_the_counts_of_the_background_alone(shared):
-    from skymask import maps
+    from skymask.io import maps
 
     counts = maps.read(shared / "data" / public_data.FILES["gauss"]).data
     expected = public_loops.expected_of(counts, np.ones(counts.shape), "gauss")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from skymask.quality import assess_quality, doubts, expected_after_cut, fit_off_source, verdict
+from skymask.core.quality import assess_quality, expected_after_cut, fit_off_source, quality_warnings, verdict
 
 
 def cut_normal(mean, width, threshold, n=20001):
@@ -145,7 +145,7 @@ THRESHOLDS = {
 
 
 def test_a_good_result_raises_no_doubts():
-    assert doubts(GOOD, "converged", THRESHOLDS) == []
+    assert quality_warnings(GOOD, "converged", THRESHOLDS) == []
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_a_good_result_raises_no_doubts():
     ],
 )
 def test_a_stricter_threshold_raises_a_doubt(key, value, changes):
-    assert doubts(GOOD | changes, "converged", THRESHOLDS) == []
-    assert len(doubts(GOOD | changes, "converged", THRESHOLDS | {key: value})) == 1
+    assert quality_warnings(GOOD | changes, "converged", THRESHOLDS) == []
+    assert len(quality_warnings(GOOD | changes, "converged", THRESHOLDS | {key: value})) == 1
 
 
 def test_a_threshold_that_is_just_met_raises_no_doubt():
-    assert doubts(GOOD | {"starved": 10, "off_source_mean": -0.2}, "converged", THRESHOLDS) == []
+    assert quality_warnings(GOOD | {"starved": 10, "off_source_mean": -0.2}, "converged", THRESHOLDS) == []
 
 
 @pytest.mark.parametrize(("raised", "expected"), [([], "pass"), (["something"], "warn")])
@@ -187,5 +187,5 @@ def test_verdict_is_that_of_the_doubts(raised, expected):
     ],
 )
 def test_a_doubtful_result_is_warned_of(changes, state, words):
-    (warning,) = doubts(GOOD | changes, state, THRESHOLDS)
+    (warning,) = quality_warnings(GOOD | changes, state, THRESHOLDS)
     assert words in warning

@@ -14,7 +14,7 @@ from astropy.io import fits
 from conftest import snakemake, write_config, write_map
 
 import skymask
-from skymask import maps
+from skymask.io import maps
 
 #: Cases whose input is described, not given.
 BUILT = {

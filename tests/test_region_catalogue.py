@@ -6,9 +6,9 @@ from astropy.table import QTable
 from conftest import sky_header
 from scipy.ndimage import label
 
-from skymask import region_catalogue
-from skymask.background import estimate_background
-from skymask.kernels import adaptive_ring, disk, ring
+from skymask.core.background import estimate_background
+from skymask.core.kernels import adaptive_ring, disk, ring
+from skymask.sky import region_catalogue
 
 NAN = np.nan
 

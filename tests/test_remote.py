@@ -10,8 +10,10 @@ import threading
 import pytest
 from conftest import KERNELS, snakemake, write_config
 
-from skymask import configuration, example_data, remote
+from skymask.config import configuration
+from skymask.datasets import example_data
 from skymask.errors import ConfigurationError, SkymaskError
+from skymask.io import remote
 
 #: Kernels for the pixels of 0.05 deg of the Galactic centre.
 NAME = "fermi-3fhl-gc/fermi-3fhl-gc-counts.fits.gz"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skymask.report import render_page, render_report
+from skymask.products.report import render_page, render_report
 
 STATUS = {
     "dataset": "field",

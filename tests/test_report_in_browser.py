@@ -8,9 +8,10 @@ from chromium import Browser, find_chromium
 from conftest import sky_header
 from test_report import STATUS, SUCCESS
 
-from skymask import plots, scan, viewer
-from skymask.geometry import axis_names, pixel_size, sky_positions, sky_projection
-from skymask.report import render_page, render_report, render_scan
+from skymask.config import scan
+from skymask.products import plots, viewer
+from skymask.products.report import render_page, render_report, render_scan
+from skymask.sky.geometry import axis_names, pixel_size, sky_positions, sky_projection
 
 SHAPE = (60, 90)
 #: Rows and columns of two excluded regions; the second one comes in iteration 2.

@@ -8,8 +8,8 @@ from astropy.io import fits
 from conftest import sky_header
 
 from skymask.errors import MapError
-from skymask.maps import SkyMap
-from skymask.reprojection import nearest
+from skymask.io.maps import SkyMap
+from skymask.sky.reprojection import nearest
 
 GALACTIC = ("GLON-CAR", "GLAT-CAR")
 

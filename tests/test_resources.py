@@ -9,8 +9,8 @@ import pytest
 from astropy.io import fits
 from conftest import REPOSITORY, field_with_source, sky_header, snakemake, write_config, write_map
 
-from skymask.geometry import shifted
-from skymask.map_sizes import pixels_of_all_runs, pixels_of_dataset, pixels_of_file, voxels_of_observations
+from skymask.io.fits_header import pixels_of_all_runs, pixels_of_dataset, pixels_of_file, voxels_of_observations
+from skymask.sky.geometry import shifted
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from peak_memory import measure

@@ -11,17 +11,18 @@ from astropy.io import fits
 from conftest import REPOSITORY, code_blocks
 from stores import ONTIME, RATE, write_store
 
-from skymask import maps, run_maps
-from skymask.configuration import dataset_settings, load_schema
+from skymask.config.configuration import dataset_settings, load_schema
+from skymask.core.quality import fit_off_source, off_source_values
+from skymask.core.significance import wstat
+from skymask.core.stacking import Run, estimate_stack, stack_inputs
+from skymask.datasets import run_maps
+from skymask.datasets.observation_store import select_runs
 from skymask.errors import MapError, SkymaskError
-from skymask.exclusion_regions import region_mask
-from skymask.geometry import grid, pixel_size
-from skymask.loop import iterate, iterate_runs
-from skymask.observation_store import select_runs
-from skymask.pixel_kernels import dilation_kernel, kernels_of_bins
-from skymask.quality import fit_off_source, off_source_values
-from skymask.significance import wstat
-from skymask.stacking import Run, estimate_stack, stack_inputs
+from skymask.io import maps
+from skymask.loop.iteration import iterate, iterate_runs
+from skymask.sky.configured_kernels import dilation_kernel, kernels_of_bins
+from skymask.sky.exclusion_regions import region_mask
+from skymask.sky.geometry import grid, pixel_size
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 from make_run_maps import write_run_maps

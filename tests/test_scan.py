@@ -8,9 +8,11 @@ from astropy.table import Table
 from conftest import KERNELS, field_with_source, snakemake, write_config, write_map
 from test_configuration import CONFIG, SCHEMA, crab
 
-from skymask import configuration, maps, plots, scan
+from skymask.cli.check import number_of_jobs
+from skymask.config import configuration, scan
 from skymask.errors import ConfigurationError
-from skymask.forecast import number_of_jobs
+from skymask.io import maps
+from skymask.products import plots
 
 SCAN = {"threshold": [5, 3], "dilation_radius": ["0.25 deg", "0.15 deg"]}
 

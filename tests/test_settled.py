@@ -9,8 +9,8 @@ import pytest
 import yaml
 from conftest import ODD_NAME, snakemake, write_config
 
-from skymask import settled
-from skymask.status import status
+from skymask.cli.status import status
+from skymask.workflow import settled
 
 OUTCOME = {"state": "converged", "iteration": 2}
 SETTINGS = settled.digest({"threshold": 5})

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from skymask.background import Background, estimate_background
-from skymask.kernels import disk, gaussian, ring
-from skymask.significance import cash, cash_with_systematic, compute_significance, with_systematic, wstat
+from skymask.core.background import Background, estimate_background
+from skymask.core.kernels import disk, gaussian, ring
+from skymask.core.significance import cash, cash_with_systematic, compute_significance, with_systematic, wstat
 
 # Sums of a few dozen are exact to 1e-14; the root of a difference that is nearly zero keeps half the digits.
 NEAR_ZERO = 1e-6

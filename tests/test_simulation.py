@@ -7,8 +7,8 @@ import pytest
 from astropy.wcs import WCS
 
 import skymask
-from skymask.significance import wstat
-from skymask.simulation import asimov_counts, bin_shares, expected_sky, simulate_counts, simulate_runs
+from skymask.core.significance import wstat
+from skymask.datasets.simulation import asimov_counts, bin_shares, expected_sky, simulate_counts, simulate_runs
 
 FIELD = {
     "seed": 1,

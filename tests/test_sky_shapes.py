@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skymask import sky_shapes
-from skymask.sky_shapes import Area, box, circle, difference, ellipse, pixels_in, polygon
+from skymask.sky import sky_shapes
+from skymask.sky.sky_shapes import Area, box, circle, difference, ellipse, pixels_in, polygon
 
 
 def towards(longitude, latitude):
@@ -111,7 +111,7 @@ def test_what_an_area_is_without_is_taken_from_that_area_alone():
     assert pixels_in([Area([large], [small]), Area([small], [])], grid(1), (2, 3))[0].all()
 
 
-def test_shapes_without_a_pixel_are_told():
+def test_sky_shapes_without_a_pixel_are_told():
     away, between = circle(towards(90, 0), 0.1), circle(towards(0.5, 0.5), np.radians(0.1))
     areas = [Area([away], []), Area([circle(ORIGIN, 0.001), between], [away])]
     assert pixels_in(areas, grid(1), (2, 2))[1] == [[False], [True, False, False]]

@@ -9,15 +9,16 @@ from astropy.io import fits
 from astropy.table import Table
 from conftest import KERNELS, field_with_source, sky_header, snakemake, write_config, write_map
 
-from skymask import configuration, dataset_files, maps
-from skymask.datasets import inspect
+from skymask.config import configuration
+from skymask.core.stacking import Run
+from skymask.datasets.reading import inspect
+from skymask.datasets.runs import RunFiles, common_grid
 from skymask.errors import ConfigurationError, MapError
-from skymask.geometry import shifted
-from skymask.loop import iterate, iterate_runs
-from skymask.pixel_kernels import background_kernel, dilation_kernel, to_pixels
-from skymask.region_catalogue import Part, catalogue_regions
-from skymask.runs import RunFiles, common_grid
-from skymask.stacking import Run
+from skymask.io import file_names, maps
+from skymask.loop.iteration import iterate, iterate_runs
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, to_pixels
+from skymask.sky.geometry import shifted
+from skymask.sky.region_catalogue import Part, catalogue_regions
 
 SHAPE = (60, 64)
 SIZE = (0.05, 0.05)
@@ -405,7 +406,7 @@ def test_a_mistake_in_a_stack_is_one_line(tmp_path, monkeypatch, entry, line):
     write_cube("cube.fits", cube_with_source())
     config = {**KERNELS, "datasets": {"stack": entry}}
     settings = configuration.dataset_settings(config, configuration.load_schema())["stack"]
-    files = dataset_files.data_names(settings)
+    files = file_names.data_names(settings)
     runs = {key: settings[key] for key in configuration.RUN_KEYS if key in settings}
     kernels = {key: settings[key] for key in (*KERNELS, "statistic", "energy_kernels")}
     with pytest.raises(MapError) as error:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from skymask import blocks, kernels
-from skymask.background import Background
+from skymask.core import kernels, tiling
+from skymask.core.background import Background
+from skymask.core.significance import OnAndOff, wstat
+from skymask.core.stacking import Plane, Run, Sums, estimate_bins, estimate_stack, stack_inputs
 from skymask.errors import MapError
-from skymask.loop import iterate, iterate_runs
-from skymask.significance import OnAndOff, wstat
-from skymask.stacking import Plane, Run, Sums, estimate_bins, estimate_stack, stack_inputs
+from skymask.loop.iteration import iterate, iterate_runs
 
 SHAPE = (48, 56)
 SOURCE, RING = kernels.disk(2), kernels.ring(5, 3)
@@ -200,5 +200,5 @@ def test_run_by_run_stays_right_where_stacking_first_is_biased():
 def test_blocks_that_touch_the_edge_are_grown_as_far_as_the_grid_goes():
     corner = run(5, (slice(40, 48), slice(50, 56)))
     stack = estimate_stack([corner], np.ones(SHAPE, dtype=bool), [SOURCE], [kernels.disk(4)])
-    outer = blocks.grown(corner.block, (2, 2), SHAPE)
+    outer = tiling.grown(corner.block, (2, 2), SHAPE)
     assert np.isnan(stack.background_on[: outer[0].start]).all()

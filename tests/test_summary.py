@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skymask import summary
+from skymask.products import summary
 
 STATUS = {
     "dataset": "crab",

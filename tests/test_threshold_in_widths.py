@@ -8,10 +8,11 @@ from conftest import KERNELS, field_with_source, snakemake, write_config, write_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skymask import disk, field_of_view, iterate, maps, ring
-from skymask.exclusion import check_shaping, update_exclusion_mask
-from skymask.pixel_kernels import dilation_kernel, to_pixels
-from skymask.quality import assess_quality, in_widths
+from skymask import disk, field_of_view, iterate, ring
+from skymask.core.exclusion import check_shaping, update_exclusion_mask
+from skymask.core.quality import assess_quality, in_widths
+from skymask.io import maps
+from skymask.sky.configured_kernels import dilation_kernel, to_pixels
 
 SHAPE = (80, 80)
 EVERYWHERE = np.ones(SHAPE, dtype=bool)
@@ -77,7 +78,7 @@ def test_lower_threshold_counts_in_widths_too():
 @given(st.integers(0, 2**32), st.sampled_from(["replace", "grow"]))
 @settings(max_examples=50, deadline=None)
 def test_same_significance_and_mask_give_the_same_mask_again(seed, mask_update):
-    # What makes an unchanged mask a fixed point; see skymask.convergence.assess.
+    # What makes an unchanged mask a fixed point; see skymask.core.convergence.assess.
     rng = np.random.default_rng(seed)
     mask, decision, user_mask = rng.random((3, *SHAPE)) > 0.2
     significance = np.where(rng.random(SHAPE) < 0.9, rng.normal(0, 2, SHAPE), np.nan)

@@ -7,14 +7,16 @@ import pytest
 from conftest import KERNELS, field_with_source, snakemake, write_config, write_map
 from scipy.optimize import minimize
 
-from skymask import compute_products, disk, field_of_view, iterate, maps, tilt
-from skymask.background import background_error, estimate_background
-from skymask.datasets import check_kernels
+from skymask import compute_products, disk, field_of_view, iterate
+from skymask.core import tilt
+from skymask.core.background import background_error, estimate_background
+from skymask.core.inputs import prepare
+from skymask.core.quality import fit_off_source
+from skymask.datasets.reading import check_kernels
 from skymask.errors import MapError
-from skymask.inputs import prepare
-from skymask.pixel_kernels import dilation_kernel, to_pixels
-from skymask.quality import fit_off_source
-from skymask.region_catalogue import Part, catalogue_regions
+from skymask.io import maps
+from skymask.sky.configured_kernels import dilation_kernel, to_pixels
+from skymask.sky.region_catalogue import Part, catalogue_regions
 
 #: Exact algebra, and the end of a fit at 1e-8 standard errors.
 EXACT, FITTED = 1e-10, 1e-8

@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 from conftest import field_with_source, sky_header, snakemake, write_config, write_map
 
-from skymask.report import render_report
+from skymask.products.report import render_report
 
 PRODUCT = "results/{}/exclusion_mask.fits"
 

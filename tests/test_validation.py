@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY
 
 import validation
-from skymask.significance import wstat
+from skymask.core.significance import wstat
 from validation import clip, convergence, coverage, injection, null, stacks
 from validation.claims import mean_and_error, width_and_error
 from validation.exact import expectation, moments_and_tails

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from conftest import sky_header
 
-from skymask import viewer
-from skymask.geometry import directions, pixel_size, sky_projection
+from skymask.products import viewer
+from skymask.sky.geometry import directions, pixel_size, sky_projection
 
 EXACT = 1e-12
 

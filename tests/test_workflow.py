@@ -24,9 +24,10 @@ from conftest import (
 from rule_graph import canonical, in_readme
 
 import skymask
-from skymask import configuration, maps
-from skymask.forecast import number_of_jobs
-from skymask.pixel_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
+from skymask.cli.check import number_of_jobs
+from skymask.config import configuration
+from skymask.io import maps
+from skymask.sky.configured_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
 
 FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
 
@@ -568,7 +569,7 @@ def test_an_edit_of_the_library_reruns_what_uses_it(clone, tmp_path):
     first = snakemake(inspection, folder=tmp_path, snakefile=clone / "Snakefile")
     assert first.returncode == 0, first.stdout
     assert "Nothing to be done" in snakemake(inspection, folder=tmp_path, snakefile=clone / "Snakefile").stdout
-    library = clone / "skymask" / "inputs.py"
+    library = clone / "skymask" / "core" / "inputs.py"
     source = library.read_text()
     library.write_text(source + "\n# An edit.\n")
     again = snakemake("--dry-run", inspection, "--quiet", "host", folder=tmp_path, snakefile=clone / "Snakefile")

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from skymask.files import written_whole
+from skymask.io.atomic import written_whole
 from validation import jobs, run
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 import skymask
-from skymask.loop import compute_products
-from skymask.significance import wstat
+from skymask.core.significance import wstat
+from skymask.loop.iteration import compute_products
 from validation.exact import expectation
 
 SIMULATIONS, PER_JOB = 60, 30

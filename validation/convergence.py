@@ -3,8 +3,8 @@
 import numpy as np
 
 import skymask
-from skymask.significance import wstat
-from skymask.sums import convolve
+from skymask.core.convolution import convolve
+from skymask.core.significance import wstat
 
 SIMULATIONS, PER_JOB = 30, 30
 

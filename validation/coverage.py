@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 
 import skymask
-from skymask.limits import wstat_limits
-from skymask.loop import compute_products
-from skymask.sums import convolve
+from skymask.core.convolution import convolve
+from skymask.core.limits import wstat_limits
+from skymask.loop.iteration import compute_products
 from validation.exact import expectation
 
 SIMULATIONS, PER_JOB = 600, 600

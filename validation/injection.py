@@ -6,11 +6,11 @@ import numpy as np
 from scipy.optimize import brentq
 
 import skymask
-from skymask.limits import wstat_limits
-from skymask.loop import compute_products
-from skymask.significance import wstat
-from skymask.simulation import expected_sky
-from skymask.sums import convolve
+from skymask.core.convolution import convolve
+from skymask.core.limits import wstat_limits
+from skymask.core.significance import wstat
+from skymask.datasets.simulation import expected_sky
+from skymask.loop.iteration import compute_products
 
 SIMULATIONS, PER_JOB = 60, 30
 

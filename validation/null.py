@@ -6,11 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 import skymask
-from skymask.exclusion import EIGHT_NEIGHBOURS
-from skymask.loop import compute_products
-from skymask.significance import ratio_of_acceptances, wstat
-from skymask.simulation import expected_sky
-from skymask.sums import convolve
+from skymask.core.convolution import convolve
+from skymask.core.exclusion import EIGHT_NEIGHBOURS
+from skymask.core.significance import ratio_of_acceptances, wstat
+from skymask.datasets.simulation import expected_sky
+from skymask.loop.iteration import compute_products
 from validation.exact import moments_and_tails
 
 SIMULATIONS, PER_JOB = 80, 80

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from skymask.files import written_whole
+from skymask.io.atomic import written_whole
 from validation import SEED, STUDIES, claims, clip, convergence, figures, injection, jobs, null, stacks, steps, study
 
 INTRODUCTION = f"""# Validation
@@ -355,7 +355,7 @@ In the tests, on random small maps (hypothesis), with no limit but rounding:
 
 | function | beside | test |
 |---|---|---|
-| sums under a kernel | double loops, summed exactly | `test_sums.py` |
+| sums under a kernel | double loops, summed exactly | `test_convolution.py` |
 | background of rings, weights and the field of view; its error | plain sums | `test_brute_force.py` |
 | adaptive ring | walking through every ring's pixels | `test_adaptive_ring.py` |
 | tilt | its gradient and Fisher's matrix by plain sums; a general minimiser | `test_brute_force.py`, `test_tilt.py` |

@@ -11,13 +11,13 @@ from astropy.coordinates import SkyCoord
 from scipy import ndimage
 
 import skymask
-from skymask import maps
-from skymask.exclusion import EIGHT_NEIGHBOURS
-from skymask.exclusion_regions import region_mask
-from skymask.geometry import grid, pixel_size, sky_position, sky_projection
-from skymask.kernels import disk, ring
-from skymask.observation_store import select_runs
-from skymask.stacking import Run, estimate_stack
+from skymask.core.exclusion import EIGHT_NEIGHBOURS
+from skymask.core.kernels import disk, ring
+from skymask.core.stacking import Run, estimate_stack
+from skymask.datasets.observation_store import select_runs
+from skymask.io import maps
+from skymask.sky.exclusion_regions import region_mask
+from skymask.sky.geometry import grid, pixel_size, sky_position, sky_projection
 
 #: What is read, below the folder of the data.
 FILES = {
@@ -239,12 +239,12 @@ def run_maps(folder, target, geometry, energy, parts, offset_max):
 
     Returns
     -------
-    runs : list of skymask.stacking.Run
+    runs : list of skymask.core.stacking.Run
     header : Header
     shape : (int, int)
     seconds : float
     """
-    from skymask.run_maps import make_run_maps
+    from skymask.datasets.run_maps import make_run_maps
 
     header, shape = grid(geometry)
     safe = {"methods": ["aeff-default"], "aeff_percent": 10, "bias_percent": 10, "fixed_offset": "0 deg"}

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import skymask
-from skymask import maps
-from skymask.kernels import disk, ring
+from skymask.core.kernels import disk, ring
+from skymask.io import maps
 from validation.public_data import FILES
 
 THRESHOLDS = (3, 4, 5, 6)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from skymask.files import written_whole
+from skymask.io.atomic import written_whole
 from validation.page import table
 from validation.public_data import FERMI_CANDIDATES, FERMI_RADII
 from validation.public_loops import ANALYSES, NEAR, THRESHOLDS, TWINS, UPDATES

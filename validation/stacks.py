@@ -6,11 +6,11 @@ from zlib import crc32
 import numpy as np
 
 import skymask
-from skymask.loop import compute_products
-from skymask.significance import ratio_of_acceptances, wstat
-from skymask.simulation import simulate_runs
-from skymask.stacking import estimate_stack, stack_inputs
-from skymask.sums import convolve
+from skymask.core.convolution import convolve
+from skymask.core.significance import ratio_of_acceptances, wstat
+from skymask.core.stacking import estimate_stack, stack_inputs
+from skymask.datasets.simulation import simulate_runs
+from skymask.loop.iteration import compute_products
 from validation import SEED
 from validation.exact import moments_and_tails
 from validation.null import moments

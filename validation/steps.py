@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 
 import skymask
-from skymask.bits import spread
-from skymask.loop import compute_products
+from skymask.core.bitmask import dilate
+from skymask.loop.iteration import compute_products
 
 SIMULATIONS, PER_JOB = 100, 50
 CASES = {"random": {}}
@@ -32,7 +32,7 @@ def measure(random):
     both = np.isfinite(ours.background) & np.isfinite(background)
     scale = background[both].max()
     # gammapy takes pixels with an empty ring from counts and acceptance, where rounding makes their sum zero or less.
-    beside_empty = spread(np.isnan(ours.background), skymask.disk(settings["source_radius"]))
+    beside_empty = dilate(np.isnan(ours.background), skymask.disk(settings["source_radius"]))
     compared = both & np.isfinite(significance) & (ours.counts_off > 0) & ~beside_empty
     difference = np.abs(ours.significance - significance)[compared]
     return {

@@ -9,7 +9,7 @@ from itertools import count
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
-from skymask import jobs
+from skymask.workflow import jobs
 
 
 def in_iteration_before(name):

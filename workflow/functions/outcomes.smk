@@ -8,7 +8,7 @@ import sys
 
 from snakemake.logging import logger
 
-from skymask.summary import outcome_table
+from skymask.products.summary import outcome_table
 
 
 def show_outcomes():
@@ -32,11 +32,11 @@ def unfinished_steps(job):
     return [max(begun, key=lambda step: os.stat(step.log[0]).st_mtime_ns)] if begun else steps[:1]
 
 
-def is_news(record):
+def is_relevant_record(record):
     """Whether a log record says more than that jobs are being selected, or that a script failed that said so itself."""
     message = str(record.msg)
     chatter = ("Select jobs", "Execute ", "DAG of jobs will be updated", "Updating checkpoint", "Conda environments:")
     return not message.startswith(chatter) and "returned non-zero exit status 1." not in message
 
 
-logger.addFilter(is_news)
+logger.addFilter(is_relevant_record)

@@ -3,7 +3,7 @@
 Needs: SETTINGS, PAPER_FIGURES and the outcome of its loop. Makes: functions that the rules of results name.
 """
 
-from skymask import dataset_files
+from skymask.io import file_names
 
 #: Figures of every dataset that has products.
 FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
@@ -68,7 +68,7 @@ def further_kernel(wildcards):
 def further_kernel_file(wildcards):
     """Return the file of a further source kernel, if it is an array in one."""
     kernel = further_kernel(wildcards)
-    return [dataset_files.split_name(kernel["path"])[0]] if "path" in kernel else []
+    return [file_names.split_name(kernel["path"])[0]] if "path" in kernel else []
 
 
 def further_of(dataset):
@@ -166,7 +166,7 @@ def paper_figure_files(wildcards):
         iterations = range(outcome(dataset)["iteration"] + 1)
         files["masks"] = [f"<results>/{dataset}/iteration-{k}/exclusion_mask.fits" for k in iterations]
     if entry["labels"]:
-        files["labels"] = dataset_files.split_name(entry["labels"]["table"])[0]
+        files["labels"] = file_names.split_name(entry["labels"]["table"])[0]
     return files
 
 

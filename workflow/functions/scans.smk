@@ -3,7 +3,7 @@
 Needs: SETTINGS, SCANNED and the outcome of loops. Makes: functions that the rules of scans name.
 """
 
-from skymask import scan
+from skymask.config import scan
 
 #: What compares the settings of a scan.
 OF_SCANS = ("scan.html", "scan.ecsv", "plots/scan.png")

@@ -1,6 +1,6 @@
 """What has to be mended in Snakemake, and asked of Slurm, before it starts.
 
-Needs: SETTINGS. Makes: mend_scheduler, remember_parameters, check_executor.
+Needs: SETTINGS. Makes: patch_scheduler, cache_signatures, check_executor.
 """
 
 import inspect
@@ -13,11 +13,11 @@ from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 
 from skymask.errors import SkymaskError
-from skymask.orphans import check_accounting
-from skymask.submission import check_names
+from skymask.workflow.orphans import check_accounting
+from skymask.config.job_names import check_names
 
 
-def mend_scheduler():
+def patch_scheduler():
     """Make local runs quicker, and let SIGTERM end every run.
 
     The limit of jobs per second costs a timer thread in every scheduling round, and local jobs need none. Of the jobs
@@ -39,7 +39,7 @@ def mend_scheduler():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def remember_parameters():
+def cache_signatures():
     """Keep the parameters of the functions of rules, for which Snakemake asks anew whenever it calls one."""
     directives = [(*one.input, *one.params, *one.resources.values()) for one in workflow.rules]
     for function in filter(inspect.isfunction, chain.from_iterable(directives)):

@@ -10,12 +10,13 @@ import sys
 
 from snakemake.logging import logger
 
-from skymask import configuration, remote, scan
+from skymask.config import scan, configuration
+from skymask.io import remote
 from skymask.errors import SkymaskError
-from skymask.files import check_writable, remove_incomplete
-from skymask.locks import RUN, shut_out, succeed
-from skymask.map_sizes import number_of_energies
-from skymask.orphans import cancel_orphans
+from skymask.io.atomic import check_writable, remove_incomplete
+from skymask.workflow.locks import RUN, acquire_run_lock, wait_for_orphaned_jobs
+from skymask.io.fits_header import number_of_energies
+from skymask.workflow.orphans import cancel_orphans
 
 #: Settings of observations that say how maps are made of a run, but for those that select runs.
 OBSERVED_KEYS = ("energy", "energy_bins", "energy_oversampling", "offset_max", "safe_mask")
@@ -60,17 +61,17 @@ try:
     SETTINGS = {name: SETTINGS[name] for name in GROUPS}
     # Which executor there is, and so whether workflow.dryrun, is not known yet.
     if workflow.is_main_process and not workflow.output_settings.dryrun:
-        shut_out(SHARD)
+        acquire_run_lock(SHARD)
         if orphans := cancel_orphans(workflow.workdir_init):
             logger.info(f"Cancelled what was left of an earlier run: Slurm job {', '.join(orphans)}")
-        succeed(SHARD, logger.info)
+        wait_for_orphaned_jobs(SHARD, logger.info)
         # Other shards may be at work.
         for folder in [""] if SHARD is None else [*SETTINGS, *(f".decisions/{group}" for group in GROUPS.values())]:
             remove_incomplete(f"{RESULTS}/{folder}")
     OBSERVED = {}
     if any("observations" in entry for entry in SETTINGS.values()):
         # Only these need astropy here.
-        from skymask import observation_store
+        from skymask.datasets import observation_store
 
         OBSERVED = observation_store.runs_of_datasets(SETTINGS)
         for name, runs in OBSERVED.items():

@@ -1,4 +1,4 @@
-"""Datasets that have ended and of which nothing has changed: no rule makes their files; see skymask/settled.py.
+"""Datasets that have ended and of which nothing has changed: no rule makes their files; see skymask/workflow/settled.py.
 
 Needs: SETTINGS, PLOTS, LIBRARY, SKIES. Makes: SETTLED, how their loops ended, UNSETTLED, the others, and
 `settle`, which notes them for the next run.
@@ -10,7 +10,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from skymask import configuration, dataset_files, settled
+from skymask.config import configuration
+from skymask.io import file_names
+from skymask.workflow import settled
 
 STARTED = time.time()
 PLAIN = workflow.is_main_process and settled.is_plain(sys.argv)
@@ -53,7 +55,7 @@ def settle():
             written[dataset].update(job.output)
     entries = configuration.entries(config)
     for dataset in written:
-        if has_ended(dataset) and succeeded(dataset) and not dataset_files.remote_names(SETTINGS[dataset]):
+        if has_ended(dataset) and succeeded(dataset) and not file_names.remote_names(SETTINGS[dataset]):
             configured = settled.as_configured(config, entries.get(dataset))
             files = read[dataset], written[dataset]
             settled.note(dataset, DIGESTS[dataset], configured, outcome(dataset), *files, STARTED)

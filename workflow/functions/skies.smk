@@ -3,7 +3,7 @@
 Needs: SETTINGS, SKIES, SHARD. Makes: functions that the rules of fields and skies name.
 """
 
-from skymask import dataset_files
+from skymask.io import file_names
 
 #: Maps that are put together on the pixels of a HEALPix map.
 JOINED = (
@@ -26,8 +26,8 @@ JOINED = (
 def healpix_files(wildcards):
     """Return the files of the HEALPix map of which a field is cut out, or whose fields are put together."""
     name = SKIES[wildcards.sky][0] if "sky" in wildcards.keys() else wildcards.dataset
-    names = dataset_files.healpix_names(SETTINGS[name])
-    return [dataset_files.split_name(name)[0] for name in names.values()]
+    names = file_names.healpix_names(SETTINGS[name])
+    return [file_names.split_name(name)[0] for name in names.values()]
 
 
 def field_settings(wildcards):
@@ -47,7 +47,7 @@ def fields_of_sky(wildcards):
 
 def sky_identity(wildcards):
     """Return name, size and time of every file of a HEALPix map."""
-    return identity(dataset_files.made_of(SETTINGS[SKIES[wildcards.sky][0]]))
+    return identity(file_names.made_of(SETTINGS[SKIES[wildcards.sky][0]]))
 
 
 def files_of_fields(wildcards):

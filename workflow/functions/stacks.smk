@@ -3,7 +3,8 @@
 Needs: SETTINGS, STACKED, CUBES_OF_BINS, SHARD. Makes: functions that rules of these datasets name.
 """
 
-from skymask import configuration, dataset_files
+from skymask.config import configuration
+from skymask.io import file_names
 
 #: Files of datasets that are stacks of runs or energy bins, and maps of every energy bin.
 OF_STACKS = ("counts_on.fits", "runs.fits")
@@ -24,21 +25,21 @@ def stack_settings(wildcards):
         return {}
     entry = SETTINGS[wildcards.dataset]
     # The energy bins of one map are those of a single run.
-    only = [{key: entry[key] for key in dataset_files.RUN_MAP_KEYS if key in entry}]
+    only = [{key: entry[key] for key in file_names.RUN_MAP_KEYS if key in entry}]
     keys = ("stacking", "energy_kernels", "min_acceptance_fraction")
     return {"runs": entry.get("runs", only), "energy_bin": entry.get("energy_bin"), **{key: entry[key] for key in keys}}
 
 
 def run_files(wildcards):
     """Return the files of a dataset's runs, none if it has one map of counts."""
-    names = dataset_files.run_names(SETTINGS[wildcards.dataset])
-    return list(dict.fromkeys(dataset_files.split_name(name)[0] for name in names.values()))
+    names = file_names.run_names(SETTINGS[wildcards.dataset])
+    return list(dict.fromkeys(file_names.split_name(name)[0] for name in names.values()))
 
 
 def stack_files(wildcards):
     """Return the files of which a stack is made, none if the dataset is no stack."""
     names = [run[key] for run in stack_settings(wildcards).get("runs", ()) for key in run if key != "run"]
-    return list(dict.fromkeys(dataset_files.split_name(name)[0] for name in names))
+    return list(dict.fromkeys(file_names.split_name(name)[0] for name in names))
 
 
 def finished_bins(wildcards):

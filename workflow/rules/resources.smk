@@ -10,7 +10,7 @@ because nodes of a cluster differ. A retry gets as much again.
 from math import ceil
 from typing import NamedTuple
 
-from skymask.map_sizes import pixels_of_all_runs, pixels_of_dataset, voxels_of_observations
+from skymask.io.fits_header import pixels_of_all_runs, pixels_of_dataset, voxels_of_observations
 
 
 class Need(NamedTuple):

@@ -1,0 +1,321 @@
+"""A first configuration for a counts map or an event list: commented, valid, with radii to begin from."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy import units
+from astropy.coordinates import SkyCoord
+
+from skymask.cli.check import length_text
+from skymask.config import configuration
+from skymask.datasets import events
+from skymask.errors import ConfigurationError, MapError, SkymaskError
+from skymask.io import event_files, file_names, maps
+from skymask.io.atomic import written_whole
+from skymask.io.fits_header import image_axes
+from skymask.sky import geometry
+
+#: A ring must leave so much of the map's smaller side on its both sides.
+MAX_RING = 0.5
+
+#: Least radius of a source kernel and least width of a ring, in pixels.
+MIN_SOURCE, MIN_WIDTH = 1.5, 2
+
+#: Radii for maps of unknown instruments, in pixels: source, inner radius and width of the ring, dilation.
+IN_PIXELS = (5, 25, 15, 15)
+
+#: Pixels along a side of a field for events of unknown instruments.
+SIDE = 200
+
+#: So many pieces of an event list are read to see where its events are.
+PIECES = 8
+
+#: Fields for events are at most this wide, in degrees: pixels of tangent planes are distorted beyond.
+MAX_WIDTH = 20.0
+
+
+class Instrument(NamedTuple):
+    """What suits an instrument: `radii` as `IN_PIXELS`, size of pixels and widest field in degrees, and the reason."""
+
+    radii: tuple
+    pixel_size: float
+    widest: float
+    reason: str
+
+
+_ARCSEC = 1 / 3600
+
+_CHERENKOV = Instrument(
+    (0.1, 0.7, 0.44, 0.3),
+    0.02,
+    5.0,
+    "imaging Cherenkov telescopes see points within about 0.1 deg; the ring is that of the H.E.S.S. software",
+)
+_LAT = Instrument(
+    (0.25, 1.0, 1.0, 0.3),
+    0.05,
+    MAX_WIDTH,
+    "Fermi-LAT sees points within about 0.15 deg above 10 GeV; below 1 GeV, within 0.8 deg and more",
+)
+_XMM = Instrument(
+    (15 * _ARCSEC, 60 * _ARCSEC, 60 * _ARCSEC, 30 * _ARCSEC),
+    4 * _ARCSEC,
+    1.0,
+    "XMM-Newton sees points within about 15 arcsec",
+)
+_CHANDRA = Instrument(
+    (2.5 * _ARCSEC, 15 * _ARCSEC, 15 * _ARCSEC, 5 * _ARCSEC),
+    0.5 * _ARCSEC,
+    0.3,
+    "Chandra sees points on the axis within 1 arcsec, others less sharply",
+)
+_EROSITA = Instrument(
+    (30 * _ARCSEC, 120 * _ARCSEC, 120 * _ARCSEC, 60 * _ARCSEC),
+    8 * _ARCSEC,
+    4.0,
+    "eROSITA sees points within about 30 arcsec",
+)
+
+#: Instruments by the beginning of TELESCOP or INSTRUME in a header, letters and digits alone.
+INSTRUMENTS = {
+    "HESS": _CHERENKOV,
+    "VERITAS": _CHERENKOV,
+    "MAGIC": _CHERENKOV,
+    "FACT": _CHERENKOV,
+    "CTA": _CHERENKOV,
+    "LST": _CHERENKOV,
+    "GLAST": _LAT,
+    "FERMI": _LAT,
+    "XMM": _XMM,
+    "CHANDRA": _CHANDRA,
+    "EROSITA": _EROSITA,
+}
+
+
+def write_first_configuration(data, output):
+    """Write a configuration for a counts map or an event list.
+
+    Parameters
+    ----------
+    data : str
+        Path of a FITS file, followed by [HDU name] where it holds several.
+    output : str or Path
+        Where to write it; what is there already is never replaced.
+
+    Raises
+    ------
+    SkymaskError
+        If the file holds neither, or `output` exists.
+    """
+    if Path(output).exists():
+        raise SkymaskError(f"{output} exists, and is not replaced: choose another name with --output")
+    text = first_configuration(data, output)
+    if not Path(output).absolute().parent.is_dir():
+        raise SkymaskError(f"{output} cannot be written: its folder does not exist")
+    with written_whole(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def first_configuration(data, output="mine.yaml"):
+    """Return the text of a configuration for a counts map or an event list; `output` is its name for the comments."""
+    try:
+        lines, header, pixel_size, shape = _of_map(data)
+    except MapError as no_map:
+        try:
+            source = event_files.open_events(data)
+        except MapError as no_list:
+            if not Path(file_names.split_name(data)[0]).is_file():
+                raise no_list from None
+            reason = f"{data} is neither a counts map ({no_map}) nor an event list ({no_list})"
+            raise SkymaskError(reason) from None
+        lines, header, pixel_size, shape = _of_events(data, source)
+    found = instrument(header)
+    if found is None:
+        radii = tuple(pixel_size * radius for radius in IN_PIXELS)
+        reason = "the header names no instrument that is known here: radii are 5, 25 and 15 pixels, in small maps less"
+    else:
+        radii, reason = found.radii, found.reason
+    source, inner, width, dilation = (
+        _length(radius) for radius in fitting_radii(radii, pixel_size, min(shape) * pixel_size)
+    )
+    name, exposure = dataset_name(data), _quoted(_exposure_beside(data, shape))
+    rows = [
+        (f"# skymask: first configuration for {Path(data).name}", ""),
+        (f"# To see what it will do, and whether anything is wrong: python -m skymask check --configfile {output}", ""),
+        (f"# To do it: snakemake {configuration.snakefile_option()}--configfile {output}", ""),
+        (f"# Every key: {configuration.schema_path()}", ""),
+        ("", ""),
+        ("datasets:", ""),
+        (f"  {name}:", ""),
+        *((f"    {line}", comment) for line, comment in lines),
+        (f"    # acceptance: {exposure}", "expected background per pixel, up to a factor; without it, flat"),
+        ("    # exclusion_mask: known-sources.fits", "1 used, 0 excluded"),
+        ("", ""),
+        (f"# Radii to begin from: {reason}.", ""),
+        (f"source_kernel: {{shape: disk, radius: {source}}}", "about what a point source fills"),
+        (f"background_kernel: {{shape: ring, inner_radius: {inner}, width: {width}}}", "clear of any one source"),
+        (f"dilation_radius: {dilation}", "excluded pixels grow by it"),
+        ("threshold: 5", "significance at and above which a pixel is excluded"),
+        ("statistic: wstat", "the background is measured from the same map; cash: it is known"),
+    ]
+    text = "".join(f"{line:<45} # {comment}\n" if comment else f"{line}\n" for line, comment in rows)
+    _check(text, name)
+    return text
+
+
+def instrument(header):
+    """Return the instrument that a header names, or None."""
+    for key in ("TELESCOP", "INSTRUME"):
+        word = re.sub(r"[^A-Z0-9]", "", str(header.get(key, "")).upper())
+        for name, found in INSTRUMENTS.items():
+            if word.startswith(name):
+                return found
+    return None
+
+
+def fitting_radii(radii, pixel_size, side):
+    """Return radii that fit pixels and map: source, inner radius and width of the ring, dilation, all in degrees.
+
+    None is smaller than the pixels allow, and the ring no larger than the map.
+
+    Parameters
+    ----------
+    radii : tuple of float
+    pixel_size : float
+    side : float
+        Smaller side of the map.
+    """
+    source, inner, width, dilation = radii
+    shrink = min(1, MAX_RING * side / (inner + width))
+    inner, width = inner * shrink, width * shrink
+    source = max(min(source, inner / 2), MIN_SOURCE * pixel_size)
+    inner = max(inner, source + pixel_size)
+    width = max(width, MIN_WIDTH * pixel_size)
+    return source, inner, width, max(min(dilation, 3 * source), pixel_size)
+
+
+def dataset_name(data):
+    """Return the name of a dataset after its file."""
+    base = Path(file_names.split_name(data)[0]).name.split(".fit")[0]
+    safe = re.sub(r"[^A-Za-z0-9._+-]", "-", base)[:80].lstrip("._+-")
+    return safe or "field"
+
+
+def _of_map(data):
+    """The dataset's lines for a counts map, the header, the size of its pixels and its shape."""
+    layout = maps.read_layout(data)
+    shape = layout.shape
+    geometry.check_distortion(layout.header, shape)
+    size = geometry.pixel_size(layout.header)
+    about = f"{shape[1]} x {shape[0]} pixels of {length_text(max(size))}"
+    if layout.energies:
+        about += f", {len(layout.energies.lower)} energy bins"
+    return [(f"counts: {_quoted(data)}", about)], layout.header, max(size), shape
+
+
+def _exposure_beside(data, shape):
+    """An exposure map of the same shape beside the data, by its name, or what might be the name of one."""
+    folder = Path(file_names.split_name(data)[0]).parent
+    for path in sorted(folder.glob("*.fits*")):
+        if re.search("expos|accept", path.name, re.IGNORECASE) and image_axes(path) == list(shape[::-1]):
+            return str(path)
+    return "path/to/exposure.fits"
+
+
+def _of_events(data, source):
+    """The same for an event list, with a field around its events."""
+    found = instrument(source.header)
+    frame = "galactic" if found is _LAT else "icrs"
+    center, width, energies = _extent(source, frame, found.widest if found else MAX_WIDTH)
+    pixel_size = found.pixel_size if found else _rounded(max(width) / SIDE)
+    width = [max(extent, 10 * pixel_size) for extent in width]
+    shape = [max(1, round(extent / pixel_size)) for extent in reversed(width)]
+    center, extent = (f"[{', '.join(f'{value:.7g} deg' for value in pair)}]" for pair in (center, width))
+    lines = [
+        (f"events: {_quoted(data)}", f"{source.rows} events; several files: [first.fits, second.fits]"),
+        ("geometry:", "around the events; or {as: map.fits}"),
+        (f"  center: {center}", ""),
+        (f"  width: {extent}", ""),
+        (f"  pixel_size: {_length(pixel_size)}", ""),
+        (f"  frame: {frame}", ""),
+        ("  projection: TAN", ""),
+        (f"# cuts: {{energy: [{energies}]}}", "also time, zenith, offset, good_time_intervals"),
+    ]
+    return lines, source.header, pixel_size, shape
+
+
+def _extent(source, frame, widest):
+    """Centre and width, in degrees, of the events that are read first, and the range of their energies in words."""
+    (ra, dec), factors = events.position_columns(source)
+    energy = source.column("ENERGY")
+    columns = [ra, dec, *([energy] if energy else [])]
+    positions, low, high = [], np.inf, -np.inf
+    for number, rows in enumerate(event_files.read_chunks(source, columns)):
+        if number == PIECES:
+            break
+        positions.append(np.column_stack([rows[ra] * factors[0], rows[dec] * factors[1]]))
+        if energy:
+            low, high = min(low, np.nanmin(rows[energy])), max(high, np.nanmax(rows[energy]))
+    positions = np.concatenate(positions) if positions else np.empty((0, 2))
+    positions = positions[np.isfinite(positions).all(axis=1) & (np.abs(positions[:, 1]) <= 90)]
+    if not len(positions):
+        raise MapError(f"{source.name} holds no event with a position")
+    there = SkyCoord(positions, unit="deg", frame=events.frame_of(source)).transform_to(frame)
+    header = source.header
+    if all(isinstance(header.get(key), int | float) for key in ("RA_PNT", "DEC_PNT")):
+        middle = SkyCoord(header["RA_PNT"], header["DEC_PNT"], unit="deg", frame=events.frame_of(source))
+        middle = middle.transform_to(frame)
+    else:
+        mean = there.cartesian.mean()
+        if mean.norm() == 0:
+            mean = there[0].cartesian
+        middle = SkyCoord(mean, frame=frame)
+    away = middle.spherical_offsets_to(there)
+    # Nearly all of them: a few stray far.
+    width = [min(2 * float(np.percentile(np.abs(offset.deg), 99)), widest) for offset in away]
+    center = [round(float(value), 3) for value in (middle.spherical.lon.deg, middle.spherical.lat.deg)]
+    return center, [_rounded(extent) for extent in width], _energies(source, energy, low, high)
+
+
+def _energies(source, energy, low, high):
+    """Limits of energies in words that a configuration takes."""
+    try:
+        values = units.Quantity([low, high], source.unit(energy)).to_value("GeV") if energy else None
+    except (MapError, units.UnitConversionError):
+        values = None
+    if values is None or not np.isfinite(values).all():
+        return "1 GeV, null"
+    # Rounded outwards, so that no event is lost.
+    digits = [10.0 ** (np.floor(np.log10(max(value, 1e-9))) - 1) for value in values]
+    limits = [np.floor(values[0] / digits[0]) * digits[0], np.ceil(values[1] / digits[1] + 1e-9) * digits[1]]
+    return ", ".join(f"{limit:.6g} GeV" for limit in limits)
+
+
+def _rounded(value):
+    """A length to two digits."""
+    return float(f"{value:.2g}")
+
+
+def _length(degrees):
+    """A length of the configuration, to three digits."""
+    for unit, factor in (("deg", 1), ("arcmin", 60)):
+        if degrees * factor >= (0.0099 if unit == "deg" else 0.1):
+            return f"{float(f'{degrees * factor:.3g}'):g} {unit}"
+    return f"{float(f'{degrees * 3600:.3g}'):g} arcsec"
+
+
+def _quoted(name):
+    """A file name as YAML takes it."""
+    return name if re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./+-]*", name) else '"' + name.replace('"', '\\"') + '"'
+
+
+def _check(text, name):
+    """Raise a ConfigurationError if a configuration is not valid, which would be a mistake of this module."""
+    import yaml
+
+    try:
+        configuration.dataset_settings(yaml.safe_load(text), configuration.load_schema())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"no configuration could be made for {name}: {error}") from error

@@ -1,0 +1,1 @@
+"""Classes of other packages, with what they promised."""

@@ -1,0 +1,218 @@
+"""How good a result is: the off-source significance distribution, the hottest pixel, what was left out.
+
+Doubts and verdict need nothing but the standard library, so that recording a status costs no import.
+"""
+
+import math
+
+#: Below this many off counts, the on/off significance is a poor approximation.
+MIN_COUNTS_OFF = 10
+
+
+def fit_off_source(significance, threshold):
+    """Return mean and width of a normal distribution, cut at `threshold`, that fits the values best.
+
+    Excluding pixels above a threshold cuts their distribution there; the plain mean and width of what is left are
+    biased. This maximises the likelihood of the truncated normal distribution (Cohen 1959, Technometrics 1, 217,
+    doi:10.1080/00401706.1959.10489859).
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (n,)
+        Finite values; those at or above `threshold` are dropped.
+    threshold : float
+        Where the distribution is cut.
+
+    Returns
+    -------
+    mean, width : float
+        NaN, NaN for fewer than two different values.
+    """
+    import numpy as np
+
+    values = significance[significance < threshold]
+    if values.size < 2 or np.ptp(values) == 0:
+        return float("nan"), float("nan")
+    from scipy.optimize import minimize
+    from scipy.special import log_ndtr
+
+    # The likelihood depends on the values through these two moments alone.
+    mean, variance = float(values.mean()), float(values.var())
+
+    def negative_log_likelihood(parameters):
+        mu, log_sigma = parameters
+        sigma = np.exp(log_sigma)
+        spread = (variance + (mean - mu) ** 2) / (2 * sigma**2)
+        return spread + log_sigma + log_ndtr((threshold - mu) / sigma)
+
+    start = [mean, 0.5 * np.log(variance)]
+    best = minimize(negative_log_likelihood, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13})
+    return float(best.x[0]), float(np.exp(best.x[1]))
+
+
+def expected_after_cut(threshold):
+    r"""Return mean and width of a standard normal distribution cut at `threshold`.
+
+    .. math:: \bar x = -\frac{\varphi(T)}{\Phi(T)}, \quad w^2 = 1 + T \bar x - \bar x^2
+
+    (Johnson, Kotz & Balakrishnan 1994, Continuous Univariate Distributions, vol. 1, sect. 13.10.1.) It is what plain
+    moments of the used pixels would be without sources, if pixels above the threshold alone were excluded; dilation
+    takes out more.
+    """
+    # The density and its integral up to the threshold, without the import of a library for them.
+    density = math.exp(-0.5 * threshold**2) / math.sqrt(2 * math.pi)
+    mean = -density / (0.5 * math.erfc(-threshold / math.sqrt(2)))
+    return mean, math.sqrt(1 + threshold * mean - mean**2)
+
+
+def off_source_values(significance, used):
+    """Return the defined significances of the used pixels."""
+    from numpy import isfinite
+
+    return significance[used & isfinite(significance)]
+
+
+def in_widths(significance, used, threshold):
+    r"""Return a significance map as distances from the off-source mean in units of the off-source width.
+
+    .. math:: S' = (S - \mu) / \max(w, 1)
+
+    with mean :math:`\mu` and width w of the used pixels, of a normal distribution cut at the threshold: the empirical
+    null distribution takes the place of the theoretical one (Efron 2004, J. Am. Stat. Assoc. 99, 96,
+    doi:10.1198/016214504000000089). They depend on the map and on which pixels are used, and on nothing before. A width
+    below 1 is what exclusion leaves of a normal distribution, and no reason to exclude more.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+    used : ndarray of bool, shape (ny, nx)
+        True where the pixel is covered and not excluded.
+    threshold : float
+        Where the distribution is cut for the fit, in standard deviations; sources above it are not part of it.
+
+    Returns
+    -------
+    significance : ndarray of float, shape (ny, nx)
+        As it was, where there are too few values for a fit.
+    """
+    mean, width = fit_off_source(off_source_values(significance, used), threshold)
+    return significance if math.isnan(mean) else (significance - mean) / max(width, 1.0)
+
+
+def assess_quality(
+    significance, exclusion_mask, coverage, counts_off, *, threshold, threshold_in_widths=False, ring_radius=None
+):
+    """Return the quality figures of a result.
+
+    Parameters
+    ----------
+    significance : ndarray of float, shape (ny, nx)
+        Final significance, NaN where undefined.
+    exclusion_mask, coverage : ndarray of bool, shape (ny, nx)
+        True where the pixel is used, and where there is data.
+    counts_off : ndarray of float, shape (ny, nx)
+        Off counts of the background estimate.
+    threshold : float
+        Threshold of the exclusion.
+    threshold_in_widths : bool
+        Whether it counts in off-source widths; see `in_widths`.
+    ring_radius : ndarray of float, shape (ny, nx), optional
+        Of an adaptive ring: the radius used, NaN where no ring sufficed.
+
+    Returns
+    -------
+    quality : dict
+        `off_source_mean` and `off_source_width` (fitted), the plain mean and width of the same values
+        (`clipped_mean`, `clipped_width`) and what the cut alone makes of a standard normal distribution
+        (`expected_clipped_mean`, `expected_clipped_width`), `off_source_pixels`, `highest_significance` and its pixel
+        (`highest_x`, `highest_y`, counted from 0), `excluded` and `excluded_fraction`, `starved` pixels,
+        `few_counts_off` (pixels with fewer than `MIN_COUNTS_OFF` off counts), and `unexcluded_above_threshold`:
+        used pixels that reach the threshold, zero for a fixed point; `effective_threshold`, the significance that the
+        threshold stands for; for an adaptive ring also `without_ring`,
+        covered pixels for which no ring sufficed.
+    """
+    import numpy as np
+
+    used = exclusion_mask & coverage
+    defined = ~np.isnan(significance)
+    off_source = off_source_values(significance, used)
+    mean, width = fit_off_source(off_source, threshold)
+    scaled, effective_threshold = significance, threshold
+    if threshold_in_widths and not np.isnan(mean):
+        scaled = in_widths(significance, used, threshold)
+        effective_threshold = mean + threshold * max(width, 1.0)
+    clipped = off_source[off_source < threshold]
+    expected_mean, expected_width = expected_after_cut(threshold)
+    highest, highest_x, highest_y = None, None, None
+    if defined.any():
+        highest_y, highest_x = (int(i) for i in np.unravel_index(np.nanargmax(significance), significance.shape))
+        highest = float(significance[highest_y, highest_x])
+    excluded = int((coverage & ~exclusion_mask).sum())
+    of_rings = {} if ring_radius is None else {"without_ring": int((coverage & np.isnan(ring_radius)).sum())}
+    return {
+        "covered": int(coverage.sum()),
+        "excluded": excluded,
+        "excluded_fraction": excluded / int(coverage.sum()),
+        "starved": int((coverage & ~defined).sum()),
+        **of_rings,
+        "few_counts_off": int((coverage & defined & (counts_off < MIN_COUNTS_OFF)).sum()),
+        "unexcluded_above_threshold": int((used & (scaled >= threshold)).sum()),
+        "effective_threshold": float(effective_threshold),
+        "highest_significance": highest,
+        "highest_x": highest_x,
+        "highest_y": highest_y,
+        "off_source_pixels": int(off_source.size),
+        "off_source_mean": None if np.isnan(mean) else mean,
+        "off_source_width": None if np.isnan(width) else width,
+        "clipped_mean": float(clipped.mean()) if clipped.size else None,
+        "clipped_width": float(clipped.std()) if clipped.size else None,
+        "expected_clipped_mean": expected_mean,
+        "expected_clipped_width": expected_width,
+    }
+
+
+def verdict(quality_warnings):
+    """Return "warn" for a result that raises quality_warnings, "pass" for one that does not."""
+    return "warn" if quality_warnings else "pass"
+
+
+def quality_warnings(quality, state, thresholds):
+    """Return warnings about a result: what a careful reader of its quality figures would object to.
+
+    Parameters
+    ----------
+    quality : dict
+        Of `assess_quality`.
+    state : str
+        How the loop ended.
+    thresholds : dict
+        Largest values that raise no doubt: of the off-source mean's distance from 0 (`off_source_mean`) and of its
+        width's from 1 (`off_source_width`), and of the fractions of covered pixels that are starved
+        (`starved_fraction`) or have few off counts (`few_counts_off_fraction`).
+    """
+    warnings = []
+    if state == "runaway":
+        warnings.append("the loop ran away: it excluded so much that the background cannot be trusted")
+    for key, what in (
+        ("starved", "have no background"),
+        ("few_counts_off", f"have fewer than {MIN_COUNTS_OFF} off counts"),
+    ):
+        fraction = quality[key] / quality["covered"]
+        if fraction > thresholds[f"{key}_fraction"]:
+            warnings.append(
+                f"{fraction:.0%} of the pixels {what}: the background kernel is too small, or too large for the map, "
+                "or too much is excluded"
+            )
+    mean, width = quality["off_source_mean"], quality["off_source_width"]
+    if mean is not None and (
+        abs(mean) > thresholds["off_source_mean"] or abs(width - 1) > thresholds["off_source_width"]
+    ):
+        expected = ""
+        if quality.get("null_off_source_width") is not None:
+            simulated = f"{quality['null_off_source_mean']:+.3f} and {quality['null_off_source_width']:.3f}"
+            expected = f" (simulations without sources have {simulated})"
+        warnings.append(
+            f"off-source mean {mean:+.3f} and width {width:.3f} are far from 0 and 1{expected}: "
+            "an acceptance may be missing, or sources may be left in the background"
+        )
+    return warnings

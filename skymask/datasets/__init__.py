@@ -1,0 +1,1 @@
+"""What users have: maps, runs, event lists, observation stores and simulations, made into inputs."""

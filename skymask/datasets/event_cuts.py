@@ -1,0 +1,223 @@
+"""Cuts on events: in energy, time, zenith angle and offset from the pointing, and to good time intervals."""
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.time import Time
+
+from skymask.errors import MapError, listed
+from skymask.io.file_names import split_name
+from skymask.io.maps import read_table
+from skymask.units import parse_length
+
+#: Scales of time that a header may name (TIMESYS).
+TIME_SCALES = ("utc", "tt", "tai", "tdb", "ut1", "tcb", "tcg")
+
+#: Header cards that say which cuts were made, by key of the configuration.
+CARDS = {
+    "energy": ("CUTENER", "cut in energy, upper end excluded"),
+    "time": ("CUTTIME", "cut in time (UTC), upper end excluded"),
+    "zenith": ("CUTZEN", "cut in zenith angle, upper end excluded"),
+    "offset": ("CUTOFFS", "largest offset from the pointing"),
+    "good_time_intervals": ("CUTGTI", "file of good time intervals"),
+}
+
+
+class Cut(NamedTuple):
+    """A cut for the events of one file.
+
+    Attributes
+    ----------
+    columns : list of str
+        What it needs of the file.
+    passes : callable
+        Takes a dict of these columns, and returns a boolean array: True where the event is kept.
+    """
+
+    columns: list
+    passes: callable
+
+
+def cuts_for(events, frame, cuts):
+    """Return the cuts of the configuration as they apply to one file.
+
+    Parameters
+    ----------
+    events : skymask.io.event_files.EventFile
+    frame : str
+        Frame of the columns RA and DEC.
+    cuts : dict
+        As in the configuration.
+
+    Returns
+    -------
+    cuts : list of Cut
+
+    Raises
+    ------
+    MapError
+        If the file lacks a column, a unit or a header card that a cut needs.
+    """
+    make = {
+        "energy": lambda limits: _within(events, limits, _energy(events)),
+        "time": lambda limits: _time(events, limits),
+        "zenith": lambda limits: _zenith(events, limits),
+        "offset": lambda largest: _offset(events, largest, frame),
+        "good_time_intervals": lambda name: _intervals(events, name),
+    }
+    return [make[key](value) for key, value in sorted(cuts.items())]
+
+
+def card_values(cuts):
+    """Return the header cards that say which cuts were made."""
+    values = {key: _text(value) for key, value in cuts.items()}
+    if "good_time_intervals" in cuts:
+        path, table = split_name(cuts["good_time_intervals"])
+        values["good_time_intervals"] = Path(path).name + (f"[{table}]" if table else "")
+    return [(CARDS[key][0], values[key], CARDS[key][1]) for key in CARDS if key in values]
+
+
+def describe(cuts):
+    """Return cuts in a few words."""
+    return ", ".join(f"{key} {_text(cuts[key])}" for key in CARDS if key in cuts)
+
+
+def _text(value):
+    """A pair of limits, or one, in words."""
+    if not isinstance(value, list):
+        return str(value)
+    low, high = value
+    if low is None or high is None:
+        return f"below {high}" if low is None else f"from {low}"
+    return f"{low} to {high}"
+
+
+def _column(events, *names):
+    """One of these columns, or a MapError that names them."""
+    if (column := events.column(*names)) is None:
+        raise MapError(
+            f"{events.name} has no column {' or '.join(names)}, which a cut needs, only {listed(events.columns.names)}"
+        )
+    return column
+
+
+def _energy(events):
+    column = _column(events, "ENERGY")
+    return column, events.unit(column)
+
+
+def _within(events, limits, column_and_unit):
+    """The cut to low <= value < high; limits are texts with units, or None."""
+    column, unit = column_and_unit
+    try:
+        low, high = (
+            default if limit is None else units.Quantity(*parse_length(limit)).to_value(unit)
+            for limit, default in zip(limits, (-np.inf, np.inf), strict=True)
+        )
+    except units.UnitConversionError as error:
+        raise MapError(f"{events.name}: the column {column} is in {unit}: no cut {limits} can be made") from error
+    return Cut([column], lambda rows: (rows[column] >= low) & (rows[column] < high))
+
+
+def _zenith(events, limits):
+    column = _column(events, "ZENITH_ANGLE", "ALT")
+    unit = events.unit(column, "deg")
+    if column.upper() != "ALT":
+        return _within(events, limits, (column, unit))
+    cut = _within(events, limits, ("ZENITH_ANGLE", units.deg))
+    return Cut([column], lambda rows: cut.passes({"ZENITH_ANGLE": 90 - rows[column] * unit.to("deg")}))
+
+
+def _offset(events, largest, frame):
+    """The cut in distance from the pointing; Fermi-LAT gives it in a column, others the pointing in the header."""
+    limit = units.Quantity(*parse_length(largest)).to_value("rad")
+    header = events.header
+    if not all(isinstance(header.get(key), int | float) for key in ("RA_PNT", "DEC_PNT")):
+        column = events.column("THETA")
+        if column is None:
+            raise MapError(f"{events.name} has no pointing (RA_PNT, DEC_PNT) and no column THETA: no cut in offset")
+        to_radians = events.unit(column, "deg").to("rad")
+        return Cut([column], lambda rows: rows[column] * to_radians <= limit)
+    pointing = SkyCoord(header["RA_PNT"], header["DEC_PNT"], unit="deg", frame=frame).cartesian.xyz.value
+    names = [_column(events, "RA"), _column(events, "DEC")]
+    to_radians = [events.unit(name, "deg").to("rad") for name in names]
+
+    def passes(rows):
+        longitude, latitude = (rows[name] * factor for name, factor in zip(names, to_radians, strict=True))
+        towards = directions_of(longitude, latitude)
+        # Chords, not cosines: those lose the small angles.
+        return np.linalg.norm(towards - pointing, axis=1) <= 2 * np.sin(limit / 2)
+
+    return Cut(names, passes)
+
+
+def directions_of(longitude, latitude):
+    """Return unit vectors, of shape (n, 3), towards positions in radians."""
+    across = np.cos(latitude)
+    return np.column_stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)])
+
+
+def _time(events, limits):
+    column = _column(events, "TIME")
+    reference = _reference(events.name, events.header)
+    unit = events.unit(column, events.header.get("TIMEUNIT", "s"))
+    low, high = (
+        default if limit is None else (_moment(limit) - reference).to_value(unit)
+        for limit, default in zip(limits, (-np.inf, np.inf), strict=True)
+    )
+    return Cut([column], lambda rows: (rows[column] >= low) & (rows[column] < high))
+
+
+def _moment(limit):
+    """A time of the configuration: a modified Julian date, or a date with or without a time of day, in UTC."""
+    with warnings.catch_warnings():
+        # Leap seconds of the future are not known, and do not matter here.
+        warnings.simplefilter("ignore")
+        if isinstance(limit, int | float):
+            return Time(limit, format="mjd", scale="utc").tt
+        return Time(limit, scale="utc").tt
+
+
+def _reference(name, header):
+    """The moment from which the times of a table count."""
+    scale = str(header.get("TIMESYS", "utc")).strip().lower()
+    if scale not in TIME_SCALES:
+        raise MapError(f"{name} has the unknown time scale TIMESYS = {scale.upper()!r}")
+    whole, fraction = header.get("MJDREFI", header.get("MJDREF")), header.get("MJDREFF", 0.0)
+    if whole is None:
+        raise MapError(f"{name} does not say from when its times count (MJDREFI and MJDREFF, or MJDREF)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        start = Time(whole, fraction, format="mjd", scale=scale)
+        return (start + header.get("TIMEZERO", 0.0) * units.s).tt
+
+
+def _intervals(events, name):
+    """The cut to the intervals of a table with columns START and STOP, both ends included."""
+    from astropy.table import Table
+
+    table: Table = read_table(name if split_name(name)[1] else f"{name}[GTI]")
+    names = {column.upper(): column for column in table.colnames}
+    if not {"START", "STOP"} <= set(names) or not len(table):
+        raise MapError(f"{name} holds no good time intervals: a table with columns START and STOP is needed")
+    column = _column(events, "TIME")
+    unit = events.unit(column, events.header.get("TIMEUNIT", "s"))
+    shift = (_reference(name, table.meta) - _reference(events.name, events.header)).to_value(unit)
+    start, stop = (
+        np.asarray(table[names[key]], dtype=float) * (table[names[key]].unit or units.s).to(unit) + shift
+        for key in ("START", "STOP")
+    )
+    order = np.argsort(start, kind="stable")
+    # Intervals may overlap: an event is in one if any of those that began before it has not ended.
+    start, stop = start[order], np.maximum.accumulate(stop[order])
+
+    def passes(rows):
+        time = rows[column]
+        last = np.searchsorted(start, time, side="right") - 1
+        return (last >= 0) & (time <= stop[np.maximum(last, 0)])
+
+    return Cut([column], passes)

@@ -1,0 +1,271 @@
+"""The runs of a stacked dataset in their files, read one after the other onto a common grid."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from skymask.core.inputs import prepare_data
+from skymask.core.stacking import Run, estimate_bins, estimate_stack
+from skymask.errors import MapError
+from skymask.io import maps
+from skymask.io.energy_axes import EnergyAxis, same_axis
+from skymask.sky import geometry
+from skymask.sky.configured_kernels import kernels_of_bins, to_pixels
+from skymask.sky.region_catalogue import Part
+from skymask.workflow.jobs import MAX_TOLD
+
+#: Maps that a run may have beside its counts.
+RUN_KEYS = ("counts", "acceptance", "coverage", "additive_background")
+
+
+class Grid(NamedTuple):
+    """A common grid: header, shape (ny, nx), and the energies of its planes, None if there is one."""
+
+    header: object
+    shape: tuple
+    energies: EnergyAxis | None
+
+
+def common_grid(runs, within=None):
+    """Return the grid that runs share.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Each with the names of its maps by key, and its own name, `run`, unless it is the only one.
+    within : (Header, (int, int)), optional
+        Header and shape of the grid. Without one it is the smallest part of the first run's grid that holds them all.
+
+    Returns
+    -------
+    grid : Grid
+
+    Raises
+    ------
+    MapError
+        If a map cannot be read, or runs do not share pixels or energies.
+    """
+    layouts = [_of_run(run, maps.read_layout, run["counts"]) for run in runs]
+    energies = layouts[0].energies
+    for run, layout in zip(runs, layouts, strict=True):
+        both = energies is not None and layout.energies is not None
+        if (energies is None) != (layout.energies is None) or (both and not same_axis(energies, layout.energies)):
+            raise MapError(f"{_named(run)}{run['counts']} has other energy bins than the first run")
+    if within is not None:
+        return Grid(*within, energies)
+    header = layouts[0].header
+    geometry.sky_projection(header, runs[0]["counts"])
+    offsets = [
+        _of_run(run, geometry.offset, header, layout.header, layout.shape, run["counts"])
+        for run, layout in zip(runs, layouts, strict=True)
+    ]
+    first = np.min(offsets, axis=0)
+    end = np.max(np.add(offsets, [layout.shape for layout in layouts]), axis=0)
+    return Grid(geometry.shifted(header, first.tolist()), tuple((end - first).tolist()), energies)
+
+
+class RunFiles:
+    """Runs as `skymask.core.stacking.Run`, of which only one is in memory at a time.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As for `common_grid`.
+    header : Header
+        Of the common grid.
+    shape : (int, int)
+        Shape (ny, nx) of the common grid.
+    coverage : ndarray of bool, shape (ny, nx), optional
+        Where any run may have data.
+    min_acceptance_fraction : float
+        Pixels of a run whose acceptance is below this fraction of the run's largest one have no coverage.
+    energy_bin : int, optional
+        The only energy bin that is read.
+    """
+
+    def __init__(self, runs, header, shape, *, coverage=None, min_acceptance_fraction=0, energy_bin=None):
+        self._runs, self._header, self._shape = runs, header, shape
+        self._coverage, self._least, self._bin = coverage, min_acceptance_fraction, energy_bin
+        #: What is odd about the runs, known once they have been gone through.
+        self.warnings = []
+
+    def cards(self):
+        """Return header cards: how many runs there are, and one SHA-256 for all their files."""
+        digest = hashlib.sha256()
+        for run in self._runs:
+            for key in RUN_KEYS:
+                if key in run:
+                    digest.update(f"{key} {maps.file_digest(run[key])}\n".encode())
+        return [
+            ("NRUNS", len(self._runs), "runs that are stacked"),
+            ("SHARUNS", digest.hexdigest(), "SHA-256 of the files of all runs"),
+        ]
+
+    @property
+    def energies(self):
+        """Energy bins of every run, None if there is one only."""
+        if self._bin is not None:
+            return None
+        return maps.read_layout(self._runs[0]["counts"]).energies
+
+    @property
+    def planes(self):
+        """Number of energy bins."""
+        energies = self.energies
+        return 1 if energies is None else len(energies.lower)
+
+    def totals(self):
+        """Return counts and acceptance of all runs together for every energy bin, as pairs of maps (ny, nx)."""
+        counts = np.zeros((self.planes, *self._shape), dtype=np.int64)
+        acceptance = np.zeros(counts.shape)
+        for run in self:
+            counts[:, *run.block] += run.counts
+            acceptance[:, *run.block] += run.acceptance
+        return list(zip(counts, acceptance, strict=True))
+
+    def __iter__(self):
+        self.warnings = []
+        odd = 0
+        for entry in self._runs:
+            run, warnings = _of_run(entry, self._read, entry)
+            if warnings:
+                odd += 1
+            if odd <= MAX_TOLD:
+                self.warnings += [_named(entry) + warning for warning in warnings]
+            if run is not None:
+                yield run
+        if odd > MAX_TOLD:
+            self.warnings.append(f"there are warnings about {odd - MAX_TOLD} more runs")
+
+    def _read(self, entry):
+        """A run, None if nothing of it lies on the common grid, and warnings."""
+        counts = maps.read_cube(entry["counts"], energy_bin=self._bin)
+        planes, *shape = counts.data.shape
+        offset = geometry.offset(self._header, counts.header, shape, entry["counts"])
+        block = tuple(slice(max(0, o), min(n, o + m)) for o, n, m in zip(offset, self._shape, shape, strict=True))
+        if any(part.start >= part.stop for part in block):
+            return None, ["it lies outside the map: it contributes nothing"]
+        within = tuple(slice(part.start - o, part.stop - o) for part, o in zip(block, offset, strict=True))
+        cubes = {"counts": counts.data}
+        for key in RUN_KEYS[1:]:
+            if key in entry:
+                cubes[key] = _planes_of(key, entry[key], counts, self._bin)
+        prepared, warnings = [], []
+        for number in range(planes):
+            of_bin = {key: cube[min(number, len(cube) - 1)][within] for key, cube in cubes.items()}
+            data = prepare_data(**of_bin, min_acceptance_fraction=self._least)
+            prepared.append(data)
+            bin_name = f"{counts.energies.describe(number)}: " if counts.energies else ""
+            warnings += [bin_name + warning for warning in data.warnings]
+        acceptance = np.stack([data.acceptance for data in prepared])
+        counts = np.stack([data.counts for data in prepared])
+        additive = None
+        if "additive_background" in entry:
+            additive = np.stack([data.additive_background for data in prepared])
+        if self._coverage is not None:
+            uncovered = ~self._coverage[block]
+            for cube in (counts, acceptance, additive):
+                if cube is not None:
+                    cube[:, uncovered] = 0
+        if not acceptance.any():
+            warnings.append("it has no coverage: it contributes nothing")
+        return Run(counts, acceptance, block, additive), warnings
+
+
+def runs_of(stack, acceptance):
+    """Return the runs of a stack whose dataset was read once, in iteration 0.
+
+    Parameters
+    ----------
+    stack : dict
+        `runs` and `min_acceptance_fraction`.
+    acceptance : SkyMap
+        Of the stack, as written in iteration 0.
+    """
+    return RunFiles(
+        stack["runs"],
+        acceptance.header,
+        acceptance.data.shape,
+        coverage=acceptance.data > 0,
+        min_acceptance_fraction=stack["min_acceptance_fraction"],
+        energy_bin=stack["energy_bin"],
+    )
+
+
+def estimate_runs(runs, exclusion_mask, pixel_size, kernels, stack, *, further_kernel=None):
+    """Return the background of a stack with the kernels of the configuration; see `stacking.estimate_stack`.
+
+    Parameters
+    ----------
+    runs : RunFiles
+    exclusion_mask : ndarray of bool, shape (ny, nx)
+    pixel_size : (float, float)
+        Size of a pixel along y and x, in degrees.
+    kernels : dict
+        Kernels and statistic of the configuration.
+    stack : dict
+        `stacking` and `energy_kernels` of the configuration.
+    further_kernel : ndarray, optional
+        Source kernel of all energy bins, in place of those of the loop.
+    """
+    options = stack_options(runs, pixel_size, kernels, stack)
+    if further_kernel is not None:
+        options["source_kernels"] = [further_kernel] * len(options["source_kernels"])
+    else:
+        options["mask_source_kernels"] = [to_pixels(kernel, pixel_size) for kernel in kernels["mask_source_kernels"]]
+    return estimate_stack(runs, exclusion_mask, **options)
+
+
+def estimate_energy_bins(runs, exclusion_mask, pixel_size, kernels, stack):
+    """Return the background of every energy bin of a stack; the parameters are those of `estimate_runs`."""
+    return estimate_bins(runs, exclusion_mask, **stack_options(runs, pixel_size, kernels, stack))
+
+
+def parts_of(runs, pixel_size, kernels, stack):
+    """Yield every energy bin of every run as a part of the background of regions; the parameters are as above."""
+    options = stack_options(runs, pixel_size, kernels, stack)
+    pairs = list(zip(options["background_kernels"], options["source_kernels"], strict=True))
+    for run in runs:
+        additive = [None] * len(pairs) if run.additive_background is None else run.additive_background
+        for counts, acceptance, pair, known in zip(run.counts, run.acceptance, pairs, additive, strict=True):
+            yield Part(counts, acceptance, *pair, run.block, known)
+
+
+def stack_options(runs, pixel_size, kernels, stack):
+    """Return kernels and options of a stack as `stacking.estimate_stack` takes them; see `estimate_runs`."""
+    source_kernels, background_kernels = kernels_of_bins(
+        pixel_size, runs.planes, energy_kernels=stack["energy_kernels"], **kernels
+    )
+    return {
+        "source_kernels": source_kernels,
+        "background_kernels": background_kernels,
+        "statistic": kernels["statistic"],
+        "stacking": stack["stacking"],
+    }
+
+
+def _planes_of(key, name, counts, energy_bin):
+    """Another map of a run, of shape (n or 1, ny, nx), once it is known to go with the counts."""
+    cube = maps.read_cube(name, energy_bin=energy_bin)
+    if cube.data.shape[1:] != counts.data.shape[1:]:
+        raise MapError(
+            f"{key} {name} has the shape {cube.data.shape[1:]}, counts {counts.data.shape[1:]}: they must agree"
+        )
+    if cube.energies and not (counts.energies and same_axis(counts.energies, cube.energies)):
+        raise MapError(f"{key} {name} has other energy bins than counts")
+    if counts.energies and not cube.energies and key == "additive_background":
+        raise MapError(f"{key} {name} has no energy bins, and counts have {len(counts.data)}")
+    geometry.check_same_grid(counts.header, cube.header, counts.data.shape[1:], f"{key} {name}")
+    return cube.data
+
+
+def _of_run(run, function, *arguments):
+    try:
+        return function(*arguments)
+    except MapError as error:
+        raise MapError(f"{_named(run)}{error}") from error
+
+
+def _named(run):
+    return f"run {run['run']}: " if "run" in run else ""

@@ -1,0 +1,1 @@
+"""Files: FITS maps, event lists, tables and names of files; nothing is computed here."""

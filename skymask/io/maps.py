@@ -1,0 +1,509 @@
+"""FITS maps: the one module that reads and writes them.
+
+Files are written under a temporary name in the same folder and renamed when they are whole, so that whatever has a
+file's name is complete. They hold no dates: the same maps give the same bytes.
+"""
+
+import gzip
+import hashlib
+import re
+import warnings
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from skymask import __version__
+from skymask.errors import MapError
+from skymask.io.atomic import written_whole
+from skymask.io.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
+from skymask.io.file_names import split_name
+from skymask.io.fits_header import BLOCK, check_numbers
+
+#: Header cards that place an image on the sky.
+_SKY_CARDS = re.compile(
+    r"(WCSAXES|(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|(PC|CD)[12]_[12]|P[VS][12]_\d+|LONPOLE|LATPOLE|RADESYS|EQUINOX"
+    r"|[AB]P?_(ORDER|DMAX|[0-9]_[0-9]))"
+)
+
+#: Cards of older headers, and what they are called today.
+_OLD_CARDS = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
+
+#: Cards of the counts' header that say where it comes from.
+ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
+
+#: Cards by which counts that were made of events name them; see `skymask.datasets.events`.
+EVENT_CARDS = re.compile(r"NEV(READ|SEL|OUT|UNDEF|FILES)|CUT(ENER|TIME|ZEN|OFFS|GTI)|(FIL|SHA)EVT[S1-9]|SHAGTI")
+
+#: So many bytes are read at a time from the end of a gzipped file.
+READ_AHEAD = 2**20
+
+#: Card of the mean of a background map.
+MEAN_CARD = "MEANBKG"
+
+#: Comment of checksums, in the place of a date.
+CHECKSUM_OF = "of the header and data"
+
+#: Unit and meaning of every map that is written.
+MAPS = {
+    "counts": ("ct", "counts per pixel"),
+    "acceptance": ("", "expected background per pixel, up to a factor"),
+    "background": ("ct", "background counts per pixel"),
+    "background_error": ("ct", "standard error of the background per pixel"),
+    "counts_off": ("ct", "(effective) counts under the background kernel"),
+    "acceptance_off": ("", "(effective) acceptance of counts_off"),
+    "additive_background": ("ct", "known background per pixel, not estimated"),
+    "additive_off": ("ct", "known background under the background kernel"),
+    "counts_on": ("ct", "counts under the source kernel"),
+    "background_on": ("ct", "background under the source kernel"),
+    "alpha": ("", "ratio of on to off acceptance"),
+    "runs": ("", "number of runs with a background there"),
+    "significance": ("", "significance in standard deviations"),
+    "excess": ("ct", "counts above background under the source kernel"),
+    "excess_errn": ("ct", "error of the excess downwards"),
+    "excess_errp": ("ct", "error of the excess upwards"),
+    "excess_upper_limit": ("ct", "upper limit of the excess"),
+    "ring_radius": ("deg", "outer radius of the ring used, NaN: none sufficed"),
+    "exclusion_mask": ("", "1: used for the background, 0: excluded"),
+    "exclusion_mask_inverse": ("", "1: excluded, 0: used for the background"),
+    "decision": ("", "exclusion mask before it grows, 1: used"),
+    "first_excluded": ("", "iteration that first excluded it, NaN: none"),
+    "coverage": ("", "1: there is data, 0: there is none"),
+    "expected_background": ("ct", "true background per pixel of a simulation"),
+    "expected_sources": ("ct", "true source counts per pixel of a simulation"),
+}
+
+
+#: What astropy raises over headers that contradict themselves, or claim more than there is.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    fits.VerifyError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
+
+
+class SkyMap(NamedTuple):
+    """An image, the header cards that place it on the sky, and the energies of its planes if it is a cube."""
+
+    data: np.ndarray
+    header: fits.Header
+    energies: EnergyAxis | None = None
+
+
+class Layout(NamedTuple):
+    """Header, shape (ny, nx) and energies (None if it is no cube) of an image whose pixels are not read."""
+
+    header: fits.Header
+    shape: tuple
+    energies: EnergyAxis | None
+
+
+def read(name, *, dimensions=2):
+    """Return one image of a FITS file.
+
+    Parameters
+    ----------
+    name : str or Path
+        Path of the file, followed by [HDU name] if it holds several images. Compression is transparent.
+    dimensions : int
+        Dimensions that the image must have; further axes of length 1 are dropped.
+
+    Returns
+    -------
+    sky_map : SkyMap
+        Data in native byte order.
+
+    Raises
+    ------
+    MapError
+        If there is no such file, it is not FITS, is damaged, or holds no single image of that kind.
+    """
+    with _image_hdu(name) as (_, hdu, path):
+        return _image(hdu, path, dimensions)
+
+
+def read_cube(name, *, energy_bin=None):
+    """Return one image of a FITS file with the energies of its planes; an image without an energy axis has one plane.
+
+    Parameters
+    ----------
+    name : str or Path
+        As for `read`.
+    energy_bin : int, optional
+        The only plane wanted of a cube, counted from 0.
+
+    Returns
+    -------
+    sky_map : SkyMap
+        Data of shape (n, ny, nx); no energies if n is 1.
+
+    Raises
+    ------
+    MapError
+        As by `read`, and if the file does not say which energies the planes have.
+    """
+    with _image_hdu(name) as (hdus, hdu, path):
+        shape, energies = _planes(hdus, hdu, path)
+        sky_map = _image(hdu, path, min(len(shape), 3))
+        if energy_bin is not None and energies is not None:
+            if energy_bin >= len(sky_map.data):
+                raise MapError(f"{path}: there is no energy bin {energy_bin}, only 0 to {len(sky_map.data) - 1}")
+            return SkyMap(sky_map.data[energy_bin : energy_bin + 1].copy(), sky_map.header)
+        return SkyMap(sky_map.data.reshape((-1, *shape[-2:])), sky_map.header, energies)
+
+
+def read_layout(name):
+    """Return where the image of a FITS file lies, and the energies of its planes, without reading its pixels.
+
+    Parameters and errors are those of `read_cube`.
+
+    Returns
+    -------
+    layout : Layout
+    """
+    with _image_hdu(name) as (hdus, hdu, path):
+        shape, energies = _planes(hdus, hdu, path)
+        return Layout(hdu.header.copy(), tuple(shape[-2:]), energies)
+
+
+@contextmanager
+def _image_hdu(name):
+    """All HDUs of a file, the one that a name means, and the file's path."""
+    path, hdu_name = split_name(str(name))
+    with open_fits(path) as hdus:
+        images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
+        names = [_hdu_name(hdu) for hdu in images]
+        wanted = [hdu for hdu in images if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
+        if not images:
+            healpix = any(hdu.header.get("PIXTYPE") == "HEALPIX" for hdu in hdus)
+            hint = ", but a HEALPix map: name it by the key healpix" if healpix else ""
+            raise MapError(f"{path} holds no image{hint}")
+        if not wanted:
+            raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(names)}")
+        if len(wanted) > 1:
+            raise MapError(f"{path} holds several images ({', '.join(names)}): name one, as in {path}[{names[0]}]")
+        yield hdus, wanted[0], path
+
+
+def read_table(name):
+    """Return a table of a FITS file as an astropy table.
+
+    Parameters
+    ----------
+    name : str
+        Path of the file, followed by [HDU name] if it holds several tables.
+
+    Raises
+    ------
+    MapError
+        If there is no such file, it is not FITS, is damaged, or holds no single table of that kind.
+    """
+    from astropy.table import Table
+
+    path, hdu_name = split_name(str(name))
+    with open_fits(path) as hdus:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        names = [_hdu_name(hdu) for hdu in tables]
+        wanted = [hdu for hdu in tables if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
+        if not wanted:
+            others = f", only {', '.join(names)}" if names else ""
+            raise MapError(f"{path} holds no table {hdu_name or ''}".rstrip() + others)
+        if len(wanted) > 1:
+            raise MapError(f"{path} holds several tables ({', '.join(names)}): name one, as in {path}[{names[0]}]")
+        return Table.read(wanted[0])
+
+
+def read_product(path):
+    """Return the images of a file that skymask wrote, by name in lower case, after checking its checksums.
+
+    Raises
+    ------
+    MapError
+        If the file is missing, damaged, or not one of skymask's.
+    """
+    try:
+        with open_fits(path, checksum=True) as hdus:
+            if "CHECKSUM" not in hdus[0].header:
+                raise MapError(f"{path} was not written by skymask")
+            return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus if hdu.is_image}
+    except MapError as error:
+        raise MapError(f"{error}: remove it and run again, and it is made anew") from error
+
+
+def read_acceptance(path):
+    """Return the acceptance of iteration 0, and the data of the additive background beside it, None if there is none.
+
+    Raises
+    ------
+    MapError
+        As `read_product` does.
+    """
+    images = read_product(path)
+    additive = images.get("additive_background")
+    return images["acceptance"], None if additive is None else additive.data
+
+
+def read_header(path):
+    """Return the header of the first image of a file that skymask wrote; its pixels are not read.
+
+    Raises
+    ------
+    MapError
+        If the file is missing, damaged, or not one of skymask's.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = fits.Header.fromfile(file)
+    except (OSError, EOFError, ValueError) as error:
+        raise MapError(f"{path} is missing or damaged ({error}): remove it and run again") from error
+    if "CHECKSUM" not in header:
+        raise MapError(f"{path} was not written by skymask: remove it and run again, and it is made anew")
+    return header
+
+
+def mean_background_cards(mean):
+    """Return the header card of a background's mean, from which `mean_background` reads the same number again.
+
+    astropy would cut numbers longer than 20 characters.
+    """
+    value = "" if mean is None else repr(float(mean)).upper()
+    return [fits.Card.fromstring(f"{MEAN_CARD} = {value:>20} / [ct] mean background per pixel")]
+
+
+def mean_background(path):
+    """Return the mean of a background that a file of ours holds, from its header; None if it is nowhere defined."""
+    match = re.match(rf"{MEAN_CARD} = +([^ ]+) ", read_header(path).cards[MEAN_CARD].image)
+    return None if match[1] == "/" else float(match[1])
+
+
+def pixel_size_cards(pixel_size):
+    """Return the header cards from which `pixel_size` reads what the sky coordinates were asked once."""
+    return [
+        ("PIXSIZEY", pixel_size[0], "[deg] size of a pixel along y"),
+        ("PIXSIZEX", pixel_size[1], "[deg] size of a pixel along x"),
+    ]
+
+
+def pixel_size(header):
+    """Return the size of a pixel along y and x in degrees, from the header of a map of iteration 0."""
+    return header["PIXSIZEY"], header["PIXSIZEX"]
+
+
+def write(path, images, *, sky, cards=(), energies=None):
+    """Write images to one FITS file, with checksums, in one piece.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where; replaced if it exists.
+    images : dict of str to ndarray
+        By their names in `MAPS`; the first one becomes the primary HDU.
+    sky : Header
+        Header whose sky coordinates the images have.
+    cards : iterable of (str, object, str) or Card
+        Further header cards: key, value, comment. Those that are cards already are written as they stand.
+    energies : EnergyAxis, optional
+        Of images that are cubes, of shape (n, ny, nx).
+
+    Raises
+    ------
+    SkymaskError
+        If the file cannot be written.
+    """
+    hdus = fits.HDUList()
+    for name, image in images.items():
+        data = _narrow(image)
+        hdu = fits.ImageHDU(data) if hdus else fits.PrimaryHDU(data)
+        _describe(hdu.header, name, sky, cards)
+        if energies:
+            # As gammapy has it: two axes are of the sky, and a table is about the third.
+            hdu.header["WCSAXES"] = (2, "axes on the sky")
+            hdu.header[BANDS] = (f"{name.upper()}_BANDS", "table of the energy bins")
+        hdu.add_checksum(when=CHECKSUM_OF)
+        hdus.append(hdu)
+    for name in images if energies else ():
+        table = bands_table(energies, name)
+        table.add_checksum(when=CHECKSUM_OF)
+        hdus.append(table)
+    with written_whole(path) as temporary:
+        hdus.writeto(temporary, overwrite=True)
+
+
+@contextmanager
+def written_in_rows(path, name, shape, dtype, *, sky, cards=()):
+    """Give a function that appends rows to an image that never is in memory; the file is that of `write`, to the byte.
+
+    Parameters
+    ----------
+    path, sky, cards
+        As for `write`.
+    name : str
+        Of the image, in `MAPS`.
+    shape : (int, int)
+        Of the whole image, (ny, nx).
+    dtype : dtype
+        Of the file.
+
+    Yields
+    ------
+    append : callable
+        Takes the next rows, an array of shape (n, nx).
+    """
+    dtype = np.dtype(np.uint8) if np.dtype(dtype).kind == "b" else np.dtype(dtype)
+    hdu = _HduInRows(np.broadcast_to(np.zeros((), dtype), shape))
+    _describe(hdu.header, name, sky, cards)
+    hdu.add_checksum(when=CHECKSUM_OF)
+    size = 0
+
+    def append(rows):
+        nonlocal size
+        data = np.ascontiguousarray(rows, dtype=dtype.newbyteorder(">"))
+        words = data.reshape(-1).view(np.uint8)
+        if size % 4 or data.nbytes % 4:
+            # Sums are of words of four bytes, which need not begin with the rows.
+            words = np.pad(words, (size % 4, -(size + data.nbytes) % 4))
+        hdu.sum_of_words += int(words.view(">u4").sum(dtype=np.uint64))
+        data.tofile(file)
+        size += data.nbytes
+
+    with written_whole(path) as temporary, open(temporary, "w+b") as file:
+        file.write(hdu.header.tostring().encode("ascii"))
+        yield append
+        file.write(bytes(-size % BLOCK))
+        hdu.add_checksum(when=CHECKSUM_OF)
+        file.seek(0)
+        file.write(hdu.header.tostring().encode("ascii"))
+
+
+class _HduInRows(fits.PrimaryHDU):
+    """An image whose pixels are elsewhere; of them, the sum of their words is known."""
+
+    sum_of_words = 0
+
+    def _calculate_datasum(self):
+        # The carries of 32 bits count as well (FITS standard 4.0, appendix J).
+        total = self.sum_of_words
+        while total >> 32:
+            total = (total & 0xFFFFFFFF) + (total >> 32)
+        return np.uint32(total)
+
+
+def _describe(header, name, sky, cards):
+    """Put into the header of an image what it is, where it lies, and further cards."""
+    header.extend(sky_cards(sky), update=True)
+    # Of several images of a kind, all but the first are numbered.
+    unit, meaning = MAPS[re.sub(r"_[0-9]+$", "", name)]
+    header["EXTNAME"] = (name.upper(), meaning)
+    header["BUNIT"] = (unit, "unit of the pixel values")
+    header["CREATOR"] = (f"skymask {__version__}", "what wrote this file")
+    for card in cards:
+        if isinstance(card, fits.Card):
+            header.append(card)
+            continue
+        key, value, comment = card
+        # A long value leaves no room for its comment.
+        header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
+
+
+def sky_cards(header):
+    """Return the cards of a header that place an image on the sky, as they stand."""
+    cards = [card for card in header.cards if _SKY_CARDS.fullmatch(card.keyword) and card.keyword != "WCSAXES"]
+    for old, new in _OLD_CARDS.items():
+        if old in header and new not in header:
+            cards.append(fits.Card(new, header[old], header.comments[old]))
+    return fits.Header(cards)
+
+
+def file_digest(name):
+    """Return the SHA-256 of a file's bytes; an HDU name is left off first."""
+    with open(split_name(str(name))[0], "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _narrow(image):
+    """The image in the smallest type that FITS, and arithmetic on it, has for its values."""
+    if image.dtype == bool:
+        return image.view(np.uint8)
+    if image.dtype == np.int64 and image.min() >= -(2**31) and image.max() < 2**31:
+        return image.astype(np.int32)
+    return image
+
+
+def _hdu_name(hdu):
+    """The name of an HDU; that of a primary HDU without one is PRIMARY."""
+    return hdu.name or ("PRIMARY" if isinstance(hdu, fits.PrimaryHDU) else "unnamed")
+
+
+def _planes(hdus, hdu, path):
+    """The shape of an image without axes of length 1 before the sky's, and the energies of its planes."""
+    shape = _without_short_axes(hdu.shape, 2)
+    return shape, read_axis(hdus, hdu, path) if len(shape) > 2 else None
+
+
+def _without_short_axes(shape, dimensions):
+    # A map with a single energy bin, say.
+    while len(shape) > dimensions and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
+def _image(hdu, path, dimensions):
+    shape = _without_short_axes(hdu.shape, dimensions)
+    if len(shape) != dimensions:
+        raise MapError(
+            f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"
+        )
+    # What a header scales beyond all numbers becomes infinite, and is told as such.
+    with np.errstate(all="ignore"):
+        data = hdu.data.reshape(shape)
+    return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
+
+
+def _decompressed(file):
+    """The content of an open file, if it is gzipped; the file itself if it is not. Its headers claim nothing absurd."""
+    begin = file.read(2)
+    file.seek(0)
+    content = gzip.GzipFile(fileobj=file) if begin == b"\x1f\x8b" else file
+    check_numbers(content)
+    content.seek(0)
+    return content
+
+
+@contextmanager
+def open_fits(path, *, checksum=False):
+    """Open a FITS file; whatever is wrong with it becomes a MapError."""
+    if not Path(path).is_file():
+        raise MapError(f"{path} is not a file" if Path(path).exists() else f"{path} does not exist")
+    with warnings.catch_warnings():
+        # Oddities of foreign headers are none of our business; damage is.
+        warnings.simplefilter("ignore", AstropyWarning)
+        for damage in ("truncated", "[Cc]hecksum verification failed", "[Dd]atasum verification failed"):
+            warnings.filterwarnings("error", f"(?s).*{damage}", AstropyWarning)
+        try:
+            with (
+                open(path, "rb") as file,
+                _decompressed(file) as content,
+                fits.open(content, memmap=False, checksum=checksum, lazy_load_hdus=False) as hdus,
+            ):
+                yield hdus
+                # The checksum of a gzipped file is looked at behind its last byte, which the last image need not reach.
+                while content is not file and content.read(READ_AHEAD):
+                    pass
+        except PermissionError as error:
+            raise MapError(f"{path} cannot be read: permission denied") from error
+        except (*_DAMAGE, AstropyWarning) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if "SIMPLE" in reason:
+                raise MapError(f"{path} is not a FITS file") from error
+            raise MapError(f"{path} is damaged or not a FITS file ({reason})") from error

@@ -1,0 +1,1 @@
+"""What users get: product files, figures, pages, the summary."""

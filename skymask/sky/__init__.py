@@ -1,0 +1,1 @@
+"""Sky positions: grids of pixels, reprojection, regions and kernels in angles."""

@@ -1,0 +1,1 @@
+"""What the Snakemake workflow needs beside its rules: jobs, locks, shortcuts."""
