@@ -107,7 +107,7 @@ def test_a_terminal_shows_bars_until_the_run_ends_and_then_the_table(run_goes_on
 
 
 def test_what_is_no_terminal_gets_the_table_only(run_goes_on, capsys):
-    assert main.main(["status", "--watch"]) == 0
+    assert main(["status", "--watch"]) == 0
     said = capsys.readouterr().out
     assert run_goes_on == []
     assert "\x1b" not in said

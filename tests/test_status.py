@@ -108,7 +108,7 @@ def test_command_tabulates_counts_and_advises_and_fails_if_a_dataset_did(tree, c
     write_config("config.yaml", datasets={name: {"counts": "x.fits"} for name in "abc"}, pathvars={"results": "r"})
     tree("r/a/status.json", 200, ended())
     tree("r/b/status.json", 200, ended("failed", 0, reason="x.fits is no map"))
-    assert main.main(["status"]) == 1
+    assert main(["status"]) == 1
     header, a, b, c, counts, *advice = capsys.readouterr().out.splitlines()
     assert header.split() == ["dataset", "state", "iteration", "last", "change"]
     assert a.split()[:3] == ["a", "converged", "3"]
@@ -122,10 +122,10 @@ def test_datasets_of_a_table_are_told_too(tree, capsys):
     tree("fields.csv", 0, "dataset,counts\na,x.fits\n")
     write_config("config.yaml", datasets="fields.csv")
     tree("results/a/status.json", 200, ended())
-    assert main.main(["status"]) == 0
+    assert main(["status"]) == 0
     assert "1 dataset: 1 converged" in capsys.readouterr().out
 
 
 def test_a_configuration_that_cannot_be_read_is_one_line(tree, capsys):
-    assert main.main(["status"]) == 1
+    assert main(["status"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
