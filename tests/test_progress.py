@@ -6,7 +6,8 @@ import os
 import pytest
 from conftest import REPOSITORY, write_config
 
-from skymask.cli import main, progress
+from skymask.cli import progress
+from skymask.cli.main import main
 from skymask.cli.status import Standing
 
 RUNNING, NEW = Standing("a", "running", 3), Standing("b", "not begun")
