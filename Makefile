@@ -28,6 +28,7 @@ test-slurm: .venv/dev.stamp .venv/slurm.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 	$(BIN)/snakefmt --check Snakefile workflow validation
 	$(BIN)/snakemake --lint

@@ -5,8 +5,9 @@ from pathlib import Path
 from skymask.datasets.events import bin_events
 from skymask.errors import MapError
 from skymask.io import maps
+from skymask.io.json_files import write_json
 from skymask.sky.geometry import grid
-from skymask.workflow.jobs import job, write_json
+from skymask.workflow.jobs import job
 
 
 def write_counts(*, names, geometry, cuts, counts, binning):

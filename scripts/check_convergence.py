@@ -1,8 +1,9 @@
 """Decide for every dataset of a group whether its loop goes on, and tell how it stands in one line each."""
 
 from skymask.core.convergence import decide
+from skymask.io.json_files import read_json, write_json
 from skymask.products.summary import progress_line
-from skymask.workflow.jobs import job, read_json, write_json
+from skymask.workflow.jobs import job
 
 
 def check_convergence(*, records, before, settings, output, tell):

@@ -4,7 +4,8 @@ from skymask.core import convergence
 from skymask.core.bitmask import PackedMask
 from skymask.datasets.reading import inspect, named_files
 from skymask.errors import MapError
-from skymask.workflow.jobs import job, read_notes, write_json
+from skymask.io.json_files import read_notes, write_json
+from skymask.workflow.jobs import job
 
 
 def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):

@@ -2,10 +2,11 @@
 
 from skymask.config import scan
 from skymask.io import maps
+from skymask.io.json_files import read_json
 from skymask.products import plots
 from skymask.products.paper_figures import write_columns
 from skymask.products.report import render_scan
-from skymask.workflow.jobs import job, read_json
+from skymask.workflow.jobs import job
 
 
 def compare_settings(*, dataset, masks, records, coverage, values, own, settings, output):

@@ -5,10 +5,11 @@ import numpy as np
 from skymask.core import convergence
 from skymask.core.quality import assess_quality
 from skymask.io import maps
+from skymask.io.json_files import read_json, write_json
 from skymask.loop.iteration import Products, compute_products
 from skymask.products import products
 from skymask.sky.configured_kernels import background_kernel, to_pixels
-from skymask.workflow.jobs import job, read_json, write_json
+from skymask.workflow.jobs import job
 
 
 def write_products(

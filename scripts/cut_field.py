@@ -4,8 +4,9 @@ from pathlib import Path
 
 from skymask.errors import MapError
 from skymask.io import maps
+from skymask.io.json_files import write_json
 from skymask.sky.healpix import cut_field, field_of_entry, files_and_columns, read_sky
-from skymask.workflow.jobs import job, write_json
+from skymask.workflow.jobs import job
 
 
 def write_field(*, healpix, field, counts, cutting):

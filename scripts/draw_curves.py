@@ -1,9 +1,10 @@
 """Draw a figure for a paper that shows a distribution or the convergence, and write the numbers behind it."""
 
 from skymask.io import maps
+from skymask.io.json_files import read_json
 from skymask.products import paper_figures
 from skymask.products.products import read_convergence_table
-from skymask.workflow.jobs import job, read_json
+from skymask.workflow.jobs import job
 
 
 def draw_curves(*, name, settings, status, inputs, plots, output):

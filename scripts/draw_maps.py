@@ -2,10 +2,11 @@
 
 from skymask.core.exclusion import first_exclusion
 from skymask.io import maps
+from skymask.io.json_files import read_json
 from skymask.io.position_tables import read_labels
 from skymask.products import paper_figures
 from skymask.products.products import inherited_cards
-from skymask.workflow.jobs import job, read_json
+from skymask.workflow.jobs import job
 
 
 def draw_maps(*, name, settings, status, inputs, masks, source_kernel, plots, output):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from skymask.io import maps
 from skymask.io.healpix_files import write_healpix
+from skymask.io.json_files import read_json, write_json
 from skymask.sky import geometry, healpix
-from skymask.workflow.jobs import job, read_json, write_json
+from skymask.workflow.jobs import job
 
 
 def write_sky(*, sky_name, settings, fields, statuses, output, status):

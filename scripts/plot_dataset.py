@@ -1,10 +1,11 @@
 """Plot everything about a dataset: its maps, its loop, its rings if they are adaptive, the truth if it is known."""
 
 from skymask.io import maps
+from skymask.io.json_files import read_json
 from skymask.products import plots, products
 from skymask.sky.configured_kernels import to_pixels
 from skymask.sky.geometry import pixel_size
-from skymask.workflow.jobs import job, read_json
+from skymask.workflow.jobs import job
 
 #: Maps that have figures of their own.
 SHOWN = ("counts", "background", "significance", "excess")

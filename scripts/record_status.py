@@ -4,7 +4,8 @@ from pathlib import Path
 
 from skymask.core.quality import quality_warnings, verdict
 from skymask.io.ecsv import read_rows
-from skymask.workflow.jobs import job, read_json, write_json
+from skymask.io.json_files import read_json, write_json
+from skymask.workflow.jobs import job
 
 
 def record_status(*, dataset, inspection, quality, null, catalogue, loop, analysis, stale, further, output):

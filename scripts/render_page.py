@@ -3,12 +3,13 @@
 import re
 
 from skymask.io import maps
+from skymask.io.json_files import read_json
 from skymask.products import viewer
 from skymask.products.products import read_convergence_table
 from skymask.products.report import render_page
 from skymask.sky.geometry import pixel_size
 from skymask.sky.region_catalogue import read_catalogue
-from skymask.workflow.jobs import job, read_json
+from skymask.workflow.jobs import job
 
 
 def write_page(*, status, layers, masks, convergence, catalogue, figures, files, significance_limits, output):

@@ -1,7 +1,8 @@
 """Render the overview page of all datasets."""
 
+from skymask.io.json_files import read_json
 from skymask.products.report import render_report
-from skymask.workflow.jobs import job, read_json
+from skymask.workflow.jobs import job
 
 
 def write_report(*, statuses, skies, figures, output):

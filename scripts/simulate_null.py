@@ -1,9 +1,10 @@
 """Simulate the background alone, for the errors of quality figures and the trials behind the hottest pixel."""
 
 from skymask.io import maps
+from skymask.io.json_files import read_json, write_json
 from skymask.loop import null_simulations
 from skymask.sky.configured_kernels import background_kernel, to_pixels
-from skymask.workflow.jobs import job, read_json, write_json
+from skymask.workflow.jobs import job
 
 
 def write_null(

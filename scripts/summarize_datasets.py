@@ -1,7 +1,8 @@
 """Summarize the status of all datasets in one table."""
 
+from skymask.io.json_files import read_json
 from skymask.products.summary import write_summary
-from skymask.workflow.jobs import job, read_json
+from skymask.workflow.jobs import job
 
 
 def summarize_datasets(*, statuses, output):

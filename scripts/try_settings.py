@@ -7,9 +7,10 @@ from skymask.core.quality import assess_quality
 from skymask.datasets.reading import check_kernels
 from skymask.errors import MapError
 from skymask.io import maps
+from skymask.io.json_files import write_json
 from skymask.loop.iteration import iterate, iterate_runs
 from skymask.sky.configured_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
-from skymask.workflow.jobs import job, write_json
+from skymask.workflow.jobs import job
 
 #: A scan shows how every loop ends, and no end of one is a failure.
 NO_FAILURE = {"on_cycle": "union", "on_max_iterations": "last"}

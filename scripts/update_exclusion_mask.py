@@ -5,8 +5,9 @@ import numpy as np
 from skymask.core import convergence
 from skymask.core.exclusion import update_exclusion_mask
 from skymask.io import maps
+from skymask.io.json_files import write_json
 from skymask.sky.configured_kernels import dilation_kernel, region_growth
-from skymask.workflow.jobs import job, write_json
+from skymask.workflow.jobs import job
 
 
 def write_exclusion_mask(

@@ -5,53 +5,34 @@ An exclusion mask is True where a pixel is USED for the background, and False wh
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "AdaptiveRingBackgroundEstimator",
-    "KernelBackgroundEstimator",
-    "RingBackgroundEstimator",
-    "Run",
-    "adaptive_ring",
-    "compute_further_significance",
-    "compute_lima_image",
-    "compute_lima_on_off_image",
-    "compute_products",
-    "disk",
-    "field_of_view",
-    "from_array",
-    "gaussian",
-    "iterate",
-    "iterate_runs",
-    "iterate_strips",
-    "ring",
-    "write_strips",
-]
-
+#: Where the public names are; `__init__.pyi` says it to editors.
 _HOMES = {
-    "AdaptiveRingBackgroundEstimator": "skymask.compat.gammapy_classes",
-    "KernelBackgroundEstimator": "skymask.compat.gammapy_classes",
-    "RingBackgroundEstimator": "skymask.compat.gammapy_classes",
-    "Run": "skymask.core.stacking",
-    "adaptive_ring": "skymask.core.kernels",
-    "compute_further_significance": "skymask.core.further_kernels",
-    "compute_lima_image": "skymask.compat.gammapy_classes",
-    "compute_lima_on_off_image": "skymask.compat.gammapy_classes",
-    "compute_products": "skymask.loop.iteration",
-    "disk": "skymask.core.kernels",
-    "field_of_view": "skymask.core.kernels",
-    "from_array": "skymask.core.kernels",
-    "gaussian": "skymask.core.kernels",
-    "iterate": "skymask.loop.iteration",
-    "iterate_runs": "skymask.loop.iteration",
-    "iterate_strips": "skymask.loop.out_of_core",
-    "ring": "skymask.core.kernels",
-    "write_strips": "skymask.loop.out_of_core",
+    "skymask.compat.gammapy_classes": (
+        "AdaptiveRingBackgroundEstimator",
+        "KernelBackgroundEstimator",
+        "RingBackgroundEstimator",
+        "compute_lima_image",
+        "compute_lima_on_off_image",
+    ),
+    "skymask.core.further_kernels": ("compute_further_significance",),
+    "skymask.core.kernels": ("adaptive_ring", "disk", "field_of_view", "from_array", "gaussian", "ring"),
+    "skymask.core.stacking": ("Run",),
+    "skymask.loop.iteration": ("compute_products", "iterate", "iterate_runs"),
+    "skymask.loop.out_of_core": ("iterate_strips", "write_strips"),
 }
+
+__all__ = sorted(name for names in _HOMES.values() for name in names)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name):
     """Import public names when they are asked for: a job that only decides needs no numpy."""
-    if name in _HOMES:
-        from importlib import import_module
+    for home, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module
 
-        return getattr(import_module(_HOMES[name]), name)
+            return getattr(import_module(home), name)
     raise AttributeError(f"module 'skymask' has no attribute {name!r}")

@@ -69,6 +69,13 @@ def test_every_public_name_stands_on_the_page_of_python():
     assert [name for name in skymask.__all__ if not re.search(rf":: {name}$", page, flags=re.MULTILINE)] == []
 
 
+def test_public_names_are_those_that_editors_see():
+    stub = ast.parse((REPOSITORY / "skymask/__init__.pyi").read_text(encoding="utf-8"))
+    seen = {name.asname: f"skymask.{node.module}" for node in stub.body[1:-1] for name in node.names}
+    assert seen == {name: getattr(skymask, name).__module__ for name in skymask.__all__}
+    assert set(skymask.__all__) <= set(dir(skymask))
+
+
 def test_every_key_of_the_schema_has_its_place_on_the_page_of_the_configuration(monkeypatch):
     monkeypatch.syspath_prepend(REPOSITORY / "docs")
     from configuration_page import configuration_page

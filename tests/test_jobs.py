@@ -11,7 +11,7 @@ import pytest
 from skymask.config.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
 from skymask.io import atomic
-from skymask.workflow.jobs import read_json, read_notes, write_json
+from skymask.io.json_files import read_json, read_notes, write_json
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,6 +10,7 @@ import sys
 import tomllib
 
 import numpy as np
+import package_graph
 import pytest
 import yaml
 from astropy.io import fits
@@ -203,6 +204,11 @@ def test_every_test_that_the_features_name_exists():
     assert len(named) > 25
     for file, function in named:
         assert f"def {function}(" in (REPOSITORY / "tests" / file).read_text(), f"{file}::{function}"
+
+
+def test_contributing_shows_the_packages_as_they_are():
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert package_graph.in_contributing(page) == package_graph.picture(), "run python docs/package_graph.py"
 
 
 def test_contributing_names_the_longest_function_script_and_file_of_rules():

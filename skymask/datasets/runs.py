@@ -10,10 +10,10 @@ from skymask.core.stacking import Run, estimate_bins, estimate_stack
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.energy_axes import EnergyAxis, same_axis
+from skymask.io.json_files import MAX_TOLD
 from skymask.sky import geometry
 from skymask.sky.configured_kernels import kernels_of_bins, to_pixels
 from skymask.sky.region_catalogue import Part
-from skymask.workflow.jobs import MAX_TOLD
 
 #: Maps that a run may have beside its counts.
 RUN_KEYS = ("counts", "acceptance", "coverage", "additive_background")

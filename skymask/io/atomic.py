@@ -2,13 +2,11 @@
 
 import os
 import socket
-from base64 import urlsafe_b64decode
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skymask.errors import SkymaskError
 from skymask.io.file_names import split_name
-from skymask.workflow.locks import is_locked
 
 
 @contextmanager
@@ -69,37 +67,3 @@ def check_writable(folder):
         raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not a folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise SkymaskError(f"{folder}: nothing can be written there, because {existing} is not writable")
-
-
-def remove_incomplete(results, state=".snakemake"):
-    """Remove the files that a killed run was making, and which it may have left with an earlier run's good name.
-
-    Snakemake marks the outputs of every job that has started and not ended, but looks at the marks of those jobs only
-    that it knows at its start, and not of those in later iterations. Nothing is removed while a run is locked.
-
-    Parameters
-    ----------
-    results : str or Path
-        Folder outside which nothing is removed.
-    state : str or Path
-        Folder in which Snakemake keeps locks and marks.
-    """
-    if is_locked(state):
-        return
-    for file in marked_incomplete(state):
-        if file.resolve().is_relative_to(Path(results).resolve()):
-            file.unlink(missing_ok=True)
-
-
-def marked_incomplete(state=".snakemake"):
-    """Return the paths of the files that Snakemake has marked because their jobs have not ended."""
-    files = []
-    marks = Path(state, "incomplete")
-    for mark in [path for path in marks.rglob("*") if path.is_file()]:
-        # A mark's path is the file's name in base 64, cut into parts that all but the last begin with "@".
-        encoded = "".join(part.removeprefix("@") for part in mark.relative_to(marks).parts)
-        try:
-            files.append(Path(urlsafe_b64decode(encoded).decode()))
-        except ValueError:
-            continue
-    return files

@@ -1,4 +1,4 @@
-"""What Slurm is asked before a run: for jobs that a killed Snakemake left behind, and whether it keeps account of jobs.
+"""What killed runs left behind: jobs of Slurm, and files that were being made; and whether Slurm keeps account of jobs.
 
 A new run must not do again what jobs left behind are still doing.
 """
@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import time
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 from skymask.errors import SkymaskError
@@ -78,3 +79,37 @@ def _run(*command, complaint=None):
         reason = (getattr(error, "stderr", None) or str(error)).strip().split("\n")[0]
         complaint = complaint or f"{command[0]} does not say which jobs of an earlier run are left: {{}}"
         raise SkymaskError(complaint.format(reason)) from error
+
+
+def remove_incomplete(results, state=".snakemake"):
+    """Remove the files that a killed run was making, and which it may have left with an earlier run's good name.
+
+    Snakemake marks the outputs of every job that has started and not ended, but looks at the marks of those jobs only
+    that it knows at its start, and not of those in later iterations. Nothing is removed while a run is locked.
+
+    Parameters
+    ----------
+    results : str or Path
+        Folder outside which nothing is removed.
+    state : str or Path
+        Folder in which Snakemake keeps locks and marks.
+    """
+    if is_locked(state):
+        return
+    for file in marked_incomplete(state):
+        if file.resolve().is_relative_to(Path(results).resolve()):
+            file.unlink(missing_ok=True)
+
+
+def marked_incomplete(state=".snakemake"):
+    """Return the paths of the files that Snakemake has marked because their jobs have not ended."""
+    files = []
+    marks = Path(state, "incomplete")
+    for mark in [path for path in marks.rglob("*") if path.is_file()]:
+        # A mark's path is the file's name in base 64, cut into parts that all but the last begin with "@".
+        encoded = "".join(part.removeprefix("@") for part in mark.relative_to(marks).parts)
+        try:
+            files.append(Path(urlsafe_b64decode(encoded).decode()))
+        except ValueError:
+            continue
+    return files

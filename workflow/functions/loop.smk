@@ -9,7 +9,7 @@ from itertools import count
 
 from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
 
-from skymask.workflow import jobs
+from skymask.io import json_files
 
 
 def in_iteration_before(name):
@@ -41,7 +41,7 @@ def decisions(group, iteration):
 @cache
 def read_decisions(path, changed):
     """Return the content of a file of decisions, read again only when it has changed."""
-    return jobs.read_json(path)
+    return json_files.read_json(path)
 
 
 def members_to_decide(wildcards):

@@ -13,10 +13,10 @@ from snakemake.logging import logger
 from skymask.config import scan, configuration
 from skymask.io import remote
 from skymask.errors import SkymaskError
-from skymask.io.atomic import check_writable, remove_incomplete
+from skymask.io.atomic import check_writable
 from skymask.workflow.locks import RUN, acquire_run_lock, wait_for_orphaned_jobs
 from skymask.io.fits_header import number_of_energies
-from skymask.workflow.orphans import cancel_orphans
+from skymask.workflow.orphans import cancel_orphans, remove_incomplete
 
 #: Settings of observations that say how maps are made of a run, but for those that select runs.
 OBSERVED_KEYS = ("energy", "energy_bins", "energy_oversampling", "offset_max", "safe_mask")

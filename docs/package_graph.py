@@ -1,0 +1,75 @@
+"""Write the picture and the table of skymask's packages into CONTRIBUTING, from what the modules import and say.
+
+python docs/package_graph.py
+"""
+
+import ast
+import re
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+BEGIN, END = "<!-- packages: begin -->\n", "<!-- packages: end -->"
+
+#: What stands at the bottom of everything is not drawn.
+BOTTOM = ("errors", "units")
+
+
+def imports():
+    """Return which packages of the library each package imports, and those that the scripts of rules do."""
+    found = {"scripts": set()}
+    for path in [*REPOSITORY.glob("skymask/*/**/*.py"), *REPOSITORY.glob("scripts/*.py")]:
+        package = path.relative_to(REPOSITORY).parts[:-1][-1]
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        names = {module.split(".")[1] for module in modules if module.startswith("skymask.")}
+        found.setdefault(package, set()).update(names - {package, *BOTTOM})
+    return found
+
+
+def arrows(found):
+    """Return the pairs of packages of which one imports the other, without those that follow from others."""
+
+    def below(package):
+        return found[package].union(*map(below, found[package]))
+
+    return sorted(
+        (above, package)
+        for above, packages in found.items()
+        for package in packages
+        if not any(package in below(between) for between in packages)
+    )
+
+
+def purpose(path):
+    """Return the docstring of a package in a line, without its last stop."""
+    return " ".join(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split()).removesuffix(".")
+
+
+def picture():
+    """Return the picture, in mermaid's language, and the table."""
+    found = imports()
+    lines = [f"    {above} --> {package}" for above, package in arrows(found)]
+    rows = []
+    for package in sorted(set(found) - {"scripts"}):
+        folder = REPOSITORY / "skymask" / package
+        modules = ", ".join(f"`{path.stem}`" for path in sorted(folder.glob("[!_]*.py")))
+        rows.append(f"| `{package}` | {purpose(folder / '__init__.py')} | {modules} |")
+    table = ["| package | what it is for | modules |", "|---|---|---|", *rows]
+    return "\n".join(["```mermaid", "flowchart TB", *lines, "```", "", *table, ""])
+
+
+def in_contributing(text):
+    """Return the picture and the table that stand in CONTRIBUTING."""
+    return re.search(f"{BEGIN}(.*){END}", text, flags=re.DOTALL)[1]
+
+
+def main():
+    """Replace the picture and the table in CONTRIBUTING."""
+    page = REPOSITORY / "CONTRIBUTING.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace(in_contributing(text), picture()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
