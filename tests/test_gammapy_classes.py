@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from scipy.signal import fftconvolve
 
 import skymask
@@ -198,7 +199,7 @@ def test_angle_on_an_array_is_refused():
 
 
 def test_cube_is_refused():
-    with pytest.raises(MapError, match=r"maps must be two-dimensional images, got the shape \(2, 21, 25\)"):
+    with pytest.raises(MapError, match=r"counts must be two-dimensional images, got the shape \(2, 21, 25\)"):
         estimator().run({"counts": np.stack([hidden_source()] * 2)})
 
 
@@ -398,3 +399,18 @@ def test_record_of_a_run_is_that_of_iterate_with_every_option(name):
         warnings.simplefilter("ignore", ConvergenceWarning)
         plain.run({"counts": crowded()}, niter_max=3)
     assert digests != [record["digest"] for record in plain.result.records]
+
+
+def test_options_of_old_are_told_of_the_page_about_them():
+    with pytest.raises(
+        TypeError, match=r"has no option save_intermediate_results; (docs/\S+) says what became"
+    ) as told:
+        estimator(save_intermediate_results=True)
+    page = REPOSITORY / str(told.value).partition("; ")[2].partition(" says")[0]
+    assert "save_intermediate_results" in page.read_text(encoding="utf-8")
+
+
+def test_masked_pixels_of_counts_have_no_significance():
+    counts = np.ma.masked_array(hidden_source(), np.arange(25) > np.full((21, 1), 20))
+    result = estimator().run({"counts": counts})
+    assert np.isnan(result["significance"]).any(axis=0).tolist() == [False] * 21 + [True] * 4

@@ -13,9 +13,11 @@ from skymask.core import kernels
 from skymask.core.background import Background, estimate_background
 from skymask.core.exclusion import update_exclusion_mask
 from skymask.core.inputs import prepare
+from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.core.significance import compute_significance, sums_on
 from skymask.errors import ConvergenceWarning, MapError
 from skymask.loop.iteration import iterate
+from skymask.loop.options import Options
 
 #: Options of `skymask.iterate` that matter to a single iteration.
 STEP_OPTIONS = (
@@ -30,6 +32,12 @@ STEP_OPTIONS = (
 
 #: Options of `skymask.iterate` that are maps.
 MAP_OPTIONS = ("acceptance", "additive_background")
+
+#: All options of `skymask.iterate` that the classes here take.
+OPTIONS = (*MAP_OPTIONS, "mask_source_kernels", *Options.__dataclass_fields__)
+
+#: The page about what is different, in the repository.
+MIGRATION = "docs/coming-from.md"
 
 #: What `skymask.adaptive_ring` keeps, by gammapy's names.
 ADAPTIVE_METHODS = {"fixed_width": "width", "fixed_r_in": "inner_radius"}
@@ -67,6 +75,11 @@ class KernelBackgroundEstimator:
         With `keep_record`, what `run_iteration` returned for iteration 1, 2, ..., after the initial images.
     result : skymask.loop.iteration.Result
         Of the last run: how it ended, its records and all its products.
+
+    Raises
+    ------
+    TypeError
+        If an option is none, as are those for intermediate files of gammapy 0.7 and earlier.
     """
 
     def __init__(
@@ -78,6 +91,11 @@ class KernelBackgroundEstimator:
         keep_record=False,
         **options,
     ):
+        if unknown := sorted(options.keys() - set(OPTIONS)):
+            raise TypeError(
+                f"KernelBackgroundEstimator has no option {', '.join(unknown)}; {MIGRATION} says what became of those "
+                f"of gammapy; those of skymask.iterate are {', '.join(OPTIONS)}"
+            )
         self.kernel_src = kernel_src
         self.kernel_bkg = kernel_bkg
         self.parameters = {
@@ -114,7 +132,7 @@ class KernelBackgroundEstimator:
         """
         inputs = self._prepare(images)
         result = iterate(
-            _array(images["counts"]),
+            _array(images["counts"], "counts"),
             exclusion_mask=inputs.exclusion_mask,
             background=inputs.background,
             threshold=self.parameters["significance_threshold"],
@@ -217,7 +235,7 @@ class KernelBackgroundEstimator:
 
     def _maps(self):
         """The options that are maps, as arrays."""
-        return {name: _array(self.options[name]) for name in MAP_OPTIONS if self.options.get(name) is not None}
+        return {name: _array(self.options[name], name) for name in MAP_OPTIONS if self.options.get(name) is not None}
 
     def _mask_source_kernels(self):
         return [kernels.from_array(kernel) for kernel in self.options.get("mask_source_kernels", ())]
@@ -443,21 +461,22 @@ def _ring_images(images, kernel, source_kernel=None):
 
 def _prepare(images, *, acceptance=None, additive_background=None):
     """The checked arrays of a dictionary of maps."""
-    arrays = {name: None if images.get(name) is None else _array(images[name]) for name in ("exclusion", "background")}
-    return prepare(
-        _array(images["counts"]),
-        acceptance=None if acceptance is None else _array(acceptance),
-        exclusion_mask=arrays["exclusion"],
-        background=arrays["background"],
-        additive_background=additive_background,
-    )
+    given = {
+        "counts": images["counts"],
+        "acceptance": acceptance,
+        "exclusion_mask": images.get("exclusion"),
+        "background": images.get("background"),
+        "additive_background": additive_background,
+    }
+    check_same_sky(**given)
+    return prepare(**{name: None if one is None else _array(one, name) for name, one in given.items()})
 
 
-def _array(sky_map):
+def _array(sky_map, name="maps"):
     """The two-dimensional array of a map, without axes of length 1."""
-    array = np.asarray(sky_map.data if hasattr(sky_map, "geom") else sky_map)
+    array = plain(sky_map, name)
     if array.ndim < 2 or array.size != array.shape[-1] * array.shape[-2]:
-        raise MapError(f"maps must be two-dimensional images, got the shape {array.shape}")
+        raise MapError(f"{name} must be two-dimensional images, got the shape {array.shape}")
     return array.reshape(array.shape[-2:])
 
 

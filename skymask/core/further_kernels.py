@@ -5,6 +5,7 @@ import numpy as np
 from skymask.core import convolution, kernels
 from skymask.core.background import Background
 from skymask.core.limits import compute_limits
+from skymask.core.plain_arrays import check_plain
 from skymask.core.significance import compute_significance, matched_measurement
 from skymask.errors import MapError
 
@@ -60,6 +61,7 @@ def compute_further_significance(
         If on and off counts would not be independent, as "wstat" needs them: the further kernel reaches into the
         background kernel.
     """
+    check_plain(counts=counts, acceptance=acceptance, additive_background=additive_background, **products)
     if statistic == "wstat":
         check_apart(further_kernel, kernels.off_kernel(background_kernel, source_kernel, statistic))
     counts_off, alpha = products["counts_off"], products["alpha"]

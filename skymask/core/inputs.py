@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.errors import MapError
 
 #: A count beyond this is no count of events.
@@ -80,7 +81,8 @@ def prepare(
     Parameters
     ----------
     counts : array_like, shape (ny, nx)
-        Whole numbers, zero or more; NaN where there is no coverage.
+        Whole numbers, zero or more; NaN where there is no coverage. Maps may be masked arrays, Quantities, NDData or
+        gammapy Maps, too; see `skymask.core.plain_arrays.plain`.
     acceptance : array_like, shape (ny, nx), optional
         Zero or more; zero or NaN where there is no coverage. One everywhere if not given.
     coverage : array_like, shape (ny, nx), optional
@@ -118,6 +120,7 @@ def prepare(
         min_acceptance_fraction=min_acceptance_fraction,
         others=given,
     )
+    check_same_sky(counts, acceptance=acceptance, coverage=coverage, additive_background=additive_background, **given)
     if not data.acceptance.any():
         where = "" if coverage is None else " where the coverage is 1"
         raise MapError(NO_COVERAGE + where)
@@ -141,9 +144,9 @@ def prepare_part(counts, *, acceptance=None, exclusion_mask=None, background=Non
     data = prepare_data(counts, acceptance=acceptance, others=others)
     coverage = data.acceptance > 0
     mask = ~coverage
-    mask |= True if exclusion_mask is None else _check_mask(np.asarray(exclusion_mask), *MASK_WORDS)
+    mask |= True if exclusion_mask is None else _check_mask(plain(exclusion_mask, "exclusion_mask"), *MASK_WORDS)
     if background is not None:
-        background = _check_background(np.asarray(background), coverage)
+        background = _check_background(plain(background, "background"), coverage)
     return Inputs(data.counts, data.acceptance, mask, background, data.warnings, None, largest_acceptance)
 
 
@@ -175,11 +178,11 @@ def prepare_data(
     MapError
         If an array cannot be what it is said to be.
     """
-    counts = np.asarray(counts)
+    counts = plain(counts, "counts")
     if counts.ndim != 2 or 0 in counts.shape:
         raise MapError(f"counts must be a two-dimensional map, got the shape {counts.shape}")
     given = {"acceptance": acceptance, "coverage": coverage, "additive_background": additive_background, **dict(others)}
-    given = {name: np.asarray(array) for name, array in given.items() if array is not None}
+    given = {name: plain(array, name) for name, array in given.items() if array is not None}
     for name, array in {"counts": counts, **given}.items():
         if array.dtype.kind not in "buif":
             raise MapError(f"{name} must hold numbers, got {array.dtype}")
@@ -220,7 +223,7 @@ def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=N
     coverage, warnings = data.acceptance > 0, list(data.warnings)
     mask = np.ones(coverage.shape, dtype=bool)
     if exclusion_mask is not None:
-        mask = _check_mask(np.asarray(exclusion_mask), *MASK_WORDS)
+        mask = _check_mask(plain(exclusion_mask, "exclusion_mask"), *MASK_WORDS)
         excluded = _excluded_fraction(mask, coverage)
         if excluded == 1:
             raise MapError(NOTHING_USED)
@@ -238,7 +241,7 @@ def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=N
             warnings.append(f"exclusion_regions exclude {excluded:.0%} of the map")
     mask |= ~coverage
     if background is not None:
-        background = _check_background(np.asarray(background), coverage)
+        background = _check_background(plain(background, "background"), coverage)
         if np.isnan(background).all():
             raise MapError(NO_BACKGROUND)
     if not data.counts.any():

@@ -2,6 +2,9 @@
 
 A radius is compared with the distance between pixel centres, squared, with a relative tolerance: 0.3 deg over
 0.05 deg is 5.999999999999999 in floating point, and must still reach the sixth pixel.
+
+Lengths are numbers of pixels, numbers in the unit of `pixel_size`, or Quantities where `pixel_size` is one too, as in
+`disk(0.1 * u.deg, pixel_size=0.02 * u.deg)`.
 """
 
 from typing import NamedTuple
@@ -58,9 +61,9 @@ def disk(radius, *, pixel_size=1.0):
 
     Parameters
     ----------
-    radius : float
+    radius : float or Quantity
         Radius, in the unit of `pixel_size`; below one pixel the kernel is a single pixel.
-    pixel_size : float or (float, float)
+    pixel_size : float, (float, float) or Quantity
         Size of a pixel along y and x. With the default, `radius` is in pixels.
 
     Returns
@@ -72,6 +75,7 @@ def disk(radius, *, pixel_size=1.0):
     ValueError
         If `radius` is negative or not finite.
     """
+    (radius,), pixel_size = _in_one_unit({"radius": radius}, pixel_size)
     _check_not_negative(radius=radius)
     return _distance_squared(radius, pixel_size) <= radius**2 * (1 + RADIUS_TOLERANCE)
 
@@ -95,6 +99,7 @@ def ring(inner_radius, width, *, pixel_size=1.0):
     ValueError
         If a radius is negative or not finite, or the ring holds no pixel centre.
     """
+    (inner_radius, width), pixel_size = _in_one_unit({"inner_radius": inner_radius, "width": width}, pixel_size)
     _check_not_negative(inner_radius=inner_radius, width=width)
     outer_radius = inner_radius + width
     distance_squared = _distance_squared(outer_radius, pixel_size)
@@ -148,6 +153,8 @@ def adaptive_ring(
         If a radius is none, the smallest ring is larger than the largest, a limit is none, or a ring holds no pixel
         centre.
     """
+    lengths = {"inner_radius": inner_radius, "width": width, "step": step, "max_outer_radius": max_outer_radius}
+    (inner_radius, width, step, max_outer_radius), pixel_size = _in_one_unit(lengths, pixel_size)
     _check_not_negative(inner_radius=inner_radius, width=width, max_outer_radius=max_outer_radius)
     for name, value in {"step": step, "alpha_max": alpha_max}.items():
         if not (np.isfinite(value) and value > 0):
@@ -210,6 +217,7 @@ def gaussian(sigma, *, pixel_size=1.0):
     ValueError
         If `sigma` is not positive.
     """
+    (sigma,), pixel_size = _in_one_unit({"sigma": sigma}, pixel_size)
     if not sigma > 0:
         raise ValueError(f"sigma must be positive, got {sigma}")
     radius = GAUSSIAN_TRUNCATION * sigma
@@ -226,6 +234,8 @@ def from_array(array):
     ValueError
         If the array is not two-dimensional with odd sides, finite, not negative, and somewhere positive.
     """
+    if np.any(getattr(array, "mask", False)):
+        raise ValueError("a kernel has no masked pixels: fill them")
     array = np.asarray(array)
     if array.ndim != 2 or array.shape[0] % 2 == 0 or array.shape[1] % 2 == 0:
         raise ValueError(f"a kernel must be two-dimensional with odd sides, got the shape {array.shape}")
@@ -322,7 +332,36 @@ def _distance_squared(radius, pixel_size):
     return y[:, None] ** 2 + x[None, :] ** 2
 
 
+def _in_one_unit(lengths, pixel_size):
+    """Lengths, by name, and the size of a pixel, all in the unit of the first length, as plain numbers.
+
+    A size of pixels with a unit may be that of an angle, or of an angle per pixel.
+    """
+    given = [*lengths.values(), pixel_size]
+    if not any(hasattr(value, "to_value") for value in given):
+        return tuple(lengths.values()), pixel_size
+    from astropy.units import UnitConversionError, pix
+
+    if getattr(pixel_size, "unit", None) is not None and pix in pixel_size.unit.bases:
+        pixel_size = pixel_size * pix
+    unit = pix if not hasattr(pixel_size, "to_value") else pixel_size.unit
+    if unit == pix and np.any(np.asarray(pixel_size) != 1):
+        raise ValueError(f"pixel_size {pixel_size} needs a unit, as in 0.02 * u.deg, where lengths have one")
+    values = []
+    for name, length in lengths.items():
+        try:
+            values.append(length.to_value(unit))
+        except AttributeError:
+            raise ValueError(f"{name} must have a unit where others have one, got {length}") from None
+        except UnitConversionError:
+            hint = "say how large a pixel is: pixel_size=0.02 * u.deg" if unit == pix else f"pixel_size is in {unit}"
+            raise ValueError(f"{name} is {length}: {hint}") from None
+    return tuple(values), getattr(pixel_size, "value", pixel_size)
+
+
 def _check_not_negative(**values):
     for name, value in values.items():
+        if isinstance(value, str):
+            raise ValueError(f"{name} must be a number of pixels, or a Quantity as in 0.1 * u.deg, got {value!r}")
         if not (np.isfinite(value) and value >= 0):
             raise ValueError(f"{name} must be a finite number, zero or more, got {value}")

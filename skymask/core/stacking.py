@@ -21,6 +21,7 @@ import numpy as np
 from skymask.core import tiling
 from skymask.core.background import Background, background_error, estimate_background
 from skymask.core.inputs import MAX_COUNT, Data, with_users_maps
+from skymask.core.plain_arrays import check_plain
 from skymask.core.significance import OnAndOff, on_and_off, sums_on
 from skymask.errors import MapError
 
@@ -157,6 +158,7 @@ def stack_inputs(runs, shape, *, exclusion_mask=None, region_mask=None, backgrou
     counts = np.zeros(shape, dtype=np.int64)
     acceptance = np.zeros(shape)
     for run in runs:
+        check_plain(counts=run.counts, acceptance=run.acceptance, additive_background=run.additive_background)
         counts[run.block] += run.counts.sum(axis=0, dtype=np.int64)
         acceptance[run.block] += run.acceptance.sum(axis=0)
     if not acceptance.any():

@@ -10,6 +10,7 @@ from skymask.core.background import background_error, estimate_background
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance
 from skymask.core.inputs import prepare
+from skymask.core.plain_arrays import check_plain
 from skymask.core.significance import compute_significance
 from skymask.core.stacking import estimate_stack, stack_inputs
 from skymask.loop.incremental import first_estimate, stacked_estimate
@@ -164,7 +165,10 @@ def iterate(
     Parameters
     ----------
     counts : array_like, shape (ny, nx)
-        Counts per pixel, NaN where there is no coverage.
+        Counts per pixel, NaN where there is no coverage. This and the other maps may be a masked array, a Quantity,
+        NDData or CCDData, or a gammapy Map with one energy bin: masked pixels (where numpy's and astropy's masks are
+        True) have no coverage, units must be those of counts where counts are meant, and coordinates must agree. What
+        comes back are plain arrays.
     source_kernel, background_kernel, dilation_kernel : ndarray
         Kernels of `skymask.core.kernels`: under which counts are summed, from which the background comes (an array, an
         adaptive ring or the field of view), and by which excluded regions grow.
@@ -385,6 +389,12 @@ def compute_products(
 
     The arrays are those of `inputs.Inputs`; `on` holds the sums of `skymask.core.significance.sums_on`, if known.
     """
+    check_plain(
+        counts=counts,
+        acceptance=acceptance,
+        exclusion_mask=exclusion_mask,
+        additive_background=additive_background,
+    )
     background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     estimate = estimate_background(
         counts,

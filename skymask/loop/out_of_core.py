@@ -18,6 +18,7 @@ from skymask.core.background import mean_of_rows
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance
 from skymask.core.inputs import NO_BACKGROUND, NO_COVERAGE, NOTHING_USED, prepare_part
+from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.errors import MapError
 from skymask.loop.incremental import IncrementalEstimate, full_map_reason
 from skymask.loop.iteration import Products, Result
@@ -152,6 +153,10 @@ def iterate_strips(
     _refuse_whole_maps(source_kernel, background_kernel, acceptance, background, options)
     images = {"acceptance": acceptance, "exclusion_mask": exclusion_mask, "background": background}
     images = {"counts": counts} | {name: image for name, image in images.items() if image is not None}
+    check_same_sky(**images)
+    # What can be cut into rows is read in rows.
+    images = {name: image if hasattr(image, "shape") else plain(image, name) for name, image in images.items()}
+    counts = images["counts"]
     for name, image in images.items():
         if image.shape != counts.shape:
             raise MapError(f"{name} has the shape {image.shape}, counts {counts.shape}: they must agree")
