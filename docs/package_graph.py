@@ -4,15 +4,12 @@ python docs/package_graph.py
 """
 
 import ast
-import re
-from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-
-BEGIN, END = "<!-- packages: begin -->\n", "<!-- packages: end -->"
+import marked
+from marked import REPOSITORY
 
 #: What stands at the bottom of everything is not drawn.
-BOTTOM = ("errors", "units")
+BOTTOM = ("errors", "registry", "units")
 
 
 def imports():
@@ -59,17 +56,5 @@ def picture():
     return "\n".join(["```mermaid", "flowchart TB", *lines, "```", "", *table, ""])
 
 
-def in_contributing(text):
-    """Return the picture and the table that stand in CONTRIBUTING."""
-    return re.search(f"{BEGIN}(.*){END}", text, flags=re.DOTALL)[1]
-
-
-def main():
-    """Replace the picture and the table in CONTRIBUTING."""
-    page = REPOSITORY / "CONTRIBUTING.md"
-    text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace(in_contributing(text), picture()), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    marked.replace("CONTRIBUTING.md", "packages", picture())

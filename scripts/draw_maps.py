@@ -6,6 +6,7 @@ from skymask.io.json_files import read_json
 from skymask.io.position_tables import read_labels
 from skymask.products import paper_figures
 from skymask.products.products import inherited_cards
+from skymask.registry import MAPS
 from skymask.workflow.jobs import job
 
 
@@ -45,7 +46,7 @@ if __name__ == "__main__":
             name=snakemake.wildcards.figure,
             settings=snakemake.params.settings,
             status=snakemake.input.status,
-            inputs={key: path for key, path in snakemake.input.items() if key in maps.MAPS},
+            inputs={key: path for key, path in snakemake.input.items() if key in MAPS},
             masks=snakemake.input.get("masks", []),
             source_kernel=snakemake.params.source_kernel,
             plots=snakemake.params.plots,

@@ -3,12 +3,10 @@
 from skymask.io import maps
 from skymask.io.json_files import read_json
 from skymask.products import plots, products
+from skymask.registry import FIGURES
 from skymask.sky.configured_kernels import to_pixels
 from skymask.sky.geometry import pixel_size
 from skymask.workflow.jobs import job
-
-#: Maps that have figures of their own.
-SHOWN = ("counts", "background", "significance", "excess")
 
 #: Of the picture in the table of datasets, however fine the figures are.
 THUMBNAIL_DPI = 100
@@ -72,7 +70,7 @@ if __name__ == "__main__":
             "settings": snakemake.params.plots,
             "output": dict(snakemake.output.items()),
         }
-        plot_maps(layers={name: files[name] for name in SHOWN}, **common)
+        plot_maps(layers={name: files[name] for name in FIGURES}, **common)
         loop = {key: files[key] for key in ("masks", "convergence", "significance", "quality", "null")}
         plot_loop(dataset=snakemake.wildcards.dataset, threshold=snakemake.params.threshold, **loop, **common)
         if "ring_radius" in files:

@@ -7,6 +7,7 @@ from skymask.io.json_files import read_json
 from skymask.products import viewer
 from skymask.products.products import read_convergence_table
 from skymask.products.report import render_page
+from skymask.registry import TRAITS, shown_maps
 from skymask.sky.geometry import pixel_size
 from skymask.sky.region_catalogue import read_catalogue
 from skymask.workflow.jobs import job
@@ -55,7 +56,7 @@ if __name__ == "__main__":
     with job(snakemake):
         write_page(
             status=snakemake.input.status,
-            layers={name: path for name, path in snakemake.input.items() if name in viewer.LAYERS},
+            layers={name: path for name, path in snakemake.input.items() if name in shown_maps(TRAITS)},
             masks=snakemake.input.get("masks"),
             convergence=snakemake.input.get("convergence"),
             catalogue=snakemake.input.get("catalogue"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from skymask import registry
 from skymask.io import maps
 from skymask.products import products
 
@@ -61,7 +62,7 @@ def test_images_are_those_of_the_result_and_of_what_they_belong_to():
 
 
 def test_every_image_has_a_unit_and_a_meaning():
-    assert set(products.images(COUNTS, COUNTS >= 0, MASK, RESULT)) <= set(maps.MAPS)
+    assert set(products.images(COUNTS, COUNTS >= 0, MASK, RESULT)) <= set(registry.MAPS)
 
 
 def test_counts_of_a_map_that_is_covered_are_whole_numbers():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 
+import marked
 import numpy as np
 import package_graph
 import pytest
@@ -19,6 +20,8 @@ from conftest import REPOSITORY, code_blocks, field_with_source, sky_header, sna
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+
+from skymask import registry
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -157,11 +160,7 @@ def test_readme_configuration_and_commands_work(tmp_path):
     )
     process = snakemake(*ran[0][1:], "--", "results/my-field/ring_radius.fits", folder=tmp_path)
     assert process.returncode == 0, process.stdout
-    for name in re.findall(r"`([a-z_]+\.(?:fits|csv|json))`", README.split("## Products")[1].split("## The rules")[0]):
-        if name in ("binned_counts.fits", "binning.json", "counts_on.fits", "runs.fits"):
-            # Products of event lists and stacks: see test_event_runs.py and test_stacked_runs.py.
-            continue
-        assert (tmp_path / "results/my-field" / name).is_file() or (tmp_path / "results" / name).is_file(), name
+    assert [name for name in registry.files_of() if not (tmp_path / "results/my-field" / name).is_file()] == []
 
 
 def test_readme_commands_of_skymask_work(tmp_path):
@@ -207,8 +206,7 @@ def test_every_test_that_the_features_name_exists():
 
 
 def test_contributing_shows_the_packages_as_they_are():
-    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    assert package_graph.in_contributing(page) == package_graph.picture(), "run python docs/package_graph.py"
+    assert marked.part("CONTRIBUTING.md", "packages") == package_graph.picture(), "run python docs/package_graph.py"
 
 
 def test_contributing_names_the_longest_function_script_and_file_of_rules():

@@ -11,6 +11,7 @@ from test_report import STATUS, SUCCESS
 from skymask.config import scan
 from skymask.products import plots, viewer
 from skymask.products.report import render_page, render_report, render_scan
+from skymask.registry import TRAITS, shown_maps
 from skymask.sky.geometry import axis_names, pixel_size, sky_positions, sky_projection
 
 SHAPE = (60, 90)
@@ -65,7 +66,7 @@ def report(tmp_path_factory):
     statuses = []
     for number, name in enumerate(PROJECTIONS):
         header, maps, masks = field(name)
-        layers = [viewer.layer(key, maps[key]) | {"unit": ""} for key in viewer.LAYERS if key in maps]
+        layers = [viewer.layer(key, maps[key]) | {"unit": ""} for key in shown_maps(TRAITS) if key in maps]
         shown = {"layers": layers, "masks": list(map(viewer.mask, masks)), "shape": SHAPE, "full_shape": SHAPE}
         shown |= {"block": 1, "sky": viewer.sky_grid(header, SHAPE, pixel_size(header))}
         status = SUCCESS | {"dataset": name, "iteration": 2 + number, "axes": axis_names(header), "regions": 2}

@@ -100,7 +100,7 @@ def write_healpix(path, name, values, like, *, cards=()):
     path : str or Path
         Where; replaced if it exists.
     name : str
-        Name of the map in `skymask.io.maps.MAPS`.
+        Name of the map in `skymask.registry.MAPS`.
     values : ndarray, shape (n,)
         In the order of the pixels of `like`.
     like : HealpixMap
@@ -109,7 +109,7 @@ def write_healpix(path, name, values, like, *, cards=()):
         Further header cards.
     """
     numbers = like.pixels if like.nested else nested_to_ring(like.pixels, like.nside)
-    unit, meaning = MAPS[name]
+    unit, meaning = MAPS[name][:2]
     code = {"f": "D", "i": "J", "b": "B"}[values.dtype.kind]
     columns = [fits.Column(name.upper(), code, unit or None, array=values.astype(np.uint8) if code == "B" else values)]
     if like.explicit:

@@ -23,6 +23,7 @@ from skymask.io.atomic import written_whole
 from skymask.io.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
 from skymask.io.file_names import split_name
 from skymask.io.fits_header import BLOCK, check_numbers
+from skymask.registry import MAPS
 
 #: Header cards that place an image on the sky.
 _SKY_CARDS = re.compile(
@@ -47,36 +48,6 @@ MEAN_CARD = "MEANBKG"
 
 #: Comment of checksums, in the place of a date.
 CHECKSUM_OF = "of the header and data"
-
-#: Unit and meaning of every map that is written.
-MAPS = {
-    "counts": ("ct", "counts per pixel"),
-    "acceptance": ("", "expected background per pixel, up to a factor"),
-    "background": ("ct", "background counts per pixel"),
-    "background_error": ("ct", "standard error of the background per pixel"),
-    "counts_off": ("ct", "(effective) counts under the background kernel"),
-    "acceptance_off": ("", "(effective) acceptance of counts_off"),
-    "additive_background": ("ct", "known background per pixel, not estimated"),
-    "additive_off": ("ct", "known background under the background kernel"),
-    "counts_on": ("ct", "counts under the source kernel"),
-    "background_on": ("ct", "background under the source kernel"),
-    "alpha": ("", "ratio of on to off acceptance"),
-    "runs": ("", "number of runs with a background there"),
-    "significance": ("", "significance in standard deviations"),
-    "excess": ("ct", "counts above background under the source kernel"),
-    "excess_errn": ("ct", "error of the excess downwards"),
-    "excess_errp": ("ct", "error of the excess upwards"),
-    "excess_upper_limit": ("ct", "upper limit of the excess"),
-    "ring_radius": ("deg", "outer radius of the ring used, NaN: none sufficed"),
-    "exclusion_mask": ("", "1: used for the background, 0: excluded"),
-    "exclusion_mask_inverse": ("", "1: excluded, 0: used for the background"),
-    "decision": ("", "exclusion mask before it grows, 1: used"),
-    "first_excluded": ("", "iteration that first excluded it, NaN: none"),
-    "coverage": ("", "1: there is data, 0: there is none"),
-    "expected_background": ("ct", "true background per pixel of a simulation"),
-    "expected_sources": ("ct", "true source counts per pixel of a simulation"),
-}
-
 
 #: What astropy raises over headers that contradict themselves, or claim more than there is.
 _DAMAGE = (
@@ -308,7 +279,7 @@ def write(path, images, *, sky, cards=(), energies=None):
     path : str or Path
         Where; replaced if it exists.
     images : dict of str to ndarray
-        By their names in `MAPS`; the first one becomes the primary HDU.
+        By their names in `skymask.registry.MAPS`; the first one becomes the primary HDU.
     sky : Header
         Header whose sky coordinates the images have.
     cards : iterable of (str, object, str) or Card
@@ -349,7 +320,7 @@ def written_in_rows(path, name, shape, dtype, *, sky, cards=()):
     path, sky, cards
         As for `write`.
     name : str
-        Of the image, in `MAPS`.
+        Of the image, in `skymask.registry.MAPS`.
     shape : (int, int)
         Of the whole image, (ny, nx).
     dtype : dtype
@@ -403,7 +374,7 @@ def _describe(header, name, sky, cards):
     """Put into the header of an image what it is, where it lies, and further cards."""
     header.extend(sky_cards(sky), update=True)
     # Of several images of a kind, all but the first are numbered.
-    unit, meaning = MAPS[re.sub(r"_[0-9]+$", "", name)]
+    unit, meaning = MAPS[re.sub(r"_[0-9]+$", "", name)][:2]
     header["EXTNAME"] = (name.upper(), meaning)
     header["BUNIT"] = (unit, "unit of the pixel values")
     header["CREATOR"] = (f"skymask {__version__}", "what wrote this file")

@@ -15,6 +15,7 @@ from skymask.core.significance import compute_significance
 from skymask.core.stacking import estimate_stack, stack_inputs
 from skymask.loop.incremental import first_estimate, stacked_estimate
 from skymask.loop.options import Options, check_choice
+from skymask.registry import MAPS
 
 
 class Products:
@@ -114,9 +115,7 @@ class Products:
 
     def maps(self):
         """Return all maps that there are, by name."""
-        names = ("background", "background_error", "counts_off", "alpha", "significance", "excess")
-        names += ("ring_radius", "counts_on", "runs")
-        maps = {name: getattr(self, name) for name in names}
+        maps = {name: getattr(self, name) for name in MAPS if hasattr(type(self), name)}
         return {name: image for name, image in maps.items() if image is not None}
 
 

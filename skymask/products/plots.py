@@ -19,6 +19,7 @@ from skymask.core.exclusion import first_exclusion
 from skymask.io.atomic import written_whole
 from skymask.products.summary import state_text
 from skymask.products.viewer import background_limits
+from skymask.registry import MAPS
 from skymask.sky.geometry import frame_name, sky_projection
 
 #: Colours that remain apart for colour-blind readers (Okabe & Ito 2008).
@@ -26,14 +27,6 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 
 #: What has no data on a map of the sky.
 NO_DATA = "#D0D0D0"
-
-#: Colour map and colour-bar label of every map.
-_MAPS = {
-    "counts": ("cividis", "Counts per pixel"),
-    "background": ("cividis", "Background counts per pixel"),
-    "significance": ("RdBu_r", "Significance [σ]"),
-    "excess": ("RdBu_r", "Excess counts under the source kernel"),
-}
 
 #: What a colour bar says of the stretch of its scale.
 _STRETCHES = {"linear": "", "sqrt": " (square-root scale)", "log": " (logarithmic scale)"}
@@ -48,7 +41,8 @@ def sky_map(name, data, header, exclusion_mask, *, significance_limits=(-5, 15))
 
     Parameters
     ----------
-    name : {"counts", "background", "significance", "excess"}
+    name : str
+        Of `skymask.registry.FIGURES`.
     data : ndarray, shape (ny, nx)
         NaN is left blank.
     header : Header
@@ -181,11 +175,11 @@ def look_of(name, data, *, significance_limits=(-5, 15), stretch="sqrt"):
 
     The parameters are those of `map_panel`.
     """
-    colours, label = _MAPS[name]
+    colours, label = MAPS[name].look[:2]
     norm = _norm(name, data, significance_limits, stretch)
     if name == "counts":
         label += _STRETCHES[stretch]
-    if colours == "RdBu_r":
+    if colours == "signed":
         colours = _white_at_zero(norm)
     return {"colours": colours, "label": label, "norm": norm}
 

@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 
+from skymask.registry import MAPS
 from skymask.sky.geometry import directions, sky_projection
 
 #: Maps have at most this many pixels in the viewer; larger ones are shown in blocks of n x n pixels.
@@ -24,15 +25,8 @@ PARTS = 4
 NAN, NEGATIVE, POSITIVE = 0, 65534, 65535
 STEPS = 65532
 
-#: By layer: colours, stretch, and what a block of pixels shows where the map has too many of them.
-LAYERS = {
-    "counts": ("cividis", "square root", np.nanmean),
-    "background": ("cividis", "linear", np.nanmean),
-    "significance": ("signed", "linear", np.nanmax),
-    "excess": ("signed", "linear", np.nanmax),
-    "coverage": ("cividis", "linear", np.nanmax),
-    "ring_radius": ("viridis", "linear", np.nanmax),
-}
+#: What a block of pixels shows where a map has too many of them.
+_OF_BLOCK = {"mean": np.nanmean, "max": np.nanmax}
 
 
 def encode(image):
@@ -75,17 +69,17 @@ def layer(name, image, limits=None, block=1):
     Parameters
     ----------
     name : str
-        Of `LAYERS`.
+        Of a map of `skymask.registry.MAPS` that has a look.
     image : ndarray, shape (ny, nx)
     limits : (float, float), optional
         Ends of the colour scale; those of the image if not given.
     block : int
         As of `block_size`.
     """
-    colours, stretch, of_block = LAYERS[name]
-    shown = in_blocks(image, block, of_block)
+    look = MAPS[name].look
+    shown = in_blocks(image, block, _OF_BLOCK[look.of_block])
     limits = limits or _limits(name, shown)
-    return {"name": name, "colours": colours, "stretch": stretch, "limits": list(limits), **encode(shown)}
+    return {"name": name, "colours": look.colours, "stretch": look.stretch, "limits": list(limits), **encode(shown)}
 
 
 def block_size(shape, max_pixels=MAX_PIXELS):
@@ -188,18 +182,18 @@ def background_limits(finite):
 
 def _limits(name, image):
     """Ends of a colour scale: those of the map, but for the brightest pixels; the same on both sides of zero."""
-    colours, stretch, _ = LAYERS[name]
+    look = MAPS[name].look
     finite = image[np.isfinite(image)]
     if not finite.size:
         return 0.0, 1.0
-    if colours == "signed":
+    if look.colours == "signed":
         limit = float(np.percentile(np.abs(finite), 99.5)) or 1.0
         return -limit, limit
     if name == "background" and (limits := background_limits(finite)):
         return limits
-    if colours == "viridis":
+    if look.colours == "viridis":
         return float(finite.min()), float(finite.max())
-    high = float(np.percentile(finite, 99.9)) if stretch == "square root" else float(finite.max())
+    high = float(np.percentile(finite, 99.9)) if look.stretch == "square root" else float(finite.max())
     return 0.0, high or 1.0
 
 

@@ -368,7 +368,7 @@ def joined(name, sky, fields, field_nside, read):
     Parameters
     ----------
     name : str
-        Name of the product in `skymask.io.maps.MAPS`.
+        Name of the product in `skymask.registry.MAPS`.
     sky : Sky
     fields : list of Field
     field_nside : int
