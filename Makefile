@@ -1,6 +1,6 @@
 # make run: the workflow with config.yaml. make test: the tests. make bench: docs/performance.md, in two hours.
 # make validation: docs/validation.md, and docs/public-data.md where the data are.
-# make docs: the site, in docs/_build/html; a warning is an error.
+# make docs: the site, in docs/_build/html; a warning is an error. make schema: what is made of docs/settings.py.
 # make install-slurm: what runs on a cluster with Slurm needs. make test-slurm: the tests on a real Slurm.
 # All build .venv first if it is missing or out of date; its Python finds skymask from every folder.
 # Needs Python 3.11 or later (choose one with make PYTHON=python3.12 ...) and nothing else.
@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint docs bench validation data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint schema docs bench validation data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -33,6 +33,10 @@ lint: .venv/dev.stamp
 	$(BIN)/snakefmt --check Snakefile workflow validation
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m snakemake --snakefile validation/Snakefile --lint
+
+# What is made of other things: the schema, the keys of config.yaml and their page, the table of products, the picture of packages.
+schema: .venv/dev.stamp
+	for program in settings_files product_table package_graph; do $(BIN)/python docs/$$program.py || exit 1; done
 
 docs: .venv/dev.stamp
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html

@@ -442,6 +442,8 @@ def follow(counts, statistic, masks, **changed):
             user_mask=user_mask,
             previous_mask=mask,
             previous_decision=decision,
+            mask_update="replace",
+            starved_pixels="keep",
         )
         mask = given
         estimate.update(mask)

@@ -45,7 +45,7 @@ def main():
     estimate = background.estimate_background(counts, coverage, everywhere, ring)
     result = significance.compute_significance(counts, coverage, estimate, source).significance
     options = {"user_mask": everywhere, "previous_mask": everywhere, "previous_decision": everywhere, "threshold": 4}
-    options |= {"dilation_kernel": kernels.disk(15)}
+    options |= {"dilation_kernel": kernels.disk(15), "mask_update": "replace", "starved_pixels": "keep"}
     mask, _ = exclusion.update_exclusion_mask(result, everywhere, **options)
     images = {
         "counts, int64": counts,

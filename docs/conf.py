@@ -7,7 +7,6 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "docs")]
 
-from configuration_page import configuration_page  # noqa: E402
 from docutils.nodes import SkipNode  # noqa: E402
 from latex2mathml.converter import convert  # noqa: E402
 
@@ -73,12 +72,8 @@ def write_formula(translator, node):
 
 
 def setup(app):
-    """Write the page of the configuration, show formulas, and adapt links of pages that GitHub shows too."""
+    """Show formulas, and adapt links of pages that GitHub shows too."""
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
-    page = Path(app.srcdir) / "configuration.md"
-    text = configuration_page()
-    if not page.is_file() or page.read_text(encoding="utf-8") != text:
-        page.write_text(text, encoding="utf-8")
 
     def included(_, path, __, content):
         content[0] = relative_to_site(content[0], (REPOSITORY / "docs" / path).resolve().parent)

@@ -16,12 +16,12 @@ def configuration_page():
     """Return the page, in Markdown."""
     schema = configuration.load_schema()
     keys = schema["properties"]
-    own = schema["$defs"]["dataset"]["properties"]
+    own = configuration.dataset_schema(schema)["properties"]
     analysis = {key: entry for key, entry in keys.items() if key in own}
     workflow = {key: entry for key, entry in keys.items() if key not in own and key != "datasets"}
     only_datasets = {key: entry for key, entry in own.items() if key not in keys}
     sections = [
-        ("Datasets", _text(keys["datasets"], schema), only_datasets),
+        ("Datasets", _text(keys["datasets"]), only_datasets),
         ("Analysis", "For all datasets, or in a dataset's entry for that one alone.", analysis),
         ("The run", "For all datasets together.", workflow),
     ]
@@ -29,31 +29,29 @@ def configuration_page():
     for title, introduction, entries in sections:
         parts.append(f"## {title}\n\n{introduction}\n")
         for key, entry in entries.items():
-            parts.append(_section(key, entry, schema))
+            parts.append(_section(key, entry))
     return "\n".join(parts)
 
 
-def _section(key, entry, schema):
+def _section(key, entry):
     """Return the heading, text and table of a key."""
-    entry = _resolved(entry, schema)
-    lines = [f"### {key}", "", _text(entry, schema), "", _facts(entry), ""]
-    if rows := list(_rows(key, entry, schema)):
+    lines = [f"### {key}", "", _text(entry), "", _facts(entry), ""]
+    if rows := list(_rows(key, entry)):
         lines += ["| key | value | default | |", "|---|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
-def _rows(prefix, entry, schema):
+def _rows(prefix, entry):
     """Yield a row for every key below an entry; what may be one of several kinds has the keys of all."""
     for key, inner in _inner(entry).items():
         if inner is True:
             continue
-        inner = _resolved(inner, schema)
         name = f"{prefix}{key}" if key.startswith("[") else f"{prefix}.{key}"
         if inner.get("description") or not _inner(inner):
-            yield f"| `{name}` | {_kind(inner)} | {_default(inner)} | {_text(inner, schema)} |"
+            yield f"| `{name}` | {_kind(inner)} | {_default(inner)} | {_text(inner)} |"
         # A kernel within another key is described where it is a key itself.
         if not prefix.startswith("energy_kernels"):
-            yield from _rows(name, inner, schema)
+            yield from _rows(name, inner)
 
 
 def _inner(entry):
@@ -62,24 +60,16 @@ def _inner(entry):
         for key, inner in _inner(branch.get("then", branch)).items():
             if inner is not True:
                 keys[key] = inner
-    if isinstance(entry.get("items"), dict) and (entry["items"].keys() & {"properties", "allOf", "$ref"}):
-        keys["[]"] = entry["items"]
+    items = entry.get("items", {})
+    if items.keys() & {"properties", "allOf"} or (items and "description" not in entry):
+        keys["[]"] = items
     if isinstance(entry.get("additionalProperties"), dict):
         keys["{name}"] = entry["additionalProperties"]
     return keys
 
 
-def _resolved(entry, schema):
-    """Return an entry with what it refers to; what stands in the entry itself goes first."""
-    while "$ref" in entry:
-        target = schema["$defs"][entry["$ref"].rsplit("/", 1)[1]]
-        own = {key: value for key, value in entry.items() if key != "$ref"}
-        entry = {**target, **own, "properties": {**target.get("properties", {}), **own.get("properties", {})}}
-    return entry
-
-
-def _text(entry, schema):
-    text = _resolved(entry, schema).get("description", "")
+def _text(entry):
+    text = entry.get("description", "")
     return " ".join(text.split()).replace("|", "\\|").replace("{", "\\{").replace("<", "&lt;")
 
 

@@ -66,7 +66,7 @@ def test_configuration_without_a_mistake_gives_its_datasets():
 # Every row: what is changed, and the one line that is said.
 MISTAKES = {
     "unknown key": ({"thresold": 3}, "thresold is no known key (did you mean threshold?)"),
-    "unknown key like no other": ({"xyzzy": 3}, "xyzzy is no known key (known here: datasets, source_kernel,"),
+    "unknown key like no other": ({"xyzzy": 3}, "xyzzy is no known key (known here: source_kernel,"),
     "unknown key of a dataset": (
         {"datasets": crab(treshold=3)},
         "datasets.crab.treshold is no known key (did you mean threshold?)",

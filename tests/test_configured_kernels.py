@@ -44,12 +44,14 @@ OF_SHAPES = {
 def test_every_shape_of_the_schema_is_known_with_its_lengths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fits.writeto("kernel.fits", np.ones((3, 3)))
-    schema = configuration.load_schema()
-    shapes = schema["$defs"]["background_kernel"]["properties"]["shape"]["enum"]
+    schema = configuration.load_schema()["properties"]
+    shapes = schema["background_kernel"]["properties"]["shape"]["enum"]
     assert set(shapes) == set(units.KERNEL_LENGTHS) == set(OF_SHAPES)
-    for branch in schema["$defs"]["kernel"]["allOf"]:
+    for branch in schema["background_kernel"]["allOf"]:
         properties = branch["then"]["properties"]
-        angles = {key for key, entry in properties.items() if entry is not True and "angle" in entry.get("$ref", "")}
+        angles = {
+            key for key, entry in properties.items() if entry is not True and "arcmin" in entry.get("pattern", "")
+        }
         shape = branch["if"]["properties"]["shape"]["const"]
         assert angles == set(units.KERNEL_LENGTHS[shape])
         configured_kernels.to_pixels({"shape": shape, **OF_SHAPES[shape]}, SQUARE)

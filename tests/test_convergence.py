@@ -1,15 +1,21 @@
 """When the loop has ended, and how: decided from the records of its masks."""
 
 import hashlib
+from functools import partial
 
 import numpy as np
 import pytest
 
 from skymask.core import convergence
 from skymask.core.bitmask import PackedMask
-from skymask.core.convergence import State, assess
+from skymask.core.convergence import State
+from skymask.loop.options import Options
 
 SHAPE = (4, 6)
+
+assess = partial(convergence.assess, **Options().limits)
+failure = partial(convergence.failure, on_cycle="union", on_max_iterations="last")
+
 COVERAGE = np.ones(SHAPE, dtype=bool)
 SETTINGS = {
     "max_iterations": 50,
@@ -190,7 +196,7 @@ def test_an_end_in_the_last_iteration_is_not_reported_as_its_number(masks, state
 
 
 def test_final_mask_of_a_union_is_made_of_the_last_period():
-    assert convergence.iterations_of_final_mask(State("cycle", 3), 7) == [5, 6, 7]
+    assert convergence.iterations_of_final_mask(State("cycle", 3), 7, on_cycle="union") == [5, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -202,14 +208,14 @@ def test_final_mask_is_the_last_one_otherwise(state, on_cycle):
 
 def test_cycle_is_a_failure_only_if_asked_for():
     state = State("cycle", 4)
-    assert "cycles with period 4 (iteration 9)" in convergence.failure(state, 9, on_cycle="fail")
-    assert convergence.failure(state, 9, on_cycle="last", on_max_iterations="fail") is None
+    assert "cycles with period 4 (iteration 9)" in failure(state, 9, on_cycle="fail")
+    assert failure(state, 9, on_cycle="last", on_max_iterations="fail") is None
 
 
 def test_reaching_the_largest_number_is_a_failure_only_if_asked_for():
     state = State("max_iterations")
-    assert "still changes after 9 iterations" in convergence.failure(state, 9, on_max_iterations="fail")
-    assert convergence.failure(state, 9, on_cycle="fail") is None
+    assert "still changes after 9 iterations" in failure(state, 9, on_max_iterations="fail")
+    assert failure(state, 9, on_cycle="fail") is None
 
 
 def decide_all(masks, **changes):

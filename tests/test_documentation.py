@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import settings_files
 import yaml
 from conftest import REPOSITORY, code_blocks, snakemake
 
@@ -76,14 +77,19 @@ def test_public_names_are_those_that_editors_see():
     assert set(skymask.__all__) <= set(dir(skymask))
 
 
-def test_every_key_of_the_schema_has_its_place_on_the_page_of_the_configuration(monkeypatch):
-    monkeypatch.syspath_prepend(REPOSITORY / "docs")
-    from configuration_page import configuration_page
-
+def test_every_key_of_the_schema_has_its_place_on_the_page_of_the_configuration():
     schema = configuration.load_schema()
-    page = configuration_page()
-    for key in {**schema["properties"], **schema["$defs"]["dataset"]["properties"]}:
+    page = (REPOSITORY / "docs/configuration.md").read_text(encoding="utf-8")
+    for key in {**schema["properties"], **configuration.dataset_schema(schema)["properties"]}:
         if key != "datasets":
             assert f"\n### {key}\n" in page
     assert "| `background_kernel.alpha_max` | number | `0.25` |" in page
-    assert (REPOSITORY / "docs/configuration.md").read_text(encoding="utf-8") == page, "make docs writes it anew"
+
+
+@pytest.mark.parametrize("path", settings_files.FILES)
+def test_what_is_made_of_the_settings_is_up_to_date(path):
+    assert (REPOSITORY / path).read_text(encoding="utf-8") == settings_files.FILES[path](), "run make schema"
+
+
+def test_schema_refers_to_nothing_that_a_reader_of_its_table_would_have_to_resolve():
+    assert "$ref" not in (REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")

@@ -38,6 +38,8 @@ def update(significance, **changes):
         "user_mask": everywhere(significance.shape),
         "previous_mask": everywhere(significance.shape),
         "previous_decision": everywhere(significance.shape),
+        "mask_update": "replace",
+        "starved_pixels": "keep",
     }
     return update_exclusion_mask(significance, **{**settings, **changes})
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from conftest import REPOSITORY, sky_header
+from conftest import sky_header
 
 from skymask.config.configuration import load_schema
 from skymask.io.maps import file_digest
@@ -58,8 +58,8 @@ def test_positions_may_be_galactic():
 
 
 def test_frame_is_that_of_the_schema_if_none_is_given():
-    schema = load_schema(REPOSITORY / "workflow/schemas/config.schema.yaml")
-    assert schema["$defs"]["frame"]["default"] == exclusion_regions.DEFAULT_FRAME == "icrs"
+    circle, *_ = load_schema()["properties"]["exclusion_regions"]["items"]["allOf"]
+    assert circle["then"]["properties"]["frame"]["default"] == exclusion_regions.DEFAULT_FRAME == "icrs"
 
 
 @pytest.mark.parametrize(("angle", "step"), [(0, (1, 0)), (90, (0, -1)), (45, (1, -1)), (135, (1, 1))])

@@ -52,6 +52,8 @@ def step(counts, mask, previous, decision, *, source_kernel, background_kernel, 
         user_mask=everywhere(counts.shape),
         previous_mask=previous,
         previous_decision=decision,
+        mask_update="replace",
+        starved_pixels="keep",
     )
 
 

@@ -26,6 +26,7 @@ def update(significance, further, **changes):
     used = np.ones(significance.shape, dtype=bool)
     options = {"threshold": 5.0, "dilation_kernel": disk(0), "user_mask": used, "previous_mask": used}
     options |= {"coverage": used, "previous_decision": used}
+    options |= {"mask_update": "replace", "starved_pixels": "keep"}
     return update_exclusion_mask(significance, **options | changes, further=further)
 
 

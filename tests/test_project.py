@@ -206,7 +206,7 @@ def test_every_test_that_the_features_name_exists():
 
 
 def test_contributing_shows_the_packages_as_they_are():
-    assert marked.part("CONTRIBUTING.md", "packages") == package_graph.picture(), "run python docs/package_graph.py"
+    assert marked.part("CONTRIBUTING.md", "packages") == package_graph.picture(), "run make schema"
 
 
 def test_contributing_names_the_longest_function_script_and_file_of_rules():

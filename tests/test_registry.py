@@ -39,4 +39,4 @@ def test_a_map_that_is_shown_is_a_product_and_those_in_figures_say_what_their_co
 
 
 def test_documentation_lists_the_products_of_the_registry():
-    assert marked.part("docs/products.md", "products") == product_table.table(), "run python docs/product_table.py"
+    assert marked.part("docs/products.md", "products") == product_table.table(), "run make schema"

@@ -26,6 +26,7 @@ def update(significance, **changes):
     """Return mask and decision for a threshold of 4 off-source widths and no dilation, with nothing excluded before."""
     options = {"threshold": 4.0, "threshold_in_widths": True, "dilation_kernel": disk(0), "user_mask": EVERYWHERE}
     options |= {"previous_mask": EVERYWHERE, "previous_decision": EVERYWHERE, "coverage": EVERYWHERE}
+    options |= {"mask_update": "replace", "starved_pixels": "keep"}
     return update_exclusion_mask(significance, **options | changes)
 
 

@@ -202,7 +202,7 @@ class KernelBackgroundEstimator:
             user_mask=inputs.exclusion_mask,
             previous_mask=mask,
             previous_decision=decision,
-            **{name: value for name, value in self.options.items() if name in STEP_OPTIONS},
+            **{name: self.options.get(name, getattr(Options, name)) for name in STEP_OPTIONS},
         )
         estimate = self._estimate(inputs, mask, options)
         arrays = {"background": estimate.background, "exclusion": mask, "significance": significance}

@@ -61,6 +61,11 @@ def load_schema(path=None):
     return _fast_or_right(lambda loader: yaml.load(text, Loader=loader))
 
 
+def dataset_schema(schema):
+    """Return the part of the schema for the entry of a dataset."""
+    return schema["properties"]["datasets"]["additionalProperties"]
+
+
 def read_configuration(path):
     """Return the configuration in a YAML file, as Snakemake reads it.
 
@@ -128,13 +133,14 @@ def dataset_settings(config, schema):
     if names:
         config = {**config, "datasets": {name: _with_runs(name, entry) for name, entry in names.items()}}
     _raise_if_any([*name_mistakes(names), *number_mistakes(config), *schema_mistakes(config, schema)])
-    shared = {key: value for key, value in config.items() if key in schema["$defs"]["dataset"]["properties"]}
+    of_dataset = dataset_schema(schema)
+    shared = {key: value for key, value in config.items() if key in of_dataset["properties"]}
     settings = {}
     for name, entry in config["datasets"].items():
         # A kernel replaces a kernel as a whole; the other nested keys are options, which add up.
         merged = {**shared, **entry}
         merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
-        settings[name] = _in_order(with_defaults(merged, schema["$defs"]["dataset"], schema))
+        settings[name] = _in_order(with_defaults(merged, of_dataset))
     _raise_if_any(content_mistakes(settings))
     return _with_bins(_with_fields(settings))
 
@@ -159,7 +165,7 @@ def skies(settings):
 
 def plot_settings(config, schema):
     """Return the settings of the figures, with defaults filled in."""
-    plots = _in_order(with_defaults(config.get("plots", {}), schema["properties"]["plots"], schema))
+    plots = _in_order(with_defaults(config.get("plots", {}), schema["properties"]["plots"]))
     low, high = plots["significance_limits"]
     if not low < high:
         raise ConfigurationError(f"plots.significance_limits must grow, got {low}, {high}")
@@ -195,7 +201,7 @@ def figure_settings(config, schema, datasets):
             whole = {"layers": ["significance"], **whole}
             if len(whole["layers"]) > 1:
                 raise ConfigurationError(f"figures.{name}.layers: strips show one map, got {len(whole['layers'])}")
-        figures[str(name)] = _in_order(with_defaults(whole, schema["$defs"]["figure"], schema))
+        figures[str(name)] = _in_order(with_defaults(whole, schema["properties"]["figures"]["additionalProperties"]))
     return figures
 
 
@@ -233,18 +239,16 @@ def shard(groups, which):
     return {name: group for name, group in groups.items() if group in mine}
 
 
-def with_defaults(value, schema, root):
+def with_defaults(value, schema):
     """Return `value` with the defaults of its schema wherever a key is missing."""
-    schema = _resolve(schema, root)
     if not isinstance(value, dict):
         return value
     filled = dict(value)
-    for key, subschema in _properties(schema, value).items():
-        subschema = _resolve(subschema, root) if isinstance(subschema, dict) else {}
+    for key, inner in _properties(schema, value).items():
         if key in filled:
-            filled[key] = with_defaults(filled[key], subschema, root)
-        elif "default" in subschema:
-            filled[key] = with_defaults(copy.deepcopy(subschema["default"]), subschema, root)
+            filled[key] = with_defaults(filled[key], inner)
+        elif "default" in inner:
+            filled[key] = with_defaults(copy.deepcopy(inner["default"]), inner)
     return filled
 
 
@@ -358,13 +362,6 @@ def _plain(value):
     return value.isoformat() if isinstance(value, datetime.date) else value
 
 
-def _resolve(schema, root):
-    if "$ref" in schema:
-        target = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-        return {**_resolve(target, root), **{key: value for key, value in schema.items() if key != "$ref"}}
-    return schema
-
-
 def _properties(schema, value):
     """The properties of a mapping, also those that it has because of the value of another: of its shape."""
     properties = dict(schema.get("properties", {}))
@@ -372,7 +369,7 @@ def _properties(schema, value):
         conditions = branch["if"].get("properties", {})
         if conditions and all(value.get(key) == condition["const"] for key, condition in conditions.items()):
             properties |= branch["then"].get("properties", {})
-    return properties
+    return {key: inner for key, inner in properties.items() if inner is not True}
 
 
 def _with_bins(settings):

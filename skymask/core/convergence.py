@@ -155,10 +155,10 @@ def record_of(iteration, pixels, *, starved, highest_significance, mask_digest, 
 def assess(
     records,
     *,
-    max_iterations=50,
-    changed_pixels=0,
-    max_excluded_fraction=0.9,
-    starved_pixels="keep",
+    max_iterations,
+    changed_pixels,
+    max_excluded_fraction,
+    starved_pixels,
     background_given=False,
 ):
     """Return the state of the loop after the last of `records`.
@@ -208,14 +208,14 @@ def assess(
     return RUNNING
 
 
-def iterations_of_final_mask(state, iteration, *, on_cycle="union"):
+def iterations_of_final_mask(state, iteration, *, on_cycle):
     """Return the iterations whose masks, all in force together, are the final mask."""
     if state.name == "cycle" and on_cycle == "union":
         return list(range(iteration - state.period + 1, iteration + 1))
     return [iteration]
 
 
-def failure(state, iteration, *, on_cycle="union", on_max_iterations="last"):
+def failure(state, iteration, *, on_cycle, on_max_iterations):
     """Return why this end of the loop counts as a failure, or None if it does not."""
     if state.name == "cycle" and on_cycle == "fail":
         return f"the mask cycles with period {state.period} (iteration {iteration}), and convergence.on_cycle is fail"

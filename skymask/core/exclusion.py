@@ -108,8 +108,8 @@ def exclude(
     min_pixels=1,
     max_hole_pixels=0,
     region_growth=None,
-    mask_update="replace",
-    starved_pixels="keep",
+    mask_update,
+    starved_pixels,
 ):
     """Return the exclusion mask for the pixels that reach the threshold, and the decision that it was shaped from.
 

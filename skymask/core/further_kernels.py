@@ -4,7 +4,7 @@ import numpy as np
 
 from skymask.core import convolution, kernels
 from skymask.core.background import Background
-from skymask.core.limits import compute_limits
+from skymask.core.limits import CONFIDENCE_LEVEL, compute_limits
 from skymask.core.plain_arrays import check_plain
 from skymask.core.significance import compute_significance, matched_measurement
 from skymask.errors import MapError
@@ -21,7 +21,7 @@ def compute_further_significance(
     statistic="wstat",
     background_systematic=0,
     additive_background=None,
-    confidence_level=0.95,
+    confidence_level=CONFIDENCE_LEVEL,
 ):
     r"""Return what the products of a loop give under another source kernel, with the same background and mask.
 
@@ -99,7 +99,14 @@ def check_apart(further_kernel, background_kernel):
 
 
 def maps_under_kernel(
-    counts, acceptance, estimate, source_kernel, *, statistic="wstat", background_systematic=0, confidence_level=0.95
+    counts,
+    acceptance,
+    estimate,
+    source_kernel,
+    *,
+    statistic="wstat",
+    background_systematic=0,
+    confidence_level=CONFIDENCE_LEVEL,
 ):
     """Return what an estimate of the background gives under a source kernel.
 

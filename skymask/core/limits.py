@@ -24,6 +24,9 @@ import numpy as np
 from skymask.core import convolution, kernels
 from skymask.core.significance import poisson_scale, with_systematic
 
+#: One-sided confidence level of upper limits where none is asked for.
+CONFIDENCE_LEVEL = 0.95
+
 #: The root is found when a step of Newton's method changes it by less than this fraction: the next step's would be of
 #: the order of its square, which is nothing.
 RELATIVE_TOLERANCE = 1e-9
@@ -72,7 +75,7 @@ def compute_limits(
     counts_on=None,
     statistic="wstat",
     background_systematic=0,
-    confidence_level=0.95,
+    confidence_level=CONFIDENCE_LEVEL,
 ):
     """Return errors and upper limit of the excess of every pixel, summed under the source kernel as the excess is.
 
@@ -119,7 +122,7 @@ def compute_limits(
     return Limits(*(scale * image for image in limits))
 
 
-def wstat_limits(n_on, n_off, alpha, *, confidence_level=0.95):
+def wstat_limits(n_on, n_off, alpha, *, confidence_level=CONFIDENCE_LEVEL):
     """Return errors and upper limit of the excess when the background is measured by `n_off`.
 
     The background is fitted anew for every excess, which may be negative. The limit is one-sided and counted from the
@@ -152,7 +155,7 @@ def wstat_limits(n_on, n_off, alpha, *, confidence_level=0.95):
     )
 
 
-def cash_limits(n_on, mu, *, confidence_level=0.95):
+def cash_limits(n_on, mu, *, confidence_level=CONFIDENCE_LEVEL):
     r"""Return errors and upper limit of the excess over a known background `mu`.
 
     The fit statistic has risen by :math:`k^2` at the total counts :math:`-n W(-e^{-1 - k^2 / 2 n})`, with both branches

@@ -52,7 +52,7 @@ class Options:
 
     statistic: str = "wstat"
     background_systematic: float = 0
-    threshold: float = 5.0
+    threshold: float = 5
     threshold_low: float | None = None
     threshold_in_widths: bool = False
     min_pixels: int = 1
