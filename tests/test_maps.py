@@ -86,7 +86,7 @@ def test_mean_of_a_background_comes_back_bit_for_bit_from_its_header(tmp_path, m
 @pytest.mark.parametrize("content", [b"", b"SIMPLE  =", b"x" * 5760])
 def test_header_of_a_damaged_product_is_refused_by_name(tmp_path, content):
     (tmp_path / "a.fits").write_bytes(content)
-    with pytest.raises(MapError, match=r"a\.fits is missing or damaged .*: remove it and run again"):
+    with pytest.raises(MapError, match=r"a\.fits is .*: remove it and run again"):
         maps.read_header(tmp_path / "a.fits")
 
 

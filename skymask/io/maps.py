@@ -22,7 +22,8 @@ from skymask.errors import MapError
 from skymask.io.atomic import written_whole
 from skymask.io.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
 from skymask.io.file_names import split_name
-from skymask.io.fits_header import BLOCK, check_numbers
+from skymask.io.fits_header import check_numbers
+from skymask.io.image_rows import ImageWriter, append_table, stored_images
 from skymask.registry import MAPS
 
 #: Header cards that place an image on the sky.
@@ -46,8 +47,6 @@ READ_AHEAD = 2**20
 #: Card of the mean of a background map.
 MEAN_CARD = "MEANBKG"
 
-#: Comment of checksums, in the place of a date.
-CHECKSUM_OF = "of the header and data"
 
 #: What astropy raises over headers that contradict themselves, or claim more than there is.
 _DAMAGE = (
@@ -203,13 +202,23 @@ def read_product(path):
     MapError
         If the file is missing, damaged, or not one of skymask's.
     """
+    return {name: SkyMap(image[:], image.header) for name, image in open_product(path).items()}
+
+
+def open_product(path):
+    """Return the images of a file that skymask wrote as `StoredImage`, which are read by rows; else as `read_product`.
+
+    The file is read once, to check its checksums.
+    """
     try:
-        with open_fits(path, checksum=True) as hdus:
-            if "CHECKSUM" not in hdus[0].header:
-                raise MapError(f"{path} was not written by skymask")
-            return {hdu.name.lower(): _image(hdu, path, 2) for hdu in hdus if hdu.is_image}
-    except MapError as error:
-        raise MapError(f"{error}: remove it and run again, and it is made anew") from error
+        if not Path(path).is_file():
+            raise MapError(f"{path} is not a file" if Path(path).exists() else f"{path} does not exist")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyWarning)
+            return stored_images(path)
+    except (MapError, AstropyWarning, *_DAMAGE) as error:
+        reason = error if isinstance(error, MapError) else f"{path} is damaged ({error})"
+        raise MapError(f"{reason}: remove it and run again, and it is made anew") from error
 
 
 def read_acceptance(path):
@@ -234,13 +243,10 @@ def read_header(path):
         If the file is missing, damaged, or not one of skymask's.
     """
     try:
-        with open(path, "rb") as file:
-            header = fits.Header.fromfile(file)
-    except (OSError, EOFError, ValueError) as error:
-        raise MapError(f"{path} is missing or damaged ({error}): remove it and run again") from error
-    if "CHECKSUM" not in header:
-        raise MapError(f"{path} was not written by skymask: remove it and run again, and it is made anew")
-    return header
+        return next(iter(stored_images(path, verify=False).values())).header
+    except (MapError, StopIteration, *_DAMAGE) as error:
+        reason = error if isinstance(error, MapError) else f"{path} is missing or damaged ({error})"
+        raise MapError(f"{reason}: remove it and run again, and it is made anew") from error
 
 
 def mean_background_cards(mean):
@@ -292,82 +298,45 @@ def write(path, images, *, sky, cards=(), energies=None):
     SkymaskError
         If the file cannot be written.
     """
-    hdus = fits.HDUList()
-    for name, image in images.items():
-        data = _narrow(image)
-        hdu = fits.ImageHDU(data) if hdus else fits.PrimaryHDU(data)
-        _describe(hdu.header, name, sky, cards)
-        if energies:
-            # As gammapy has it: two axes are of the sky, and a table is about the third.
-            hdu.header["WCSAXES"] = (2, "axes on the sky")
-            hdu.header[BANDS] = (f"{name.upper()}_BANDS", "table of the energy bins")
-        hdu.add_checksum(when=CHECKSUM_OF)
-        hdus.append(hdu)
-    for name in images if energies else ():
-        table = bands_table(energies, name)
-        table.add_checksum(when=CHECKSUM_OF)
-        hdus.append(table)
-    with written_whole(path) as temporary:
-        hdus.writeto(temporary, overwrite=True)
+    shape = next(iter(images.values())).shape
+    with written_in_rows(path, shape, sky=sky, cards=cards, energies=energies) as file:
+        file.append(images)
 
 
 @contextmanager
-def written_in_rows(path, name, shape, dtype, *, sky, cards=()):
-    """Give a function that appends rows to an image that never is in memory; the file is that of `write`, to the byte.
+def written_in_rows(path, shape, *, sky, cards=(), energies=None, packed=()):
+    """Give an `ImageWriter`, which is handed images a few rows at a time and never has them in memory.
 
     Parameters
     ----------
-    path, sky, cards
+    path, sky, energies
         As for `write`.
-    name : str
-        Of the image, in `skymask.registry.MAPS`.
     shape : (int, int)
-        Of the whole image, (ny, nx).
-    dtype : dtype
-        Of the file.
+        Of the whole images, (ny, nx).
+    cards : iterable, or callable that returns one
+        As for `write`. A callable is asked when the images begin and again at the end, for cards whose values are known
+        only then.
+    packed : container of str
+        Names of the images that are compressed without loss.
 
     Yields
     ------
-    append : callable
-        Takes the next rows, an array of shape (n, nx).
+    file : skymask.io.image_rows.ImageWriter
+        Its `append` takes the next rows of all images.
     """
-    dtype = np.dtype(np.uint8) if np.dtype(dtype).kind == "b" else np.dtype(dtype)
-    hdu = _HduInRows(np.broadcast_to(np.zeros((), dtype), shape))
-    _describe(hdu.header, name, sky, cards)
-    hdu.add_checksum(when=CHECKSUM_OF)
-    size = 0
 
-    def append(rows):
-        nonlocal size
-        data = np.ascontiguousarray(rows, dtype=dtype.newbyteorder(">"))
-        words = data.reshape(-1).view(np.uint8)
-        if size % 4 or data.nbytes % 4:
-            # Sums are of words of four bytes, which need not begin with the rows.
-            words = np.pad(words, (size % 4, -(size + data.nbytes) % 4))
-        hdu.sum_of_words += int(words.view(">u4").sum(dtype=np.uint64))
-        data.tofile(file)
-        size += data.nbytes
+    def describe(header, name):
+        _describe(header, name, sky, cards() if callable(cards) else cards)
+        if energies:
+            # As gammapy has it: two axes are of the sky, and a table is about the third.
+            header["WCSAXES"] = (2, "axes on the sky")
+            header[BANDS] = (f"{name.upper()}_BANDS", "table of the energy bins")
 
-    with written_whole(path) as temporary, open(temporary, "w+b") as file:
-        file.write(hdu.header.tostring().encode("ascii"))
-        yield append
-        file.write(bytes(-size % BLOCK))
-        hdu.add_checksum(when=CHECKSUM_OF)
-        file.seek(0)
-        file.write(hdu.header.tostring().encode("ascii"))
-
-
-class _HduInRows(fits.PrimaryHDU):
-    """An image whose pixels are elsewhere; of them, the sum of their words is known."""
-
-    sum_of_words = 0
-
-    def _calculate_datasum(self):
-        # The carries of 32 bits count as well (FITS standard 4.0, appendix J).
-        total = self.sum_of_words
-        while total >> 32:
-            total = (total & 0xFFFFFFFF) + (total >> 32)
-        return np.uint32(total)
+    with written_whole(path) as temporary:
+        with ImageWriter(temporary, shape, describe, packed=packed, anew=callable(cards)) as file:
+            yield file
+        for name in file.names if energies else ():
+            append_table(temporary, bands_table(energies, name))
 
 
 def _describe(header, name, sky, cards):
@@ -400,15 +369,6 @@ def file_digest(name):
     """Return the SHA-256 of a file's bytes; an HDU name is left off first."""
     with open(split_name(str(name))[0], "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _narrow(image):
-    """The image in the smallest type that FITS, and arithmetic on it, has for its values."""
-    if image.dtype == bool:
-        return image.view(np.uint8)
-    if image.dtype == np.int64 and image.min() >= -(2**31) and image.max() < 2**31:
-        return image.astype(np.int32)
-    return image
 
 
 def _hdu_name(hdu):

@@ -220,11 +220,9 @@ def write_strips(result, folder, *, header):
         for rows, images in result.products:
             for name, image in {"exclusion_mask": mask[rows], **images}.items():
                 if name not in files:
-                    file = maps.written_in_rows(
-                        folder / f"{name}.fits", name, mask.shape, image.dtype, sky=header, cards=cards
-                    )
+                    file = maps.written_in_rows(folder / f"{name}.fits", mask.shape, sky=header, cards=cards)
                     files[name] = stack.enter_context(file)
-                files[name](image)
+                files[name].append({name: image})
 
 
 def _refuse_whole_maps(source_kernel, background_kernel, acceptance, background, options):
