@@ -53,6 +53,7 @@ def write_products(
             **options,
         )
     coverage = acceptance.data > 0
+    lost = list(estimate.without_background) if stack else []
     figures = assess_quality(
         result.significance,
         mask,
@@ -61,7 +62,7 @@ def write_products(
         threshold=exclusion["threshold"],
         threshold_in_widths=exclusion["threshold_in_widths"],
         ring_radius=result.ring_radius,
-    ) | {"mask_sha256": convergence.digest(mask)}
+    ) | {"without_background": lost, "mask_sha256": convergence.digest(mask)}
     settings = {**kernels, **stack, "background_systematic": background_systematic, **exclusion, **limits}
     cards = products.cards(counts.header, dataset, loop, figures, settings)
     for name, image in products.images(counts.data, coverage, mask, result.maps()).items():

@@ -1,6 +1,7 @@
 """Errors and upper limits of the excess: closed forms, the definition itself, gammapy, and coverage."""
 
 import os
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -95,6 +96,31 @@ def test_many_counts_have_gaussian_errors_and_limits():
     limits = wstat_limits(n_on, n_off, alpha, confidence_level=TWO_SIGMA)
     # The third derivative of the likelihood shifts them by about one count.
     np.testing.assert_allclose(limits, [sigma, sigma, n_on - alpha * n_off + 2 * sigma], rtol=0, atol=2)
+
+
+def decimal_errors(n):
+    """Return the errors of n counts over a known background, from the definition and with fifty digits."""
+    with localcontext(prec=50):
+        n = Decimal(n)
+
+        def mean_at(start):
+            # Newton's method for m - n - n ln(m / n) = 1/2.
+            mean = n + start
+            for _ in range(40):
+                mean -= (mean - n - n * (mean / n).ln() - Decimal(1) / 2) / (1 - n / mean)
+            return mean
+
+        root = n.sqrt()
+        return float(n - mean_at(-root)), float(mean_at(root) - n)
+
+
+@pytest.mark.parametrize("n", [100, 999, 1001, 10**6, 10**8, 270_000_001, 2 * 10**9])
+def test_errors_of_many_counts_over_a_known_background_are_right_to_many_digits(n):
+    limits = cash_limits(n, n / 2)
+    np.testing.assert_allclose((limits.excess_errn, limits.excess_errp), decimal_errors(n), rtol=1e-9)
+    # Over a background known to one in 1e18, they are those of an on/off measurement.
+    other = wstat_limits(n, 1e18, n / 2 * 1e-18)
+    np.testing.assert_allclose(limits, other, rtol=1e-6)
 
 
 def on_off_statistic(n_on, n_off, alpha, excess):

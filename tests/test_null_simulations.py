@@ -152,6 +152,30 @@ def test_without_simulations_there_are_bounds_and_no_errors():
     assert bounds["post_trial_significance_min"] < bounds["post_trial_significance_max"] < 5
 
 
+def highest_of(*chances):
+    """Simulations whose highest pixels have these chances."""
+    return null.NullSimulations(np.zeros(len(chances)), np.ones(len(chances)), -ndtri(np.array(chances)))
+
+
+def test_few_simulations_never_give_more_trials_than_pixels_nor_fewer_than_kernels():
+    many = summary(simulations=highest_of(1e-9, 1e-9))
+    assert many["trials"] == 1000
+    assert many["post_trial_significance"] == many["post_trial_significance_min"]
+    assert many["null_notes"] == ["2 simulations give 1e+09 trials, and there are no more pixels than 1000"]
+    few = summary(simulations=highest_of(0.4, 0.4))
+    assert (few["trials"], few["post_trial_significance"]) == (20, few["post_trial_significance_max"])
+    assert summary()["null_notes"] == []
+
+
+def test_field_without_counts_has_no_significance_after_trials_and_says_why():
+    empty = summary(highest=0.0, simulations=null.NullSimulations(*np.zeros((3, 2))))
+    assert (empty["trials"], empty["post_trial_significance_min"]) == (None, None)
+    assert empty["null_notes"] == [
+        "no simulation has an excess: the number of trials is not known",
+        "no pixel has an excess: there is no significance after trials",
+    ]
+
+
 def test_a_map_without_a_hottest_pixel_has_no_significance_after_trials():
     undefined = summary(highest=None)
     assert {undefined[key] for key in undefined if key.startswith("post_trial")} == {None}

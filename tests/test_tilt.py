@@ -1,19 +1,20 @@
 """The field of view with a tilt: a norm that is linear in the position, fitted outside the mask."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 from conftest import KERNELS, field_with_source, snakemake, write_config, write_map
 from scipy.optimize import minimize
 
-from skymask import compute_products, disk, field_of_view, iterate
+from skymask import Run, compute_products, disk, field_of_view, iterate, iterate_runs
 from skymask.core import tilt
 from skymask.core.background import background_error, estimate_background
 from skymask.core.inputs import prepare
 from skymask.core.quality import fit_off_source
 from skymask.datasets.reading import check_kernels
-from skymask.errors import MapError
+from skymask.errors import ConvergenceWarning, MapError
 from skymask.io import maps
 from skymask.sky.configured_kernels import dilation_kernel, to_pixels
 from skymask.sky.region_catalogue import Part, catalogue_regions
@@ -161,6 +162,110 @@ UNDETERMINED = {
 @pytest.mark.parametrize(("counts", "mask"), UNDETERMINED.values(), ids=UNDETERMINED)
 def test_tilt_that_is_not_determined_gives_no_background_anywhere(counts, mask):
     assert np.isnan(estimate(counts, mask).background).all()
+
+
+def independent_norms(counts, acceptance, used, additive_background=None):
+    """Return the most likely norms by Newton's method with short steps alone, None where it ends nowhere."""
+    known = np.zeros(counts.shape) if additive_background is None else additive_background
+    slopes = np.stack([acceptance * position for position in tilt.positions(counts.shape)])[:, used].T
+    seen, known = counts[used], known[used]
+    there = seen > 0
+    norms = np.array([seen.sum() / slopes[:, 0].sum(), 0, 0])
+    for _ in range(500):
+        mu = slopes @ norms + known
+        weighted = slopes[there] * (seen[there] / mu[there])[:, None]
+        gradient = weighted.sum(axis=0) - slopes.sum(axis=0)
+        step = np.linalg.lstsq(weighted.T @ (weighted / seen[there, None]), gradient)[0]
+        length = np.sqrt(max(gradient @ step, 0))
+        if length < 1e-9:
+            return norms if mu.min() > 0 else None
+        norms = norms + step / (1 + length if length > 0.2 else 1)
+    return None
+
+
+def bright_field(seed):
+    """Return counts with a gradient and a source that outshines the field, few or many."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[-1:1:25j, -1:1:31j]
+    slope_y, slope_x = random.uniform(-0.6, 0.6, 2)
+    level, source = 10 ** random.uniform(-0.5, 1), 10 ** random.uniform(1, 4.5)
+    y_0, x_0 = random.uniform(-0.8, 0.8, 2)
+    shape = np.exp(-((y - y_0) ** 2 + (x - x_0) ** 2) / 0.02)
+    return random.poisson(level * (1 + slope_y * y + slope_x * x).clip(0.05) + source * shape / shape.sum())
+
+
+def test_maximum_of_one_bright_pixel_is_found():
+    counts = np.ones((5, 5), dtype=int)
+    counts[1, 1] = 51
+    norms = tilt.fit_tilt(counts, np.ones((5, 5)), np.ones((5, 5), dtype=bool))
+    np.testing.assert_allclose(norms, [3.0, -1.3706, -1.3706], atol=5e-5)
+    background = estimate_background(counts, np.ones((5, 5)), np.ones((5, 5), dtype=bool), TILTED).background
+    assert background.min() == pytest.approx(3 - 2 * 1.3706, abs=1e-4)
+
+
+def test_bright_extended_source_is_excluded_and_the_loop_converges():
+    y, x = np.mgrid[:60, :60] - 29.5
+    source = np.exp(-(x**2 + y**2) / 18)
+    counts = np.random.default_rng(0).poisson(1 + 30_000 * source / source.sum())
+    result = iterate(counts, source_kernel=disk(2), background_kernel=TILTED, dilation_kernel=disk(2))
+    assert result.state == "converged"
+    assert not result.exclusion_mask[30, 30]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_loop_in_random_fields_ends_as_with_an_independent_solver(seed, monkeypatch):
+    options = {"source_kernel": disk(2), "background_kernel": TILTED, "dilation_kernel": disk(1), "max_iterations": 15}
+    ends = []
+    for solver in (tilt.fit_tilt, independent_norms):
+        monkeypatch.setattr(tilt, "fit_tilt", solver)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            ends.append(iterate(bright_field(seed), **options))
+    ours, other = ends
+    assert (ours.state, ours.iterations) == (other.state, other.iterations)
+    np.testing.assert_array_equal(ours.exclusion_mask, other.exclusion_mask)
+
+
+def test_maximum_beyond_positive_norms_is_none():
+    # Counts in one half alone: the most likely norm would be negative in the other.
+    counts = np.where(X > 0, 5, 0)
+    assert tilt.fit_tilt(counts, np.ones(SHAPE), EVERYWHERE) is None
+    assert independent_norms(counts, np.ones(SHAPE), EVERYWHERE) is None
+
+
+def test_no_background_anywhere_is_said_in_python():
+    with pytest.warns(ConvergenceWarning, match="no pixel has a background with the final mask"):
+        result = iterate(
+            slope(), exclusion_mask=ONE_COLUMN, source_kernel=disk(1), background_kernel=TILTED, dilation_kernel=disk(1)
+        )
+    assert result.state == "runaway"
+
+
+def test_run_of_a_stack_without_a_norm_is_named():
+    block = tuple(slice(0, n) for n in SHAPE)
+    good, bad = slope(), np.where(X > 0, 5, 0)
+    runs = [Run(counts[None], np.ones((1, *SHAPE)), block, name=name) for counts, name in ((good, ""), (bad, "run b"))]
+    with pytest.warns(ConvergenceWarning, match="no background could be estimated with the final mask for run b: no"):
+        iterate_runs(
+            runs, SHAPE, source_kernel=disk(1), background_kernel=TILTED, dilation_kernel=disk(1), threshold=60
+        )
+
+
+def test_both_runs_of_a_stack_with_a_source_count():
+    y, x = np.mgrid[:20, :20] - 9.5
+    source = np.exp(-(x**2 + y**2) / 4)
+    runs = [
+        Run(
+            np.random.default_rng(n).poisson(0.5 + n * source / source.sum())[None],
+            np.ones((1, 20, 20)),
+            (slice(0, 20),) * 2,
+        )
+        for n in (1000, 300)
+    ]
+    result = iterate_runs(
+        runs, (20, 20), source_kernel=disk(1), background_kernel=TILTED, dilation_kernel=disk(1), threshold=60
+    )
+    assert (result.products.runs == 2).all()
 
 
 SETTINGS = {

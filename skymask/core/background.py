@@ -32,6 +32,8 @@ class Background(NamedTuple):
     background_error, counts_on, background_on, alpha, runs : ndarray, shape (ny, nx), or None
         What only a stack knows: the standard error per pixel, counts under the source kernel, background among them,
         effective ratio of on to off acceptance, and number of runs. See `skymask.core.stacking`.
+    without_background : tuple of str
+        Of a stack, the runs (and energy bins) that have no background anywhere and so contribute nothing.
     further : tuple of Background
         The same stack under each further source kernel of the mask.
     """
@@ -46,11 +48,12 @@ class Background(NamedTuple):
     background_on: np.ndarray | None = None
     alpha: np.ndarray | None = None
     runs: np.ndarray | None = None
+    without_background: tuple = ()
     further: tuple = ()
 
     def maps(self):
         """Return the maps that there are, by name; those of further source kernels are numbered."""
-        own = {name: image for name, image in self._asdict().items() if image is not None and name != "further"}
+        own = {name: image for name, image in self._asdict().items() if isinstance(image, np.ndarray)}
         for number, other in enumerate(self.further, start=1):
             own |= {f"{name}_{number}": getattr(other, name) for name in UNDER_SOURCE_KERNEL}
         return own

@@ -34,6 +34,12 @@ RELATIVE_TOLERANCE = 1e-9
 #: Bisection alone needs about 60 steps; Newton's method rarely more than 6.
 MAX_STEPS = 100
 
+#: Beyond this many counts, in units of the squared number of standard deviations, Lambert's function is taken from its
+#: series about the branch point, which rounding hides: :math:`-W(-e^{-1 - t^2 / 2}) - 1 = t + t^2 / 3 + ...` (NIST
+#: Digital Library of Mathematical Functions, 4.13.6, https://dlmf.nist.gov/4.13.E6), of t, from its highest power.
+MANY_COUNTS = 1000
+BRANCH_POINT_SERIES = (1 / 4320, -1 / 270, 1 / 36, 1 / 3, 1, 0)
+
 #: Pixels that are solved together: few enough for their arrays to stay in the processor's cache.
 CHUNK = 16384
 
@@ -196,8 +202,11 @@ def _poisson_mean(n, n_sigma, *, branch):
 
     # Without counts the statistic is twice the mean, and no mean lies below.
     mean = np.full(n.shape, n_sigma**2 / 2 if branch else 0.0)
-    seen = n > 0
-    mean[seen] = -n[seen] * lambertw(-np.exp(-1 - n_sigma**2 / (2 * n[seen])), branch).real
+    many = n > MANY_COUNTS * n_sigma**2
+    few = (n > 0) & ~many
+    mean[few] = -n[few] * lambertw(-np.exp(-1 - n_sigma**2 / (2 * n[few])), branch).real
+    relative = (n_sigma if branch else -n_sigma) / np.sqrt(n[many])
+    mean[many] = n[many] + n[many] * np.polyval(BRANCH_POINT_SERIES, relative)
     return mean
 
 

@@ -5,6 +5,15 @@ Doubts and verdict need nothing but the standard library, so that recording a st
 
 import math
 
+#: What is said of a result without any background.
+NO_BACKGROUND_ANYWHERE = (
+    "no pixel has a background with the final mask, and all maps that need one are NaN: too much is excluded, or the "
+    "background kernel does not suit the map"
+)
+
+#: So many runs without a background are named.
+MAX_NAMED = 5
+
 #: Below this many off counts, the on/off significance is a poor approximation.
 MIN_COUNTS_OFF = 10
 
@@ -171,6 +180,17 @@ def assess_quality(
     }
 
 
+def without_background_text(names):
+    """Return what is said of runs of a stack that have no background, by name."""
+    named = "; ".join(names[:MAX_NAMED])
+    if len(names) > MAX_NAMED:
+        named += f"; and {len(names) - MAX_NAMED} more"
+    return (
+        f"no background could be estimated with the final mask for {named}: nothing of it is in the stack (too much is "
+        "excluded, or the counts do not determine the background)"
+    )
+
+
 def verdict(quality_warnings):
     """Return "warn" for a result that raises quality_warnings, "pass" for one that does not."""
     return "warn" if quality_warnings else "pass"
@@ -193,12 +213,16 @@ def quality_warnings(quality, state, thresholds):
     warnings = []
     if state == "runaway":
         warnings.append("the loop ran away: it excluded so much that the background cannot be trusted")
+    if quality["starved"] == quality["covered"]:
+        warnings.append(NO_BACKGROUND_ANYWHERE)
+    if lost := quality.get("without_background"):
+        warnings.append(without_background_text(lost))
     for key, what in (
         ("starved", "have no background"),
         ("few_counts_off", f"have fewer than {MIN_COUNTS_OFF} off counts"),
     ):
         fraction = quality[key] / quality["covered"]
-        if fraction > thresholds[f"{key}_fraction"]:
+        if fraction < 1 and fraction > thresholds[f"{key}_fraction"]:
             warnings.append(
                 f"{fraction:.0%} of the pixels {what}: the background kernel is too small, or too large for the map, "
                 "or too much is excluded"

@@ -11,7 +11,8 @@ doi:10.1016/j.nima.2008.07.086, sect. 4), of which the significance is that of L
 counts, as gammapy does, conserves b, but not V where the runs' ratios differ.
 
 A run contributes to a pixel wherever it sees something under the source kernel and has a background there. Where its
-background is undefined neither its counts nor its background are in the sums.
+background is undefined neither its counts nor its background are in the sums. Runs without a background anywhere are
+named in the estimate.
 """
 
 from typing import NamedTuple
@@ -38,12 +39,15 @@ class Run(NamedTuple):
     block : (slice, slice)
         Its rows and columns of the common grid.
     additive_background : ndarray of float, shape (n, ny, nx), or None
+    name : str
+        By which messages name it.
     """
 
     counts: np.ndarray
     acceptance: np.ndarray
     block: tuple
     additive_background: np.ndarray | None = None
+    name: str = ""
 
 
 class Sums:
@@ -205,18 +209,22 @@ def estimate_stack(
         With one more in `further` for each further source kernel.
     """
     totals = [Sums(exclusion_mask.shape) for _ in (None, *mask_source_kernels)]
-    for run in runs:
+    without_background = []
+    for order, run in enumerate(runs):
         contributes = [False] * len(totals)
-        for planes in _planes(
+        of_run = _planes(
             run, exclusion_mask, source_kernels, background_kernels, statistic, mask_source_kernels=mask_source_kernels
-        ):
+        )
+        for number, planes in enumerate(of_run):
+            if planes[0].is_without_background():
+                without_background.append(_name_of_plane(run, order, number))
             contributes = [
                 once | total.add(plane) for once, total, plane in zip(contributes, totals, planes, strict=True)
             ]
         for total, where in zip(totals, contributes, strict=True):
             total.runs[planes[0].block] += where
     main, *further = (total.estimate(stacking=stacking) for total in totals)
-    return main._replace(further=tuple(further))
+    return main._replace(further=tuple(further), without_background=tuple(without_background))
 
 
 def estimate_bins(runs, exclusion_mask, source_kernels, background_kernels, *, statistic="wstat", stacking="variance"):
@@ -251,6 +259,10 @@ class Plane(NamedTuple):
     estimate: Background
     on_and_off: OnAndOff
 
+    def is_without_background(self):
+        """Whether it has data, and a background nowhere."""
+        return bool(self.acceptance.any()) and bool(np.isnan(self.estimate.background).all())
+
 
 def _planes(run, exclusion_mask, source_kernels, background_kernels, statistic, *, mask_source_kernels=()):
     """Every energy bin of a run, estimated: a list with one plane for its own source kernel and each further one.
@@ -281,6 +293,12 @@ def _planes(run, exclusion_mask, source_kernels, background_kernels, statistic, 
         yield planes
 
 
+def _name_of_plane(run, order, number):
+    """What messages call an energy bin of a run."""
+    name = run.name or f"run {order}"
+    return name if len(run.counts) == 1 else f"{name}, energy bin {number}"
+
+
 def _on_block(run, block):
     """The run on a larger block, without coverage around it."""
     if block == run.block:
@@ -292,4 +310,4 @@ def _on_block(run, block):
         None if cube is None else np.pad(cube, margins)
         for cube in (run.counts, run.acceptance, run.additive_background)
     ]
-    return Run(maps[0], maps[1], block, maps[2])
+    return Run(maps[0], maps[1], block, maps[2], run.name)

@@ -9,9 +9,12 @@ import numpy as np
 #: A fit ends when its next step is so small in squared standard errors, or after so many steps.
 TOLERANCE, MAX_STEPS = 1e-16, 100
 
-#: A step is halved so often at most, so that all expected counts stay positive and become no less likely, but for the
-#: relative rounding of a likelihood.
-MAX_HALVINGS, ROUNDING = 50, 1e-12
+#: A step must gain at least this fraction of what the gradient promises; within so many standard errors of the maximum
+#: Newton's method needs no such care.
+ASCENT, CLOSE = 0.1, 0.25
+
+#: Norms are determined if the matrix of their information, scaled to a diagonal of 1, is no worse conditioned.
+MAX_CONDITION = 1e10
 
 
 def positions(shape):
@@ -23,9 +26,13 @@ def positions(shape):
 def fit_tilt(counts, acceptance, used, additive_background=None):
     r"""Return the most likely norms :math:`n` of the background :math:`B = A (n_0 + n_x x + n_y y) + D`.
 
-    Maximises the Poisson likelihood :math:`\sum_i c_i \ln B_i - B_i` of the used pixels by Fisher's scoring, in which a
-    step is :math:`F^{-1}` times the gradient, with :math:`F` of `covariance`. The likelihood is concave in the norms,
-    so there is one maximum.
+    Maximises the Poisson likelihood :math:`\sum_i c_i \ln B_i - B_i` of the used pixels by Newton's method, in which a
+    step is the gradient times the inverse of the observed information :math:`\sum_i c_i A_i^2 p_i p_i^T / B_i^2`. The
+    likelihood is concave in the norms, so there is one maximum. It is self-concordant: :math:`1 / (1 + \lambda)` times
+    a step, with :math:`\lambda` its length in standard errors, ascends and keeps :math:`B` positive where there are
+    counts (Nesterov & Nemirovskii 1994, Interior-Point Polynomial Algorithms in Convex Programming, ch. 2), so that the
+    maximum is found wherever there is one. It is none if :math:`B` is not positive there in a used pixel without
+    counts, which the logarithm does not keep it from.
 
     Parameters
     ----------
@@ -42,39 +49,63 @@ def fit_tilt(counts, acceptance, used, additive_background=None):
     norms : ndarray of float, shape (3,), or None
         Of 1, x and y of `positions`; None if no norms are positive in all used pixels and most likely, or many are.
     """
+    exposed = acceptance[used].astype(float)
     where = [position[used] for position in positions(counts.shape)]
-    seen, exposed = counts[used].astype(float), acceptance[used].astype(float)
-    known = 0.0 if additive_background is None else additive_background[used]
-    norms = np.array([(seen - known).sum() / exposed.sum(), 0.0, 0.0])
-
-    def expected(norms):
-        return exposed * sum(norm * position for norm, position in zip(norms, where, strict=True)) + known
-
-    def likelihood(mu):
-        return (seen * np.log(mu) - mu).sum() if mu.min() > 0 else -np.inf
-
-    mu = expected(norms)
-    best = likelihood(mu)
-    if not np.isfinite(best):
+    known = np.zeros(exposed.shape) if additive_background is None else additive_background[used]
+    # No pixel without counts has a logarithm in the likelihood.
+    events = counts[used] > 0
+    seen, exposed_there, known_there = counts[used][events].astype(float), exposed[events], known[events]
+    where_there = [position[events] for position in where]
+    if _inverse(_information(exposed_there**2, where_there)) is None:
         return None
+    total = np.array([(exposed * position).sum() for position in where])
+
+    def linear(norms, acceptance, where):
+        return acceptance * sum(norm * position for norm, position in zip(norms, where, strict=True))
+
+    norms = np.array([seen.sum() / exposed.sum(), 0.0, 0.0])
+    mu = linear(norms, exposed_there, where_there) + known_there
     for _ in range(MAX_STEPS):
-        slope = exposed * (seen / mu - 1)
-        gradient = np.array([(slope * position).sum() for position in where])
-        inverse = _inverse(_fisher_matrix(exposed**2 / mu, where))
-        if inverse is None:
+        slope = seen * exposed_there / mu
+        gradient = np.array([(slope * position).sum() for position in where_there]) - total
+        step = _newton_step(_information(slope**2 / seen, where_there), gradient)
+        squared_length = gradient @ step
+        if squared_length < TOLERANCE:
+            break
+        change = linear(step, exposed_there, where_there)
+        if change.min() >= 0 and total @ step <= 0:
+            # More likely without end.
             return None
-        step = inverse @ gradient
-        if gradient @ step < TOLERANCE:
-            return norms
-        for _ in range(MAX_HALVINGS):
-            if (higher := likelihood(expected(norms + step))) >= best - ROUNDING * abs(best):
-                break
-            step = step / 2
-        else:
-            return None
-        norms, best = norms + step, higher
-        mu = expected(norms)
-    return None
+        fraction = _fraction_of_step(seen, mu, change, total @ step, squared_length)
+        norms, mu = norms + fraction * step, mu + fraction * change
+    else:
+        return None
+    return norms if (linear(norms, exposed, where) + known).min() > 0 else None
+
+
+def _newton_step(information, gradient):
+    """The gradient times the inverse of the information, whose diagonal is scaled to 1 against rounding."""
+    scale = np.sqrt(np.diag(information))
+    return np.linalg.lstsq(information / np.outer(scale, scale), gradient / scale)[0] / scale
+
+
+def _fraction_of_step(seen, mu, change, expected, squared_length):
+    """The fraction of a step of Newton's method to be taken, which raises the likelihood; see `fit_tilt`.
+
+    `change` is that of the expected counts in the pixels with counts, and `expected` its sum over all used pixels.
+    """
+    length = np.sqrt(squared_length)
+    if length <= CLOSE:
+        return 1.0
+    fraction = 1.0
+    while fraction > 1 / (1 + length):
+        ratio = fraction * change / mu
+        if ratio.min() > -1:
+            gain = (seen * np.log1p(ratio)).sum() - fraction * expected
+            if gain >= ASCENT * fraction * squared_length:
+                return fraction
+        fraction /= 2
+    return 1 / (1 + length)
 
 
 def covariance(acceptance, background, used):
@@ -93,7 +124,7 @@ def covariance(acceptance, background, used):
         None if the used pixels do not determine the norms.
     """
     where = [position[used] for position in positions(acceptance.shape)]
-    return _inverse(_fisher_matrix(acceptance[used].astype(float) ** 2 / background[used], where))
+    return _inverse(_information(acceptance[used].astype(float) ** 2 / background[used], where))
 
 
 def variance(covariance, vector):
@@ -101,14 +132,14 @@ def variance(covariance, vector):
     return sum(covariance[i, j] * vector[i] * vector[j] for i in range(len(vector)) for j in range(len(vector)))
 
 
-def _fisher_matrix(weight, where):
+def _information(weight, where):
     # Plain sums, whose order does not depend on the number of threads.
     return np.array([[(weight * one * other).sum() for other in where] for one in where])
 
 
-def _inverse(matrix):
-    """The inverse of Fisher's matrix, None if it has none."""
-    scale = np.sqrt(np.diag(matrix))
-    if not (scale > 0).all() or np.linalg.cond(matrix / np.outer(scale, scale)) > 1e10:
+def _inverse(information):
+    """The inverse of a matrix of information, None if it has none."""
+    scale = np.sqrt(np.diag(information))
+    if not (scale > 0).all() or np.linalg.cond(information / np.outer(scale, scale)) > MAX_CONDITION:
         return None
-    return np.linalg.inv(matrix)
+    return np.linalg.inv(information)

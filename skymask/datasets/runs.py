@@ -170,7 +170,8 @@ class RunFiles:
                     cube[:, uncovered] = 0
         if not acceptance.any():
             warnings.append("it has no coverage: it contributes nothing")
-        return Run(counts, acceptance, block, additive), warnings
+        name = f"run {entry['run']}" if "run" in entry else "counts"
+        return Run(counts, acceptance, block, additive, name), warnings
 
 
 def runs_of(stack, acceptance):

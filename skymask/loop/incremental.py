@@ -182,6 +182,11 @@ class FullMapEstimate:
         """Return the mean background, or None if it is nowhere defined."""
         return mean_background(self._estimate.background)
 
+    @property
+    def without_background(self):
+        """Names of the runs of a stack without a background."""
+        return self._estimate.without_background
+
     def estimate(self):
         """Return the background estimate."""
         return self._estimate
@@ -206,6 +211,8 @@ class IncrementalEstimate:
 
     #: Other kernels would need the significance under them of the whole map.
     further = ()
+    #: It is no stack.
+    without_background = ()
 
     def __init__(self, inputs, source_kernel, background_kernel, *, statistic, threshold, rows=slice(None)):
         self._rows = slice(*rows.indices(len(inputs.counts))[:2])

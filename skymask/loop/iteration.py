@@ -1,5 +1,6 @@
 """The loop in memory: the same steps as the workflow's jobs, in the same order, with the same results."""
 
+import warnings
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -11,8 +12,10 @@ from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance
 from skymask.core.inputs import prepare
 from skymask.core.plain_arrays import check_plain
+from skymask.core.quality import NO_BACKGROUND_ANYWHERE, without_background_text
 from skymask.core.significance import compute_significance
 from skymask.core.stacking import estimate_stack, stack_inputs
+from skymask.errors import ConvergenceWarning
 from skymask.loop.incremental import first_estimate, stacked_estimate
 from skymask.loop.options import Options, check_choice
 from skymask.registry import MAPS
@@ -300,6 +303,7 @@ def _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_
     )
     state, masks, records = _until_it_ends(inputs, estimate, dilation_kernel, options)
     mask = _final_mask(state, masks, inputs.counts.shape, estimate, options)
+    warn_of_lost_backgrounds(estimate.mean_background(), estimate.without_background)
     estimate.forget()
     products = Products(
         inputs.counts,
@@ -313,6 +317,13 @@ def _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_
         significance=estimate.significance(),
     )
     return Result(state.name, state.period, len(records) - 1, mask, products, records)
+
+
+def warn_of_lost_backgrounds(mean_background, names=(), *, stacklevel=4):
+    """Warn if the final background of a loop is undefined everywhere, and of runs of a stack that have none."""
+    texts = [NO_BACKGROUND_ANYWHERE] if mean_background is None else []
+    for text in [*texts, *([without_background_text(names)] if names else [])]:
+        warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
 def _until_it_ends(inputs, estimate, dilation_kernel, options):

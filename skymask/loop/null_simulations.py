@@ -228,18 +228,20 @@ def summarize(simulations, highest_significance, *, pixels, kernel_areas, number
     null : dict
         `off_source_mean_error` and `off_source_width_error` (standard deviations of the simulations), and the means of
         both; `trials` and `post_trial_significance` with their errors; the significances that the bounds on the number
-        of trials give. None where there is nothing to tell.
+        of trials give. None where there is nothing to tell; `null_notes` say why, and where the simulations gave a
+        number of trials beyond its bounds, which then stand for it.
     """
-    trials = number_of_trials(simulations.highest)
+    trials, notes = _bounded_trials(simulations.highest, kernel_areas, pixels)
     relative_error = 1 / np.sqrt(max(simulations.highest.size, 1))
     after = {
         "post_trial_significance": trials,
         "post_trial_significance_min": float(max(pixels, 1)),
         "post_trial_significance_max": float(max(kernel_areas, 1)),
     }
-    if highest_significance is None:
+    if highest_significance is None or not float(highest_significance) > 0:
         after = dict.fromkeys(after)
         low = high = np.nan
+        notes = [*notes, "no pixel has an excess: there is no significance after trials"]
     else:
         after = {key: post_trial_significance(highest_significance, n) for key, n in after.items()}
         low, high = (
@@ -259,7 +261,23 @@ def summarize(simulations, highest_significance, *, pixels, kernel_areas, number
         "trials_max": pixels,
         **{key: _known(value) for key, value in after.items()},
         "post_trial_significance_error": _known(error),
+        "null_notes": notes,
     }
+
+
+def _bounded_trials(highest, fewest, most):
+    """Number of trials of the highest significances of simulations, within its bounds, and why it is not their own."""
+    highest = highest[~np.isnan(highest)]
+    if not highest.size:
+        return np.nan, ["no simulation has a significance: the number of trials is not known"]
+    if not (highest > 0).any():
+        return np.nan, ["no simulation has an excess: the number of trials is not known"]
+    trials = number_of_trials(highest)
+    bounded = float(np.clip(trials, max(fewest, 1), max(most, 1)))
+    if np.isnan(trials) or bounded == trials:
+        return trials, []
+    bound = "there are no more pixels" if bounded < trials else "there are more source kernels"
+    return bounded, [f"{highest.size} simulations give {trials:.4g} trials, and {bound} than {bounded:.4g}"]
 
 
 def kernel_area(kernel):

@@ -21,7 +21,7 @@ from skymask.core.inputs import NO_BACKGROUND, NO_COVERAGE, NOTHING_USED, prepar
 from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.errors import MapError
 from skymask.loop.incremental import IncrementalEstimate, full_map_reason
-from skymask.loop.iteration import Products, Result
+from skymask.loop.iteration import Products, Result, warn_of_lost_backgrounds
 from skymask.loop.options import Options
 
 #: Pixels of a strip, without the rows around it.
@@ -187,6 +187,7 @@ def iterate_strips(
     halo = options.min_pixels - 1 + options.max_hole_pixels + dilation_kernel.shape[0] // 2
     state, records = _until_it_ends(estimates, masks, strips(halo), dilation_kernel, background is not None, options)
     mask = _final_mask(state, len(records) - 1, masks, estimates.strips, options)
+    warn_of_lost_backgrounds(records[-1]["mean_background"], stacklevel=3)
     products = StripProducts(estimates, mask, source_kernel, options)
     return Result(state.name, state.period, len(records) - 1, mask, products, records)
 
