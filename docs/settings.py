@@ -134,7 +134,12 @@ SHAPES = {
     "disk": {"radius": ANGLE},
     "ring": {"inner_radius": ANGLE, "width": ANGLE},
     "gaussian": {"sigma": ANGLE},
-    "array": {"path": PATH},
+    "array": {
+        "path": text(
+            "Path of a FITS image with odd sides, the image of a single count: the weight above and to the right of its "
+            "centre is that of counts below and to the left."
+        )
+    },
     "field_of_view": {
         "tilt": truth(
             "Whether the norm is a linear function of the position on the map, fitted to all used pixels, instead of "
@@ -311,8 +316,9 @@ ANALYSIS = {
         comment="wstat (background measured from the map) or cash (background known)",
     ),
     "background_systematic": number(
-        "Relative systematic error of the background (0.01 is one per cent), folded into the significance and into "
-        "nothing else: keeps deep fields from excluding the errors of their acceptance.",
+        "Relative systematic error of the background (0.01 is one per cent), folded into the significance, and so into "
+        "the mask, and into errors and upper limits of the excess. Background, its error, off counts, alpha and the "
+        "errors of regions are without it. It keeps deep fields from excluding the errors of their acceptance.",
         least=0,
         most=1,
         default=OPTIONS["background_systematic"],
@@ -357,7 +363,7 @@ ANALYSIS = {
         ["object", "null"],
         "Growth of each excluded region before the dilation, up to max_radius. {law: king, sigma, gamma, level, "
         "max_radius} by its peak: to where a point source with this King profile in the significance map has fallen "
-        "from the threshold to the significance level. {law: size, factor, max_radius} by its size: factor times the "
+        "from the threshold (threshold_low, if there is one) to the significance level. {law: size, factor, max_radius} by its size: factor times the "
         "radius of the disk of its area. null for no growth.",
         required=["law"],
         properties={"law": {"enum": ["king", "size"]}},

@@ -122,7 +122,13 @@ MAPS = {
         (FURTHER, SKY),
         content="upper limit of the excess, one-sided, at the confidence level in the header `CONFLEV`",
     ),
-    "counts_off": Map("ct", "(effective) counts under the background kernel", EVERY, (ENERGY, BINS, SKY)),
+    "counts_off": Map(
+        "ct",
+        "(effective) counts under the background kernel",
+        EVERY,
+        (ENERGY, BINS, SKY),
+        content="(effective) counts under the background kernel; 0 also where nothing under it is used",
+    ),
     "alpha": Map("", "ratio of on to off acceptance", EVERY, (ENERGY, BINS, FURTHER, SKY)),
     "coverage": Map("", "1: there is data, 0: there is none", EVERY, (SKY,), Look("cividis")),
     "exclusion_mask_inverse": Map(

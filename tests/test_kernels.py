@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from astropy.convolution import Ring2DKernel, Tophat2DKernel
 
+from skymask import compute_products, iterate, iterate_strips
 from skymask.core import kernels
+from skymask.core.background import estimate_background
+from skymask.core.convolution import convolve
 
 
 def test_disk_of_radius_one_is_a_plus():
@@ -147,3 +150,64 @@ def test_taking_out_a_kernel_leaves_the_original_untouched():
 @pytest.mark.parametrize(("kernel", "weighted"), [(kernels.disk(2), False), (kernels.gaussian(1), True)])
 def test_only_kernels_of_weights_are_weighted(kernel, weighted):
     assert kernels.is_weighted(kernel) is weighted
+
+
+#: Looks up and to the right only, and one pixel of it counts double.
+ASYMMETRIC = np.zeros((5, 7))
+ASYMMETRIC[3, 4:], ASYMMETRIC[4, 6] = 1, 2
+
+
+@pytest.mark.parametrize("weight", [1, 2], ids=["boolean", "weighted"])
+def test_kernel_is_the_image_of_one_count(weight):
+    kernel = kernels.from_array(np.minimum(ASYMMETRIC, weight))
+    counts = np.zeros((9, 11), dtype=int)
+    counts[4, 5] = 1
+    result = compute_products(counts, np.ones(counts.shape), counts == 0, kernel, kernels.disk(2), statistic="cash")
+    on = result.excess + convolve(np.nan_to_num(result.background), kernel)
+    # With its centre on the count: what is above and to the right of the centre sees a count below and to the left.
+    np.testing.assert_allclose(on[2:7, 2:9], kernel, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [1, 2], ids=["boolean", "weighted"])
+def test_background_kernel_is_the_image_of_one_off_count(weight):
+    kernel = kernels.from_array(np.minimum(ASYMMETRIC, weight))
+    counts = np.zeros((9, 11), dtype=int)
+    counts[4, 5] = 1
+    flat = np.ones(counts.shape)
+    background = estimate_background(counts, flat, flat > 0, kernel).background
+    np.testing.assert_allclose(background[2:7, 2:9], kernel / kernel.sum(), atol=1e-12)
+
+
+def test_dilation_kernel_is_the_image_of_one_excluded_pixel():
+    kernel = ASYMMETRIC > 0
+    counts = np.ones((9, 11), dtype=int)
+    counts[4, 5] = 1000
+    options = {"source_kernel": kernels.disk(0), "background_kernel": kernels.ring(1, 3)}
+    mask = iterate(counts, dilation_kernel=kernel, max_iterations=1, **options).exclusion_mask
+    np.testing.assert_array_equal(~mask[2:7, 2:9], kernel)
+
+
+def test_asymmetric_kernels_give_the_same_in_parts_as_at_once(tmp_path):
+    random = np.random.default_rng(6)
+    counts = random.poisson(3, (60, 50))
+    counts[20:24, 30:34] += 20
+    options = {
+        "source_kernel": ASYMMETRIC > 0,
+        "background_kernel": np.pad(np.eye(9, 11), ((0, 4), (2, 0)))[::-1] > 0,
+        "dilation_kernel": ASYMMETRIC > 0,
+        "threshold": 4.0,
+    }
+    at_once = iterate(counts, **options)
+    in_strips = iterate_strips(counts, folder=tmp_path, rows=16, **options)
+    assert not at_once.exclusion_mask.all()
+    np.testing.assert_array_equal(in_strips.exclusion_mask[:], at_once.exclusion_mask)
+    # From the map at once, without any of the loop's sums.
+    whole = compute_products(
+        counts,
+        np.ones(counts.shape, dtype=np.uint8),
+        at_once.exclusion_mask,
+        options["source_kernel"],
+        options["background_kernel"],
+        statistic="wstat",
+    )
+    np.testing.assert_array_equal(whole.significance, at_once.products.significance)

@@ -34,7 +34,7 @@ COVERAGES = {
 
 CASES = {
     f"background-{background}-excess-{excess}": {"background": background, "excess": excess}
-    for background in (1, 10, 100)
+    for background in (0.1, 1, 3, 10, 100)
     for excess in (0, 3, 30)
 }
 

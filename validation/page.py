@@ -5,7 +5,21 @@ import math
 import numpy as np
 
 from skymask.io.atomic import written_whole
-from validation import SEED, STUDIES, claims, clip, convergence, figures, injection, jobs, null, stacks, steps, study
+from validation import (
+    SEED,
+    STUDIES,
+    claims,
+    clip,
+    convergence,
+    coverage,
+    figures,
+    injection,
+    jobs,
+    null,
+    stacks,
+    steps,
+    study,
+)
 
 INTRODUCTION = f"""# Validation
 
@@ -262,14 +276,27 @@ def _largest_contained(results):
 
 
 def _coverage(results):
-    return """## Errors and limits
+    rows = []
+    for case, values in results.items():
+        exact = coverage.expected(**coverage.CASES[case])
+        mean, error = claims.mean_and_error(values["covered"])
+        cells = (f"{100 * m:.1f} ± {100 * e:.1f} ({100 * x:.1f})" for m, e, x in zip(mean, error, exact, strict=True))
+        rows.append((*coverage.CASES[case].values(), *cells))
+    head = ("background", "excess")
+    head += tuple(f"{what} [%], of {100 * nominal:.0f}" for what, nominal in coverage.COVERAGES.items())
+    return f"""## Errors and limits
 
 Point sources 28 pixels apart, each under its mask, none in another's ring: independent on/off measurements,
-background 1, 10 and 100 counts under the source kernel with 0, 3 and 30 counts of excess. Whether the errors of the
+background 0.1 to 100 counts under the source kernel with 0, 3 and 30 counts of excess. Whether the errors of the
 profile likelihood (`excess_errn`, `excess_errp`), the upper limit (`excess_upper_limit`, 95 %) and `background_error`
-cover the truth, compared with the exact chance that they do: the sum over all pairs of Poisson numbers. At few counts
-the exact coverage itself is not 68.3 or 95 %, because counts are whole numbers; the error of the background of no off
-counts is zero.
+cover the truth, compared with the exact chance that they do: the sum over all pairs of Poisson numbers.
+
+Measured coverage, and the exact one in brackets:
+
+{table(head, rows)}
+At few counts the exact coverage itself is not 68.3 or 95 %, because counts are whole numbers: with one count of
+background and no source, 1 σ errors hold the truth half the time. The error of the background is zero without off
+counts, and at a tenth of a count under the source kernel (α is {coverage.ALPHA:.3f}) there is one on average.
 
 ![Measured minus exact coverage over exact coverage](images/validation/coverage.png)
 """

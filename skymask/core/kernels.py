@@ -1,5 +1,10 @@
 """Kernels on the pixel grid: arrays with odd sides, centred, peak 1.
 
+A kernel is the image of a single count, as in `scipy.ndimage.convolve` and astropy's `convolve`: with its centre at
+`kernel[cy, cx]`, a count in pixel (y, x) adds `kernel[cy + dy, cx + dx]` to the sum of pixel (y + dy, x + dx). The sum
+of a pixel thus takes that weight times the counts of the pixel at (-dy, -dx) from it. The same holds for the dilation:
+an excluded pixel excludes those under the kernel that is centred on it. Only arrays may be asymmetric.
+
 A radius is compared with the distance between pixel centres, squared, with a relative tolerance: 0.3 deg over
 0.05 deg is 5.999999999999999 in floating point, and must still reach the sixth pixel.
 
@@ -228,6 +233,9 @@ def gaussian(sigma, *, pixel_size=1.0):
 
 def from_array(array):
     """Return `array` as a kernel of peak 1, boolean if it holds nothing but one value and zeros.
+
+    An asymmetric array is the image of a single count, see above: `array[::-1, ::-1]` sums the counts under it as it
+    lies.
 
     Raises
     ------

@@ -259,7 +259,7 @@ def compute_significance(
     statistic : {"wstat", "cash"}
         "wstat" takes the background's own error into account, "cash" takes it as known.
     background_systematic : float
-        Relative systematic error of the background, folded into the significance and into nothing else.
+        Relative systematic error of the background, folded into the significance; not into excess, alpha or off counts.
     additive_background : ndarray of float, shape (ny, nx), optional
         That of the estimate.
     on : (ndarray, ndarray), optional

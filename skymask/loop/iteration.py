@@ -173,7 +173,8 @@ def iterate(
         comes back are plain arrays.
     source_kernel, background_kernel, dilation_kernel : ndarray
         Kernels of `skymask.core.kernels`: under which counts are summed, from which the background comes (an array, an
-        adaptive ring or the field of view), and by which excluded regions grow.
+        adaptive ring or the field of view), and by which excluded regions grow. An asymmetric array is the image of a
+        single count.
     mask_source_kernels : sequence of ndarray
         Further source kernels for the mask: a pixel is excluded if the significance under any of them says so. The
         background is the same for all, and the maps returned are those of `source_kernel`.
