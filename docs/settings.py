@@ -136,8 +136,8 @@ SHAPES = {
     "gaussian": {"sigma": ANGLE},
     "array": {
         "path": text(
-            "Path of a FITS image with odd sides, the image of a single count: the weight above and to the right of its "
-            "centre is that of counts below and to the left."
+            "Path of a FITS image with odd sides, the image of a single count: the weight above and to the right of "
+            "its centre is that of counts below and to the left."
         )
     },
     "field_of_view": {
@@ -363,8 +363,8 @@ ANALYSIS = {
         ["object", "null"],
         "Growth of each excluded region before the dilation, up to max_radius. {law: king, sigma, gamma, level, "
         "max_radius} by its peak: to where a point source with this King profile in the significance map has fallen "
-        "from the threshold (threshold_low, if there is one) to the significance level. {law: size, factor, max_radius} by its size: factor times the "
-        "radius of the disk of its area. null for no growth.",
+        "from the threshold (threshold_low, if there is one) to the significance level. {law: size, factor, "
+        "max_radius} by its size: factor times the radius of the disk of its area. null for no growth.",
         required=["law"],
         properties={"law": {"enum": ["king", "size"]}},
         allOf=[
