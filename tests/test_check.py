@@ -47,7 +47,7 @@ def test_a_good_configuration_is_foretold(folder):
     size = int((kernels.ring(8, 5) > 0).sum())
     assert f"background_kernel  ring inner_radius=0.4 deg width=0.25 deg: {size} pixels in 27 x 27" in text
     assert (
-        f"alpha              {21 / size:.3g} on a flat acceptance, with nothing excluded and all of it on the map"
+        f"alpha              {21 / size:.3g} on a flat acceptance, with no pixel excluded and all of it on the map"
         in text
     )
     assert not (folder / "results").exists()

@@ -180,7 +180,7 @@ BAD_RUNS = {
         "run 11 has no background model: the hdu-index of {store} names no bkg for it",
     ),
     "no such file": (remove_file, "run 11: {file} does not exist, though the hdu-index of {store} names it"),
-    "no such table": (without_table, "run 11: the background model {file}[bkg] is not there, only EVENTS, GTI, AEFF"),
+    "no such table": (without_table, "run 11: the background model: {file} holds no table bkg, only EVENTS, GTI, AEFF"),
     "another version": (
         changed("BKG", "HDUVERS", "1.0"),
         "run 11: the background model {file}[bkg] is of version 1.0 of the format, and only 0.1, 0.2, 0.3 are read",

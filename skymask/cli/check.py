@@ -343,7 +343,7 @@ def _kernels(kernels, size):
     if background.any():
         alpha = expected_alpha(source, background)
         lines.append(
-            f"alpha              {alpha:.3g} on a flat acceptance, with nothing excluded and all of it on the map"
+            f"alpha              {alpha:.3g} on a flat acceptance, with no pixel excluded and all of it on the map"
         )
     return lines
 

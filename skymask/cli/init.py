@@ -10,11 +10,12 @@ from astropy.coordinates import SkyCoord
 
 from skymask.cli.check import length_text
 from skymask.config import configuration
-from skymask.datasets import events
+from skymask.datasets import event_cuts, events
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.io import event_files, file_names, maps
 from skymask.io.atomic import written_whole
 from skymask.io.fits_header import image_axes
+from skymask.io.header_cards import card_text
 from skymask.sky import geometry
 
 #: A ring must leave so much of the map's smaller side on its both sides.
@@ -168,7 +169,7 @@ def first_configuration(data, output="mine.yaml"):
 def instrument(header):
     """Return the instrument that a header names, or None."""
     for key in ("TELESCOP", "INSTRUME"):
-        word = re.sub(r"[^A-Z0-9]", "", str(header.get(key, "")).upper())
+        word = re.sub(r"[^A-Z0-9]", "", card_text(header, key, "the file").upper())
         for name, found in INSTRUMENTS.items():
             if word.startswith(name):
                 return found
@@ -263,9 +264,8 @@ def _extent(source, frame, widest):
     if not len(positions):
         raise MapError(f"{source.name} holds no event with a position")
     there = SkyCoord(positions, unit="deg", frame=events.frame_of(source)).transform_to(frame)
-    header = source.header
-    if all(isinstance(header.get(key), int | float) for key in ("RA_PNT", "DEC_PNT")):
-        middle = SkyCoord(header["RA_PNT"], header["DEC_PNT"], unit="deg", frame=events.frame_of(source))
+    if pointing := event_cuts.pointing(source):
+        middle = SkyCoord(*pointing, unit="deg", frame=events.frame_of(source))
         middle = middle.transform_to(frame)
     else:
         mean = there.cartesian.mean()

@@ -11,6 +11,7 @@ from astropy.time import Time
 
 from skymask.errors import MapError, listed
 from skymask.io.file_names import split_name
+from skymask.io.header_cards import card_number, card_text
 from skymask.io.maps import read_table
 from skymask.units import parse_length
 
@@ -135,14 +136,13 @@ def _zenith(events, limits):
 def _offset(events, largest, frame):
     """The cut in distance from the pointing; Fermi-LAT gives it in a column, others the pointing in the header."""
     limit = units.Quantity(*parse_length(largest)).to_value("rad")
-    header = events.header
-    if not all(isinstance(header.get(key), int | float) for key in ("RA_PNT", "DEC_PNT")):
+    if (center := pointing(events)) is None:
         column = events.column("THETA")
         if column is None:
             raise MapError(f"{events.name} has no pointing (RA_PNT, DEC_PNT) and no column THETA: no cut in offset")
         to_radians = events.unit(column, "deg").to("rad")
         return Cut([column], lambda rows: rows[column] * to_radians <= limit)
-    pointing = SkyCoord(header["RA_PNT"], header["DEC_PNT"], unit="deg", frame=frame).cartesian.xyz.value
+    middle = SkyCoord(*center, unit="deg", frame=frame).cartesian.xyz.value
     names = [_column(events, "RA"), _column(events, "DEC")]
     to_radians = [events.unit(name, "deg").to("rad") for name in names]
 
@@ -150,9 +150,25 @@ def _offset(events, largest, frame):
         longitude, latitude = (rows[name] * factor for name, factor in zip(names, to_radians, strict=True))
         towards = directions_of(longitude, latitude)
         # Chords, not cosines: those lose the small angles.
-        return np.linalg.norm(towards - pointing, axis=1) <= 2 * np.sin(limit / 2)
+        return np.linalg.norm(towards - middle, axis=1) <= 2 * np.sin(limit / 2)
 
     return Cut(names, passes)
+
+
+def pointing(events):
+    """Return right ascension and declination of the pointing of an event list, in degrees; None without one.
+
+    Raises
+    ------
+    MapError
+        If its header says what is no position.
+    """
+    longitude, latitude = (card_number(events.header, key, events.name) for key in ("RA_PNT", "DEC_PNT"))
+    if longitude is None or latitude is None:
+        return None
+    if abs(latitude) > 90:
+        raise MapError(f"{events.name}: the header card DEC_PNT is {latitude}, which is no declination")
+    return longitude, latitude
 
 
 def directions_of(longitude, latitude):
@@ -164,7 +180,7 @@ def directions_of(longitude, latitude):
 def _time(events, limits):
     column = _column(events, "TIME")
     reference = _reference(events.name, events.header)
-    unit = events.unit(column, events.header.get("TIMEUNIT", "s"))
+    unit = _time_unit(events, column)
     low, high = (
         default if limit is None else (_moment(limit) - reference).to_value(unit)
         for limit, default in zip(limits, (-np.inf, np.inf), strict=True)
@@ -184,16 +200,28 @@ def _moment(limit):
 
 def _reference(name, header):
     """The moment from which the times of a table count."""
-    scale = str(header.get("TIMESYS", "utc")).strip().lower()
+    scale = card_text(header, "TIMESYS", name, "utc").lower()
     if scale not in TIME_SCALES:
         raise MapError(f"{name} has the unknown time scale TIMESYS = {scale.upper()!r}")
-    whole, fraction = header.get("MJDREFI", header.get("MJDREF")), header.get("MJDREFF", 0.0)
+    whole = card_number(header, "MJDREFI", name)
+    whole = card_number(header, "MJDREF", name) if whole is None else whole
     if whole is None:
         raise MapError(f"{name} does not say from when its times count (MJDREFI and MJDREFF, or MJDREF)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        start = Time(whole, fraction, format="mjd", scale=scale)
-        return (start + header.get("TIMEZERO", 0.0) * units.s).tt
+        start = Time(whole, card_number(header, "MJDREFF", name, 0.0), format="mjd", scale=scale)
+        return (start + card_number(header, "TIMEZERO", name, 0.0) * units.s).tt
+
+
+def _time_unit(events, column):
+    """The unit of the times of events: that of their column, or TIMEUNIT, or seconds."""
+    if events.columns[column].unit:
+        return events.unit(column)
+    word = card_text(events.header, "TIMEUNIT", events.name, "s")
+    unit = units.Unit(word, parse_strict="silent")
+    if unit.physical_type != "time":
+        raise MapError(f"{events.name} has the unknown unit of time TIMEUNIT = {word!r} in its header")
+    return unit
 
 
 def _intervals(events, name):
@@ -205,7 +233,7 @@ def _intervals(events, name):
     if not {"START", "STOP"} <= set(names) or not len(table):
         raise MapError(f"{name} holds no good time intervals: a table with columns START and STOP is needed")
     column = _column(events, "TIME")
-    unit = events.unit(column, events.header.get("TIMEUNIT", "s"))
+    unit = _time_unit(events, column)
     shift = (_reference(name, table.meta) - _reference(events.name, events.header)).to_value(unit)
     start, stop = (
         np.asarray(table[names[key]], dtype=float) * (table[names[key]].unit or units.s).to(unit) + shift

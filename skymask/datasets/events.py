@@ -11,8 +11,9 @@ from skymask.datasets.reading import short_name
 from skymask.errors import MapError, listed
 from skymask.io import file_names, maps
 from skymask.io.event_files import open_events, read_chunks
+from skymask.io.header_cards import card_number, card_text, first_card_text
 from skymask.io.maps import ORIGIN_KEYS
-from skymask.sky.geometry import celestial_frame, directions_in, sky_projection, turn
+from skymask.sky.geometry import celestial_frame, directions_in, nearest_turn, sky_projection
 
 #: So many event files have header cards of their own.
 MAX_FILES = 9
@@ -82,7 +83,7 @@ def bin_events(names, header, shape, cuts=None):
         warnings.append(f"{tally.outside} of {tally.selected} selected events lie outside the field")
     if tally.undefined:
         warnings.append(f"{tally.undefined} of {tally.selected} selected events have no position; they are left out")
-    instruments = {str(events.header.get("TELESCOP", "")).strip() for events in files}
+    instruments = {card_text(events.header, "TELESCOP", events.name) for events in files}
     if len(instruments) > 1:
         warnings.append(f"the events are of different telescopes ({', '.join(sorted(instruments))})")
     cards = [
@@ -118,12 +119,13 @@ def frame_of(events):
     MapError
         If it is another one.
     """
-    header = events.header
-    system = str(header.get("RADESYS", header.get("RADECSYS", "ICRS"))).strip().upper()
-    if system not in ("ICRS", "FK5") or (system == "FK5" and float(header.get("EQUINOX", 2000)) != 2000):
-        raise MapError(
-            f"{events.name} has positions in {system} {header.get('EQUINOX', '')}: ICRS or FK5 2000 is needed"
-        )
+    header, name = events.header, events.name
+    system = first_card_text(header, ("RADESYS", "RADECSYS"), name, "ICRS").upper()
+    if system not in ("ICRS", "FK5"):
+        raise MapError(f"{name} has positions in {system} (RADESYS in the header): ICRS or FK5 2000 is needed")
+    equinox = card_number(header, "EQUINOX", name, 2000)
+    if system == "FK5" and equinox != 2000:
+        raise MapError(f"{name} has positions in FK5 of the EQUINOX {equinox}: ICRS or FK5 2000 is needed")
     return system.lower()
 
 
@@ -173,20 +175,13 @@ def pixel_finder(header, shape, frame):
     if wcs.has_distortion:
         raise MapError("the geometry has distorted pixels (SIP): give a map without distortion, or a centre and width")
     rotation = _rotation(frame, celestial_frame(header))
-    around = turn(wcs)
 
     def find(longitude, latitude):
         if rotation is not None:
             longitude, latitude = _turned(longitude, latitude, rotation)
         world = np.empty((len(longitude), 2))
         world[:, wcs.wcs.lng], world[:, wcs.wcs.lat] = longitude, latitude
-        pixels = wcs.wcs_world2pix(world, 0)
-        if around is not None:
-            # The same meridian stands a turn further, too: what counts is the one nearest to the map's middle.
-            axis, period = around
-            middle = (shape[1 - axis] - 1) / 2
-            shift = np.round((pixels[:, axis] - middle) / period) * period
-            pixels[:, axis] -= shift
+        pixels = nearest_turn(wcs, wcs.wcs_world2pix(world, 0), np.subtract(shape[::-1], 1) / 2)
         column, row = np.floor(pixels.T + 0.5)
         inside = (column >= 0) & (column < shape[1]) & (row >= 0) & (row < shape[0])
         return row[inside].astype(np.intp) * shape[1] + column[inside].astype(np.intp)
@@ -258,9 +253,9 @@ def _origin(files):
     """The cards of the headers' origin that all files agree on."""
     cards = []
     for key in ORIGIN_KEYS:
-        values = {str(events.header.get(key, "")).strip() for events in files}
+        values = {card_text(events.header, key, events.name) for events in files}
         if len(values) == 1 and values != {""}:
-            cards.append((key, files[0].header[key], files[0].header.comments[key]))
+            cards.append((key, *values, files[0].header.comments[key]))
     return cards
 
 

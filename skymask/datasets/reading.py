@@ -13,6 +13,7 @@ from skymask.core.stacking import stack_inputs
 from skymask.datasets.runs import RUN_KEYS, RunFiles, common_grid
 from skymask.errors import MapError
 from skymask.io import maps
+from skymask.io.header_cards import copied_cards
 from skymask.sky import configured_kernels, reprojection
 from skymask.sky import exclusion_regions as user_regions
 from skymask.sky import geometry as sky
@@ -204,9 +205,7 @@ def origin_cards(dataset):
     They are name and SHA-256 of every file, what the counts' own header says of its origin, and of the events they were
     made of. Exclusion regions have a SHA-256 for all of them, and the first `MAX_REGION_FILES` of their files one each.
     """
-    cards = [
-        (key, dataset.header[key], dataset.header.comments[key]) for key in maps.ORIGIN_KEYS if key in dataset.header
-    ]
+    cards = copied_cards(dataset.header, maps.ORIGIN_KEYS, "the counts")
     if "NEVREAD" in dataset.header:
         found = [card for card in dataset.header.cards if maps.EVENT_CARDS.fullmatch(card.keyword)]
         cards += [(card.keyword, card.value, card.comment) for card in found]

@@ -15,6 +15,7 @@ from skymask.datasets.reading import short_name
 from skymask.errors import MapError, SkymaskError
 from skymask.io.energy_axes import EnergyAxis
 from skymask.io.event_files import open_events
+from skymask.io.header_cards import copied_cards
 from skymask.io.maps import ORIGIN_KEYS, file_digest
 from skymask.sky.geometry import box_within, celestial_frame, shifted, sky_projection
 from skymask.units import angle_in_degrees
@@ -134,8 +135,8 @@ def origin_cards(run, made, options):
         What it returned.
     """
     tables = run["tables"]
-    header = open_events(f"{tables['events']['file']}[{tables['events']['hdu']}]").header
-    cards = [(key, header[key], header.comments[key]) for key in ORIGIN_KEYS if key in header]
+    name = f"{tables['events']['file']}[{tables['events']['hdu']}]"
+    cards = copied_cards(open_events(name).header, ORIGIN_KEYS, name)
     cards += [
         ("OBS_ID", run["obs_id"], "identifier of the run"),
         ("NEVREAD", made.events["read"], "events in the file"),

@@ -60,6 +60,7 @@ def common_grid(runs, within=None):
         _of_run(run, geometry.offset, header, layout.header, layout.shape, run["counts"])
         for run, layout in zip(runs, layouts, strict=True)
     ]
+    offsets = geometry.shortest_arc(header, offsets, [layout.shape for layout in layouts])
     first = np.min(offsets, axis=0)
     end = np.max(np.add(offsets, [layout.shape for layout in layouts]), axis=0)
     return Grid(geometry.shifted(header, first.tolist()), tuple((end - first).tolist()), energies)
@@ -141,8 +142,9 @@ class RunFiles:
     def _read(self, entry):
         """A run, None if nothing of it lies on the common grid, and warnings."""
         counts = maps.read_cube(entry["counts"], energy_bin=self._bin)
-        planes, *shape = counts.data.shape
+        energies, (planes, *shape) = counts.energies, counts.data.shape
         offset = geometry.offset(self._header, counts.header, shape, entry["counts"])
+        offset = geometry.offset_within(self._header, self._shape, offset, shape, entry["counts"])
         block = tuple(slice(max(0, o), min(n, o + m)) for o, n, m in zip(offset, self._shape, shape, strict=True))
         if any(part.start >= part.stop for part in block):
             return None, ["it lies outside the map: it contributes nothing"]
@@ -156,13 +158,17 @@ class RunFiles:
             of_bin = {key: cube[min(number, len(cube) - 1)][within] for key, cube in cubes.items()}
             data = prepare_data(**of_bin, min_acceptance_fraction=self._least)
             prepared.append(data)
-            bin_name = f"{counts.energies.describe(number)}: " if counts.energies else ""
+            bin_name = f"{energies.describe(number)}: " if energies else ""
             warnings += [bin_name + warning for warning in data.warnings]
         acceptance = np.stack([data.acceptance for data in prepared])
         counts = np.stack([data.counts for data in prepared])
         additive = None
         if "additive_background" in entry:
             additive = np.stack([data.additive_background for data in prepared])
+        for one, other in energies.overlaps() if energies else ():
+            warnings.append(
+                f"energy bins {energies.describe(one)} and {energies.describe(other)} overlap: events may count twice"
+            )
         if self._coverage is not None:
             uncovered = ~self._coverage[block]
             for cube in (counts, acceptance, additive):

@@ -1,17 +1,23 @@
 """The energy bins of a cube, as FITS files name them: the bands of gammapy, the EBOUNDS of Fermi-LAT and X-ray maps."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
 
 from skymask.errors import MapError
+from skymask.io.hdu_names import find_hdu
+from skymask.io.header_cards import card_text
 
 #: Header card that names the table of a cube's bins.
 BANDS = "BANDSHDU"
 
 #: Table of bins that goes with every cube of a file, where no card names one.
 EBOUNDS = "EBOUNDS"
+
+#: Columns by which every plane of a cube may have pixels of its own.
+_OF_PLANES = {"NPIX", "CRPIX", "CDELT", "CRVAL", "NSIDE"}
 
 #: Bins whose edges differ by less than this fraction are the same.
 SAME_EDGE = 1e-6
@@ -27,6 +33,15 @@ class EnergyAxis(NamedTuple):
     def describe(self, number):
         """Return a bin in words, as in "0.5 to 1 TeV"."""
         return f"{self.lower[number]:.4g} to {self.upper[number]:.4g} {self.unit}"
+
+    def overlaps(self):
+        """Return pairs of bins that have energies in common, of neighbours in energy; an empty list is as it should."""
+        order = np.argsort(self.lower, kind="stable")
+        return [
+            (int(one), int(other))
+            for one, other in itertools.pairwise(order)
+            if self.lower[other] < self.upper[one] * (1 - SAME_EDGE)
+        ]
 
 
 def read_axis(hdus, image, path):
@@ -45,23 +60,48 @@ def read_axis(hdus, image, path):
     MapError
         If the file does not say what the bins are.
     """
-    name = image.header.get(BANDS, EBOUNDS)
-    table = next((hdu for hdu in hdus if hdu.name.upper() == str(name).upper() and not hdu.is_image), None)
-    columns = {column.upper(): column for column in table.columns.names} if table else {}
+    name = card_text(image.header, BANDS, path, EBOUNDS)
+    planes = next((length for length in image.shape[:-2] if length > 1), 1)
+    try:
+        table = find_hdu(hdus, name, path, accept=lambda hdu: not hdu.is_image, what="table")
+    except MapError as error:
+        raise MapError(f"{error}, which must say which energies the {planes} planes of {image.name} are") from error
+    columns = {column.upper(): column for column in table.columns.names}
     if not {"E_MIN", "E_MAX"} <= columns.keys():
         raise MapError(
-            f"{path}: the image {image.name} has {image.shape[-3]} planes, and no table {name} with columns E_MIN and "
-            "E_MAX says which energies they are"
+            f"{path}: the image {image.name} has {planes} planes, and {name} no columns E_MIN and E_MAX, which say "
+            "which energies they are"
         )
-    lower, upper = (np.array(table.data[columns[key]], dtype=float) for key in ("E_MIN", "E_MAX"))
-    unit = table.columns[columns["E_MIN"]].unit
-    if len(lower) != image.shape[-3]:
-        raise MapError(
-            f"{path}: {name} has {len(lower)} energy bins, and the image {image.name} {image.shape[-3]} planes"
-        )
-    if not unit:
-        raise MapError(f"{path}: the energies of {name} have no unit")
-    return EnergyAxis(lower, upper, str(unit))
+    where = f"{path}: {name}"
+    for key in _OF_PLANES & columns.keys():
+        if len(np.unique(table.data[columns[key]], axis=0)) > 1:
+            raise MapError(
+                f"{where} has another {key} for every plane: cut the cube into maps, each with its own pixels"
+            )
+    unit = _unit(table, columns["E_MIN"], where)
+    lower, upper = (
+        np.array(table.data[columns[key]], dtype=float) * _unit(table, columns[key], where).to(unit)
+        for key in ("E_MIN", "E_MAX")
+    )
+    if len(lower) != planes:
+        raise MapError(f"{where} has {len(lower)} energy bins, and the image {image.name} {planes} planes")
+    for number, edges in enumerate(zip(lower, upper, strict=True)):
+        if not edges[0] < edges[1]:
+            raise MapError(f"{where}: the energy bin {number} reaches from {edges[0]:g} to {edges[1]:g} {unit}")
+    return EnergyAxis(lower, upper, table.columns[columns["E_MIN"]].unit)
+
+
+def _unit(table, column, where):
+    """The unit of a column of energies."""
+    from astropy import units
+
+    text = table.columns[column].unit
+    if not text:
+        raise MapError(f"{where}: the column {column} has no unit (TUNIT in the header)")
+    unit = units.Unit(text, parse_strict="silent")
+    if unit.physical_type != "energy":
+        raise MapError(f"{where}: the column {column} is in {text}, which is no unit of energies")
+    return unit
 
 
 def same_axis(one, other):

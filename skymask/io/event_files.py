@@ -14,6 +14,7 @@ from astropy.io import fits
 
 from skymask.errors import MapError
 from skymask.io.file_names import split_name
+from skymask.io.hdu_names import find_hdu
 from skymask.io.maps import open_fits
 
 #: Name of the table, where none is given.
@@ -80,15 +81,12 @@ def open_events(name):
     """
     path, wanted = split_name(str(name))
     with open_fits(path) as hdus:
-        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
-        found = [hdu for hdu in tables if hdu.name == (wanted or TABLE).upper()]
-        if not found:
+        try:
+            hdu = find_hdu(hdus, wanted, path, accept=_is_binary_table, what="table", default=TABLE)
+        except MapError:
+            # Of a truncated file, the tables that are whole seem to be all there are.
             _read_through(path)
-            others = ", only " + ", ".join(hdu.name or "unnamed" for hdu in tables) if tables else ""
-            raise MapError(f"{path} holds no table {wanted or TABLE}{others}")
-        if len(found) > 1:
-            raise MapError(f"{path} holds several tables {wanted or TABLE}: write one per file")
-        (hdu,) = found
+            raise
         header, columns = hdu.header.copy(), hdu.columns
         if columns.dtype.itemsize != header["NAXIS1"]:
             raise MapError(f"{path} is damaged: its columns do not add up to the {header['NAXIS1']} bytes of a row")
@@ -127,6 +125,10 @@ def read_chunks(events, columns):
                 raise MapError(f"{events.name} is truncated: {missing} of its {events.rows} events are missing")
             table = np.frombuffer(content, dtype)
             yield {name: _values(table[name], events.columns[name]) for name in columns}
+
+
+def _is_binary_table(hdu):
+    return isinstance(hdu, fits.BinTableHDU)
 
 
 def _read_through(path):

@@ -13,6 +13,7 @@ import zlib
 from contextlib import suppress
 
 from skymask.io.file_names import split_name
+from skymask.io.hdu_names import identify, wanted_hdu
 from skymask.units import angle_in_degrees
 
 #: FITS files are made of blocks of so many bytes, headers of cards of so many.
@@ -115,7 +116,11 @@ def _pixels_of_runs(runs):
         if header is None:
             return None
         axes = _image_axes(header)
-        first = [1 - round(float(header.get(f"CRPIX{number}", 0))) for number in (1, 2)]
+        try:
+            first = [1 - round(float(header.get(f"CRPIX{number}", 0))) for number in (1, 2)]
+        except (ValueError, OverflowError):
+            # The job that reads the map says what is wrong with it.
+            return None
         edges.append((*first, *(start + n for start, n in zip(first, axes, strict=False)), math.prod(axes[2:])))
     x0, y0, x1, y1, planes = zip(*edges, strict=True)
     return (max(x1) - min(x0)) * (max(y1) - min(y0)) * max(planes)
@@ -123,12 +128,12 @@ def _pixels_of_runs(runs):
 
 def _header_of_image(name):
     """Header of the image that a name means, None if there is none that can be read."""
-    path, hdu_name = split_name(str(name))
+    path, wanted = split_name(str(name))
     try:
         with _opened(path) as file:
-            for header in _headers(file):
-                name = header.get("EXTNAME") or ("PRIMARY" if "SIMPLE" in header else "")
-                if _image_axes(header) and (hdu_name is None or name.upper() == hdu_name.upper()):
+            for number, header in enumerate(_headers(file)):
+                known = identify(number, header.get("EXTNAME"), header.get("EXTVER"))
+                if _image_axes(header) and (wanted is None or wanted_hdu(wanted).matches(number, *known)):
                     return header
     except (OSError, EOFError, ValueError, KeyError, OverflowError, zlib.error, lzma.LZMAError):
         # Whatever is wrong with the file, the rule check_dataset says it in words.

@@ -10,7 +10,9 @@ from skymask import __version__
 from skymask.errors import MapError
 from skymask.io.atomic import written_whole
 from skymask.io.file_names import split_name
-from skymask.io.maps import MAPS, open_fits
+from skymask.io.hdu_names import find_hdu
+from skymask.io.header_cards import card_number, card_text
+from skymask.io.maps import MAPS, is_healpix, open_fits
 
 #: What the keyword COORDSYS calls the frames of the configuration.
 FRAMES = {
@@ -69,19 +71,11 @@ def read_healpix(name, *, column=None, frame=None, several=False):
     MapError
         If there is no such file, it is damaged, or holds no HEALPix map whose order, NSIDE and frame are known.
     """
-    path, hdu_name = split_name(str(name))
+    path, wanted = split_name(str(name))
     with open_fits(path) as hdus:
-        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and _is_healpix(hdu.header)]
-        wanted = [hdu for hdu in tables if hdu_name is None or hdu.name == hdu_name.upper()]
-        if not wanted:
-            names = ", ".join(hdu.name or "unnamed" for hdu in tables)
-            if names:
-                raise MapError(f"{path} holds no HEALPix map {hdu_name}, only {names}")
+        if wanted is None and not any(map(is_healpix, hdus)):
             raise MapError(f"{path} holds no HEALPix map (no table with PIXTYPE HEALPIX in its header)")
-        if len(wanted) > 1:
-            names = ", ".join(hdu.name for hdu in wanted)
-            raise MapError(f"{path} holds several HEALPix maps ({names}): name one, as in {path}[{wanted[0].name}]")
-        (hdu,) = wanted
+        hdu = find_hdu(hdus, wanted, path, accept=is_healpix, what="HEALPix map")
         nside, nested = _nside(hdu.header, name), _nested(hdu.header, name)
         index = _index_column(hdu, name)
         values = _values(hdu, [c for c in hdu.columns.names if c != index], column, several, name)
@@ -133,28 +127,25 @@ def write_healpix(path, name, values, like, *, cards=()):
         hdus.writeto(temporary, overwrite=True)
 
 
-def _is_healpix(header):
-    return str(header.get("PIXTYPE", "")).upper() == "HEALPIX" or {"NSIDE", "ORDERING"} <= set(header)
-
-
 def _nside(header, name):
-    nside = header.get("NSIDE")
-    if not isinstance(nside, int):
+    nside = card_number(header, "NSIDE", name)
+    if nside is None or nside != int(nside):
         raise MapError(f"{name} has no whole number NSIDE in its header")
+    nside = int(nside)
     if nside < 1 or nside & (nside - 1):
         raise MapError(f"{name} has NSIDE {nside}: it must be a power of two")
     return nside
 
 
 def _nested(header, name):
-    order = str(header.get("ORDERING", "")).strip().upper()
+    order = card_text(header, "ORDERING", name).upper()
     if order not in ("RING", "NEST", "NESTED"):
         raise MapError(f"{name} has the ORDERING {order or 'of nothing'} in its header: it must be RING or NESTED")
     return order != "RING"
 
 
 def _frame(header, frame, name):
-    system = str(header.get("COORDSYS", "")).strip().upper()
+    system = card_text(header, "COORDSYS", name).upper()
     known = next((key for key, words in FRAMES.items() if system in words), None)
     if known is None and system:
         raise MapError(f"{name} has the COORDSYS {system}: it must be G (galactic) or C (equatorial)")
@@ -167,7 +158,7 @@ def _frame(header, frame, name):
 
 def _index_column(hdu, name):
     """The name of the column of pixel numbers, None if all pixels stand there in their order."""
-    scheme = str(hdu.header.get("INDXSCHM", "")).strip().upper()
+    scheme = card_text(hdu.header, "INDXSCHM", name).upper()
     if scheme not in ("", "IMPLICIT", "EXPLICIT"):
         raise MapError(f"{name} has the INDXSCHM {scheme}: it must be IMPLICIT or EXPLICIT")
     found = next((column for column in hdu.columns.names if column.upper() in PIXEL_COLUMNS), None)

@@ -23,17 +23,11 @@ from skymask.io.atomic import written_whole
 from skymask.io.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
 from skymask.io.file_names import split_name
 from skymask.io.fits_header import check_numbers
+from skymask.io.hdu_names import find_hdu
+from skymask.io.header_cards import card_text
 from skymask.io.image_rows import ImageWriter, append_table, stored_images
+from skymask.io.sky_cards import checked_header, sky_cards
 from skymask.registry import MAPS
-
-#: Header cards that place an image on the sky.
-_SKY_CARDS = re.compile(
-    r"(WCSAXES|(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)[12]|(PC|CD)[12]_[12]|P[VS][12]_\d+|LONPOLE|LATPOLE|RADESYS|EQUINOX"
-    r"|[AB]P?_(ORDER|DMAX|[0-9]_[0-9]))"
-)
-
-#: Cards of older headers, and what they are called today.
-_OLD_CARDS = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"}
 
 #: Cards of the counts' header that say where it comes from.
 ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
@@ -144,26 +138,32 @@ def read_layout(name):
     """
     with _image_hdu(name) as (hdus, hdu, path):
         shape, energies = _planes(hdus, hdu, path)
-        return Layout(hdu.header.copy(), tuple(shape[-2:]), energies)
+        return Layout(checked_header(hdu.header, path), tuple(shape[-2:]), energies)
 
 
 @contextmanager
 def _image_hdu(name):
     """All HDUs of a file, the one that a name means, and the file's path."""
-    path, hdu_name = split_name(str(name))
+    path, wanted = split_name(str(name))
     with open_fits(path) as hdus:
-        images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0]
-        names = [_hdu_name(hdu) for hdu in images]
-        wanted = [hdu for hdu in images if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
-        if not images:
-            healpix = any(hdu.header.get("PIXTYPE") == "HEALPIX" for hdu in hdus)
-            hint = ", but a HEALPix map: name it by the key healpix" if healpix else ""
-            raise MapError(f"{path} holds no image{hint}")
-        if not wanted:
-            raise MapError(f"{path} holds no image {hdu_name}, only {', '.join(names)}")
-        if len(wanted) > 1:
-            raise MapError(f"{path} holds several images ({', '.join(names)}): name one, as in {path}[{names[0]}]")
-        yield hdus, wanted[0], path
+        if wanted is None and not any(map(_is_image, hdus)) and any(map(is_healpix, hdus)):
+            raise MapError(f"{path} holds no image, but a HEALPix map: name it by the key healpix")
+        yield hdus, find_hdu(hdus, wanted, path, accept=_is_image, what="image"), path
+
+
+def _is_image(hdu):
+    return hdu.is_image and len(hdu.shape) > 0
+
+
+def is_table(hdu):
+    """Whether an HDU is a table; an image that is compressed in one is not."""
+    return isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
+
+
+def is_healpix(hdu):
+    """Whether an HDU is a HEALPix map: a table whose header says so."""
+    pixels = card_text(hdu.header, "PIXTYPE", "the file").upper()
+    return is_table(hdu) and (pixels == "HEALPIX" or {"NSIDE", "ORDERING"} <= set(hdu.header))
 
 
 def read_table(name):
@@ -181,17 +181,9 @@ def read_table(name):
     """
     from astropy.table import Table
 
-    path, hdu_name = split_name(str(name))
+    path, wanted = split_name(str(name))
     with open_fits(path) as hdus:
-        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-        names = [_hdu_name(hdu) for hdu in tables]
-        wanted = [hdu for hdu in tables if hdu_name is None or _hdu_name(hdu) == hdu_name.upper()]
-        if not wanted:
-            others = f", only {', '.join(names)}" if names else ""
-            raise MapError(f"{path} holds no table {hdu_name or ''}".rstrip() + others)
-        if len(wanted) > 1:
-            raise MapError(f"{path} holds several tables ({', '.join(names)}): name one, as in {path}[{names[0]}]")
-        return Table.read(wanted[0])
+        return Table.read(find_hdu(hdus, wanted, path, accept=is_table, what="table"))
 
 
 def read_product(path):
@@ -356,41 +348,27 @@ def _describe(header, name, sky, cards):
         header[key] = value if isinstance(value, str) and len(value) + len(comment) > 60 else (value, comment)
 
 
-def sky_cards(header):
-    """Return the cards of a header that place an image on the sky, as they stand."""
-    cards = [card for card in header.cards if _SKY_CARDS.fullmatch(card.keyword) and card.keyword != "WCSAXES"]
-    for old, new in _OLD_CARDS.items():
-        if old in header and new not in header:
-            cards.append(fits.Card(new, header[old], header.comments[old]))
-    return fits.Header(cards)
-
-
 def file_digest(name):
     """Return the SHA-256 of a file's bytes; an HDU name is left off first."""
     with open(split_name(str(name))[0], "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _hdu_name(hdu):
-    """The name of an HDU; that of a primary HDU without one is PRIMARY."""
-    return hdu.name or ("PRIMARY" if isinstance(hdu, fits.PrimaryHDU) else "unnamed")
-
-
 def _planes(hdus, hdu, path):
     """The shape of an image without axes of length 1 before the sky's, and the energies of its planes."""
-    shape = _without_short_axes(hdu.shape, 2)
-    return shape, read_axis(hdus, hdu, path) if len(shape) > 2 else None
+    shape = _without_short_axes(hdu.shape)
+    if len(shape) > 3:
+        raise MapError(f"{path}: the image {hdu.name} has {len(shape)} dimensions {shape}, expected 2 or 3")
+    return shape, read_axis(hdus, hdu, path) if len(shape) == 3 else None
 
 
-def _without_short_axes(shape, dimensions):
-    # A map with a single energy bin, say.
-    while len(shape) > dimensions and shape[0] == 1:
-        shape = shape[1:]
-    return shape
+def _without_short_axes(shape):
+    # A map with a single energy bin, say, or a single class of events.
+    return (*(length for length in shape[:-2] if length != 1), *shape[-2:])
 
 
 def _image(hdu, path, dimensions):
-    shape = _without_short_axes(hdu.shape, dimensions)
+    shape = _without_short_axes(hdu.shape)
     if len(shape) != dimensions:
         raise MapError(
             f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"
@@ -398,7 +376,7 @@ def _image(hdu, path, dimensions):
     # What a header scales beyond all numbers becomes infinite, and is told as such.
     with np.errstate(all="ignore"):
         data = hdu.data.reshape(shape)
-    return SkyMap(data.astype(data.dtype.newbyteorder("=")), hdu.header.copy())
+    return SkyMap(data.astype(data.dtype.newbyteorder("=")), checked_header(hdu.header, path))
 
 
 def _decompressed(file):

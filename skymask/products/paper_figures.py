@@ -11,7 +11,15 @@ from matplotlib.ticker import MaxNLocator
 from skymask.errors import MapError
 from skymask.io.atomic import written_whole
 from skymask.products import plots
-from skymask.sky.geometry import box_of, pixel_size, shifted, sky_projection
+from skymask.sky.geometry import (
+    box_of,
+    celestial_frame,
+    directions_in,
+    pixel_size,
+    pixels_of,
+    shifted,
+    sky_projection,
+)
 from skymask.units import angle_in_degrees, kernel_lengths, parse_length
 
 #: Widths of a column and of a page, in inches.
@@ -324,7 +332,9 @@ def _source_labels(axes, header, shape, labels, names=True):
     """Crosses at those positions that lie on the map, and their names beside them."""
     positions, texts = labels
     effect = [Stroke(linewidth=2, foreground="white"), Normal()]
-    for x, y, text in zip(*sky_projection(header).world_to_pixel(positions), texts, strict=True):
+    towards = directions_in(celestial_frame(header))(positions)
+    pixels = pixels_of(sky_projection(header), towards, np.subtract(shape[::-1], 1) / 2)
+    for (x, y), text in zip(pixels, texts, strict=True):
         if -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5:
             axes.plot([x], [y], "x", color="black", markersize=4, path_effects=effect, scalex=False, scaley=False)
             if not names:

@@ -4,12 +4,13 @@ import warnings
 
 import numpy as np
 from astropy import units
-from astropy.coordinates import UnitSphericalRepresentation
+from astropy.coordinates import CartesianRepresentation, SkyCoord, UnitSphericalRepresentation
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from skymask.errors import MapError
-from skymask.io.maps import read, sky_cards
+from skymask.io.maps import read
+from skymask.io.sky_cards import sky_cards
 from skymask.units import angle_in_degrees
 
 #: Pixel sizes may differ by this fraction over a map, and the cosine of the angle between the sides of a pixel from 0;
@@ -91,7 +92,9 @@ def sky_projection(header, name="the map"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            wcs = WCS(sky_cards(header), naxis=2)
+            wcs = WCS(sky_cards(header, name), naxis=2)
+        except MapError:
+            raise
         except Exception as error:
             raise MapError(f"{name} has unusable sky coordinates: {str(error).strip().splitlines()[-1]}") from error
     if not wcs.has_celestial:
@@ -196,8 +199,7 @@ def box_within(header, shape, center, radius):
         Rows and columns; None if no pixel is near.
     """
     wcs = sky_projection(header)
-    longitude, latitude = np.radians(center)
-    middle = [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
+    middle = _unit_vectors(*np.radians([center]).T)[0]
     rows, columns = np.zeros(shape[0], dtype=bool), np.zeros(shape[1], dtype=bool)
     step = max(1, PIXELS_AT_ONCE // shape[1])
     for start in range(0, shape[0], step):
@@ -227,7 +229,8 @@ def box_of(header, shape, center, width):
     MapError
         If no pixel lies there.
     """
-    middle = sky_projection(header).all_world2pix([center], 0)[0]
+    wcs = sky_projection(header)
+    middle = pixels_of(wcs, _unit_vectors(*np.radians([center]).T), np.subtract(shape[::-1], 1) / 2)[0]
     half = np.divide(width, pixel_size(header)[::-1]) / 2
     first = np.maximum(np.ceil(middle - half), 0)
     last = np.minimum(np.floor(middle + half), np.subtract(shape[::-1], 1))
@@ -260,6 +263,8 @@ def check_same_grid(header, other, shape, name):
 def grid_difference(header, other, shape, name):
     """Return in what the grid of the map `name` differs from that of the counts, in one line; None if in nothing.
 
+    Frames and equinoxes count: the same numbers in another frame are another grid.
+
     Raises
     ------
     MapError
@@ -268,17 +273,25 @@ def grid_difference(header, other, shape, name):
     if _shift_of_same_cards(header, other) == (0, 0):
         return None
     wcs, other_wcs = sky_projection(header), sky_projection(other, name)
-    corners = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], [shape[1] - 1, shape[0] - 1]], dtype=float)
     if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
         return f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, counts {', '.join(wcs.wcs.ctype)}"
-    separation = _angle(np.linalg.norm(directions(wcs, corners) - directions(other_wcs, corners), axis=1))
+    corners = _corners(shape)
+    there = _in_frame_of(header, other, directions(other_wcs, corners), name)
+    separation = _angle(np.linalg.norm(directions(wcs, corners) - there, axis=1))
     if not separation.max() <= SAME_GRID * min(pixel_size(header)):
-        return f"{name} lies elsewhere on the sky than counts (by up to {separation.max():.3g} deg): reproject it first"
+        frames = frame_text(header), frame_text(other)
+        between = f", {frames[1]} and not {frames[0]}" if frames[0] != frames[1] else ""
+        return (
+            f"{name} lies elsewhere on the sky than counts (by up to {separation.max():.3g} deg{between}): "
+            "reproject it first"
+        )
     return None
 
 
 def offset(header, other, shape, name):
     """Return at which row and column of a grid the first pixel of a map lies that is cut out of the same grid.
+
+    In a cylindrical projection longitude runs on for ever: see `offset_within` for whole turns.
 
     Parameters
     ----------
@@ -306,13 +319,100 @@ def offset(header, other, shape, name):
     wcs, other_wcs = sky_projection(header), sky_projection(other, name)
     if list(wcs.wcs.ctype) != list(other_wcs.wcs.ctype):
         raise MapError(f"{name} has the axes {', '.join(other_wcs.wcs.ctype)}, the grid {', '.join(wcs.wcs.ctype)}")
-    corners = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], [shape[1] - 1, shape[0] - 1]], dtype=float)
+    corners = _corners(shape)
+    there = _in_frame_of(header, other, directions(other_wcs, corners), name)
     with np.errstate(invalid="ignore"):
-        shift = wcs.all_world2pix(other_wcs.all_pix2world(corners, 0), 0, quiet=True) - corners
+        shift = pixels_of(wcs, there) - corners
+    if (around := turn(wcs)) is not None:
+        # Corners of one map may be told a turn apart.
+        axis, period = around
+        shift[:, axis] -= np.round((shift[:, axis] - shift[0, axis]) / period) * period
     whole = np.rint(shift[0])
     if not (np.abs(shift - whole) <= SAME_GRID).all():
         raise MapError(f"{name} is not made of pixels of the common grid: reproject it first")
     return int(whole[1]), int(whole[0])
+
+
+def offset_within(header, grid_shape, first, shape, name):
+    """Return an offset on a grid, by whole turns nearest to the grid's middle.
+
+    Parameters
+    ----------
+    header : Header
+        Of the grid.
+    grid_shape, shape : (int, int)
+        Shapes (ny, nx) of the grid and of the map.
+    first : (int, int)
+        As from `offset`.
+    name : str
+        What messages call the map.
+
+    Raises
+    ------
+    MapError
+        If the map reaches over both ends of the grid, so that it would be cut in two.
+    """
+    if (around := _whole_turn(header)) is None:
+        return first
+    axis, period = around
+    first = list(first)
+    here, n, length = first[1 - axis], shape[1 - axis], grid_shape[1 - axis]
+    turns = round(((length - n) / 2 - here) / period)
+    first[1 - axis] = here + turns * period
+    reached = [(here + k * period < length) and (here + k * period + n > 0) for k in range(turns - 1, turns + 2)]
+    if sum(reached) > 1:
+        raise MapError(f"{name} reaches over both ends of the common grid: cut it into two maps, or take another grid")
+    return tuple(first)
+
+
+def shortest_arc(header, offsets, shapes):
+    """Return offsets of maps on one grid, by whole turns such that all together are as wide as need be, and no wider.
+
+    Parameters
+    ----------
+    header : Header
+        Of the grid.
+    offsets : list of (int, int)
+        As from `offset`.
+    shapes : list of (int, int)
+        Shapes (ny, nx) of the maps.
+    """
+    if (around := _whole_turn(header)) is None:
+        return offsets
+    axis, period = around
+    firsts = np.array([offset[1 - axis] for offset in offsets])
+    lengths = np.array([shape[1 - axis] for shape in shapes])
+    # Those as they are come first: where nothing is gained, nothing changes.
+    ways = [firsts, *(begin + (firsts - begin) % period for begin in np.unique(firsts))]
+    best = min(ways, key=lambda starts: (starts + lengths).max() - starts.min())
+    found = [list(offset) for offset in offsets]
+    for one, start in zip(found, best.tolist(), strict=True):
+        one[1 - axis] = start
+    return [tuple(one) for one in found]
+
+
+def _whole_turn(header):
+    """Axis and pixels of a full turn, if these are a whole number; None if longitude does not run along an axis."""
+    around = turn(sky_projection(header))
+    if around is None or abs(around[1] - round(around[1])) > SAME_GRID:
+        return None
+    return around[0], round(around[1])
+
+
+def _corners(shape):
+    return np.array([[x, y] for y in (0, shape[0] - 1) for x in (0, shape[1] - 1)], dtype=float)
+
+
+def _in_frame_of(header, other, towards, name):
+    """Directions in the frame of another header, in that of the first."""
+    if frame_text(header) == frame_text(other):
+        # Also where astropy does not know the frame.
+        return towards
+    frame, there = celestial_frame(header), celestial_frame(other, name)
+    if frame.is_equivalent_frame(there):
+        return towards
+    coordinates = SkyCoord(UnitSphericalRepresentation.from_cartesian(CartesianRepresentation(*towards.T)), frame=there)
+    return directions_in(frame)(coordinates)
 
 
 def _shift_of_same_cards(header, other):
@@ -332,7 +432,7 @@ def shifted(header, offset):
     """Return the sky cards of a header with the first pixel moved by `offset` = (rows, columns) of the same grid."""
     cards = sky_cards(header).copy()
     for number, pixels in zip((1, 2), reversed(offset), strict=True):
-        cards[f"CRPIX{number}"] = header.get(f"CRPIX{number}", 0.0) - pixels
+        cards[f"CRPIX{number}"] = cards.get(f"CRPIX{number}", 0.0) - pixels
     return cards
 
 
@@ -345,14 +445,17 @@ def celestial_frame(header, name="the map"):
         If it is neither equatorial nor galactic.
     """
     wcs = sky_projection(header, name)
+    # Some axes that astropy does not know, such as ELON, would be taken for right ascension.
+    if wcs.wcs.lngtyp not in ("RA", "GLON"):
+        axes = ", ".join(wcs.wcs.ctype)
+        raise MapError(f"{name} has the axes {axes}: regions and masks need RA, DEC or GLON, GLAT")
     try:
-        # Some axes that it does not know, such as ELON, would be taken for right ascension.
-        if wcs.wcs.lngtyp not in ("RA", "GLON"):
-            raise ValueError
         return wcs_to_celestial_frame(wcs)
     except ValueError as error:
-        axes = ", ".join(wcs.wcs.ctype)
-        raise MapError(f"{name} has the axes {axes}: regions and masks need RA, DEC or GLON, GLAT") from error
+        raise MapError(
+            f"{name} has RADESYS {wcs.wcs.radesys!r} in its header, and ICRS, FK5, FK4 or FK4-NO-E is needed (FK5 for "
+            "J2000)"
+        ) from error
 
 
 def directions(wcs, pixels):
@@ -370,10 +473,52 @@ def directions(wcs, pixels):
     directions : ndarray, shape (n, 3)
         NaN off the sky.
     """
-    longitude, latitude = np.radians(_positions(wcs, pixels)).T
-    return np.column_stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    )
+    return _unit_vectors(*np.radians(_positions(wcs, pixels)).T)
+
+
+def pixels_of(wcs, towards, middle=None, *, tie=0.0):
+    """Return the pixel coordinates of directions in a map's own frame, the inverse of `directions`.
+
+    Parameters
+    ----------
+    wcs : WCS
+        As from `sky_projection`.
+    towards : ndarray, shape (n, 3)
+        Unit vectors.
+    middle : (float, float), optional
+        Pixel coordinates x, y, such as those of the middle of a map. In a cylindrical projection a meridian stands
+        again a turn further: what is returned is the one nearest to these.
+    tie : float
+        Where two are as near, to so many pixels, the lower one counts.
+
+    Returns
+    -------
+    pixels : ndarray, shape (n, 2)
+        x and y, counted from 0.
+    """
+    x, y, z = np.transpose(towards)
+    return nearest_turn(wcs, _world2pix(wcs, np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))), middle, tie=tie)
+
+
+def nearest_turn(wcs, pixels, middle, *, tie=0.0):
+    """Return pixel coordinates of shape (n, 2), moved by whole turns to where they are nearest to `middle`."""
+    if middle is not None and (around := turn(wcs)) is not None:
+        axis, period = around
+        pixels[:, axis] -= np.floor((pixels[:, axis] - middle[axis] + tie) / period + 0.5) * period
+    return pixels
+
+
+def _world2pix(wcs, longitude, latitude):
+    """Pixel coordinates of positions in radians, whichever axis is which, and with a distortion if there is one."""
+    world = np.empty((len(longitude), 2))
+    world[:, wcs.wcs.lng], world[:, wcs.wcs.lat] = np.degrees(longitude), np.degrees(latitude)
+    return wcs.all_world2pix(world, 0, quiet=True) if wcs.has_distortion else wcs.wcs_world2pix(world, 0)
+
+
+def _unit_vectors(longitude, latitude):
+    """Unit vectors of shape (n, 3) from positions in radians."""
+    across = np.cos(latitude)
+    return np.column_stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)])
 
 
 def sky_position(header, x, y):
@@ -393,6 +538,15 @@ def frame_name(header):
         return wcs_to_celestial_frame(sky_projection(header)).name
     except ValueError:
         return "unknown"
+
+
+def frame_text(header):
+    """Return the map's own frame in words that are the same for the same frame, as in "RA, DEC in FK5 2000"."""
+    wcs = sky_projection(header).wcs
+    if wcs.lngtyp != "RA":
+        return f"{wcs.lngtyp}, {wcs.lattyp}"
+    equinox = f" {wcs.equinox:g}" if np.isfinite(wcs.equinox) else ""
+    return f"RA, DEC in {wcs.radesys or 'ICRS'}{equinox}"
 
 
 def axis_names(header):

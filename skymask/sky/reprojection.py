@@ -5,7 +5,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord, UnitSphericalRepresentation
 
 from skymask.errors import MapError
-from skymask.sky.geometry import celestial_frame, directions, directions_in, sky_projection, turn
+from skymask.sky.geometry import celestial_frame, directions, directions_in, pixels_of, sky_projection
 
 #: Pixels that are looked up at a time.
 CHUNK = 2**18
@@ -63,15 +63,7 @@ def nearest(sky_map, header, shape, *, name, outside):
 
 def _pixels(wcs, towards, shape):
     """Column and row of the pixels in which directions lie; -1 where there is none."""
-    position = _spherical(towards)
-    world = np.empty((len(towards), 2))
-    world[:, wcs.wcs.lng], world[:, wcs.wcs.lat] = position.lon.deg, position.lat.deg
-    pixels = wcs.wcs_world2pix(world, 0)
-    if (around := turn(wcs)) is not None:
-        # The same meridian stands a turn further, too: what counts is the one nearest to the map's middle.
-        axis, period = around
-        middle = (shape[1 - axis] - 1) / 2
-        pixels[:, axis] = middle + (pixels[:, axis] - middle + period / 2) % period - period / 2
+    pixels = pixels_of(wcs, towards, np.subtract(shape[::-1], 1) / 2, tie=TIE)
     column, row = np.floor(np.nan_to_num(pixels, nan=-1) + 0.5 + TIE).T
     return column.astype(int), row.astype(int)
 
