@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from skymask.errors import MapError
+from skymask.io.header_cards import card_text
 
 #: Names of the quantities whose limits are known here, by the key of the configuration's cuts.
 QUANTITIES = {"energy": "ENERGY", "zenith": "ZENITH_ANGLE", "time": "TIME"}
@@ -64,7 +65,7 @@ def selected_range(header, quantity, name):
         If the header holds what is no range.
     """
     low, high, unit = None, None, None
-    for kind, text, its_unit, number in _keywords(header):
+    for kind, text, its_unit, number in _keywords(header, name):
         if kind != QUANTITIES[quantity]:
             continue
         if quantity == "time" and not _RANGE.fullmatch(text):
@@ -91,7 +92,7 @@ def selected_circles(header, name):
         If a position is selected by anything else than a circle.
     """
     circles = []
-    for kind, text, _, number in _keywords(header):
+    for kind, text, _, number in _keywords(header, name):
         if kind not in _POSITIONS:
             continue
         if (match := _CIRCLE.fullmatch(text)) is None:
@@ -100,12 +101,10 @@ def selected_circles(header, name):
     return circles
 
 
-def _keywords(header):
+def _keywords(header, name):
     """What is selected, by which values, in which unit, and the number of the keywords."""
     for number in range(1, 100):
-        kind = header.get(f"DSTYP{number}")
-        if kind is None:
+        if f"DSTYP{number}" not in header:
             return
-        kind = re.sub(r"\s", "", str(kind)).upper()
-        unit = str(header.get(f"DSUNI{number}", "") or "").strip()
-        yield kind, str(header.get(f"DSVAL{number}", "")).strip(), unit if unit in _KNOWN_UNITS else "", number
+        kind, unit, values = (card_text(header, f"{key}{number}", name) for key in ("DSTYP", "DSUNI", "DSVAL"))
+        yield re.sub(r"\s", "", kind).upper(), values, unit if unit in _KNOWN_UNITS else "", number
