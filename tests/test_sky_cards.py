@@ -149,9 +149,8 @@ def test_tables_of_distortions_are_refused():
 
 def test_what_only_astropy_understands_is_refused(monkeypatch):
     # As if a kind of card were forgotten here.
-    monkeypatch.setattr(
-        "skymask.io.sky_cards._today", lambda key: key if re.match("C(TYPE|R|DELT|UNIT)", key) else None
-    )
+    known = re.compile("CTYPE|CR|CDELT|CUNIT")
+    monkeypatch.setattr("skymask.io.sky_cards._today", lambda key: key if known.match(key) else None)
     with pytest.raises(MapError, match=r"^a\.fits has cards .* not read: astropy sees its corners up to 0\.9"):
         checked_header(old_header(**OLD["PC00i00j"]), "a.fits")
 
