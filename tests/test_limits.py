@@ -1,5 +1,6 @@
 """Errors and upper limits of the excess: closed forms, the definition itself, gammapy, and coverage."""
 
+import doctest
 import os
 from decimal import Decimal, localcontext
 
@@ -8,6 +9,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import xlogy
 
+import skymask.limits
 from skymask.core.kernels import disk, gaussian, ring
 from skymask.core.limits import cash_limits, compute_limits, number_of_sigma, wstat_limits
 from skymask.loop.iteration import compute_products
@@ -249,3 +251,7 @@ def test_systematic_error_widens_errors_and_limits(statistic, sigma):
     )
     for image, wider in zip(plain, with_error, strict=True):
         assert (wider[~np.isnan(wider)] > image[~np.isnan(wider)]).all()
+
+
+def test_examples_of_the_public_module_are_right():
+    assert doctest.testmod(skymask.limits).failed == 0
