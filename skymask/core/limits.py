@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask.core import convolution, kernels
+from skymask.core import convolution, kernels, tiling
 from skymask.core.significance import poisson_scale, with_systematic
 
 #: One-sided confidence level of upper limits where none is asked for.
@@ -114,6 +114,24 @@ def compute_limits(
     if kernels.is_weighted(source_kernel):
         scale = poisson_scale(products["background"], acceptance, source_kernel)
         n_on = np.maximum(n_on, 0)
+    limits = Limits(*(np.empty(n_on.shape) for _ in Limits._fields))
+    options = {"statistic": statistic, "background_systematic": background_systematic}
+    for strip in tiling.strips(n_on.shape):
+        part = {name: products[name][strip] for name in ("counts_off", "alpha", "excess") if name in products}
+        found = _scaled_limits(
+            n_on[strip],
+            part,
+            scale if np.isscalar(scale) else scale[strip],
+            confidence_level=confidence_level,
+            **options,
+        )
+        for image, values in zip(limits, found, strict=True):
+            image[strip] = values
+    return limits
+
+
+def _scaled_limits(n_on, products, scale, *, statistic, background_systematic, confidence_level):
+    """Limits of some pixels, from their products and the scale of their counts."""
     n_on = n_on / scale
     if statistic == "wstat":
         n_off, alpha = with_systematic(products["counts_off"], products["alpha"] / scale, background_systematic)

@@ -18,12 +18,57 @@ MAX_NAMED = 5
 MIN_COUNTS_OFF = 10
 
 
+class OffSource:
+    """The off-source significances of a map, handed over some rows at a time, and the normal distribution they follow.
+
+    Parameters
+    ----------
+    threshold : float
+        Where the distribution is cut.
+    folder : str or Path, optional
+        Where a temporary file may lie if they are very many.
+    """
+
+    def __init__(self, threshold, folder=None):
+        from skymask.core.stored_values import StoredValues
+
+        self._threshold, self._below, self._above = threshold, StoredValues(folder), StoredValues(folder)
+        self._range = (math.inf, -math.inf)
+
+    def add(self, values):
+        """Add finite values, an array of one dimension."""
+        below = values < self._threshold
+        for stored, part in ((self._below, values[below]), (self._above, values[~below])):
+            if part.size:
+                stored.append(part)
+                if stored is self._below:
+                    self._range = min(self._range[0], part.min()), max(self._range[1], part.max())
+
+    @property
+    def size(self):
+        """The number of all values."""
+        return self._below.size + self._above.size
+
+    def moments(self):
+        """Return mean and variance of the values below the threshold, None if there are none."""
+        if not self._below.size:
+            return None
+        mean = self._below.mean()
+        return float(mean), float(self._below.variance(mean))
+
+    def fit(self):
+        """Return mean and width as `fit_off_source` does."""
+        if self._below.size < 2 or self._range[0] == self._range[1]:
+            return float("nan"), float("nan")
+        return fit_truncated_normal(*self.moments(), self._threshold)
+
+    def count(self, condition):
+        """Return the number of values for which a condition is true."""
+        return self._below.count(condition) + self._above.count(condition)
+
+
 def fit_off_source(significance, threshold):
     """Return mean and width of a normal distribution, cut at `threshold`, that fits the values best.
-
-    Excluding pixels above a threshold cuts their distribution there; the plain mean and width of what is left are
-    biased. This maximises the likelihood of the truncated normal distribution (Cohen 1959, Technometrics 1, 217,
-    doi:10.1080/00401706.1959.10489859).
 
     Parameters
     ----------
@@ -37,16 +82,21 @@ def fit_off_source(significance, threshold):
     mean, width : float
         NaN, NaN for fewer than two different values.
     """
-    import numpy as np
+    off_source = OffSource(threshold)
+    off_source.add(significance)
+    return off_source.fit()
 
-    values = significance[significance < threshold]
-    if values.size < 2 or np.ptp(values) == 0:
-        return float("nan"), float("nan")
+
+def fit_truncated_normal(mean, variance, threshold):
+    """Return mean and width of the normal distribution whose values below `threshold` most likely have these moments.
+
+    Excluding pixels above a threshold cuts their distribution there; the plain mean and width of what is left are
+    biased. This maximises the likelihood of the truncated normal distribution (Cohen 1959, Technometrics 1, 217,
+    doi:10.1080/00401706.1959.10489859), which depends on the values through their mean and variance alone.
+    """
+    import numpy as np
     from scipy.optimize import minimize
     from scipy.special import log_ndtr
-
-    # The likelihood depends on the values through these two moments alone.
-    mean, variance = float(values.mean()), float(values.var())
 
     def negative_log_likelihood(parameters):
         mu, log_sigma = parameters
@@ -140,44 +190,89 @@ def assess_quality(
         threshold stands for; for an adaptive ring also `without_ring`,
         covered pixels for which no ring sufficed.
     """
-    import numpy as np
+    quality = Quality(threshold=threshold, threshold_in_widths=threshold_in_widths)
+    quality.add(significance, exclusion_mask, coverage, counts_off, ring_radius)
+    return quality.figures()
 
-    used = exclusion_mask & coverage
-    defined = ~np.isnan(significance)
-    off_source = off_source_values(significance, used)
-    mean, width = fit_off_source(off_source, threshold)
-    scaled, effective_threshold = significance, threshold
-    if threshold_in_widths and not np.isnan(mean):
-        scaled = in_widths(significance, used, threshold)
-        effective_threshold = mean + threshold * max(width, 1.0)
-    clipped = off_source[off_source < threshold]
-    expected_mean, expected_width = expected_after_cut(threshold)
-    highest, highest_x, highest_y = None, None, None
-    if defined.any():
-        highest_y, highest_x = (int(i) for i in np.unravel_index(np.nanargmax(significance), significance.shape))
-        highest = float(significance[highest_y, highest_x])
-    excluded = int((coverage & ~exclusion_mask).sum())
-    of_rings = {} if ring_radius is None else {"without_ring": int((coverage & np.isnan(ring_radius)).sum())}
-    return {
-        "covered": int(coverage.sum()),
-        "excluded": excluded,
-        "excluded_fraction": excluded / int(coverage.sum()),
-        "starved": int((coverage & ~defined).sum()),
-        **of_rings,
-        "few_counts_off": int((coverage & defined & (counts_off < MIN_COUNTS_OFF)).sum()),
-        "unexcluded_above_threshold": int((used & (scaled >= threshold)).sum()),
-        "effective_threshold": float(effective_threshold),
-        "highest_significance": highest,
-        "highest_x": highest_x,
-        "highest_y": highest_y,
-        "off_source_pixels": int(off_source.size),
-        "off_source_mean": None if np.isnan(mean) else mean,
-        "off_source_width": None if np.isnan(width) else width,
-        "clipped_mean": float(clipped.mean()) if clipped.size else None,
-        "clipped_width": float(clipped.std()) if clipped.size else None,
-        "expected_clipped_mean": expected_mean,
-        "expected_clipped_width": expected_width,
-    }
+
+class Quality:
+    """The quality figures of a result that is handed over some rows at a time; see `assess_quality`.
+
+    Parameters
+    ----------
+    threshold, threshold_in_widths : float, bool
+        Of `assess_quality`.
+    folder : str or Path, optional
+        Where temporary files may lie if the map is very large.
+    """
+
+    def __init__(self, *, threshold, threshold_in_widths=False, folder=None):
+        self._threshold, self._in_widths = threshold, threshold_in_widths
+        self._off_source = OffSource(threshold, folder)
+        self._pixels = dict.fromkeys(("covered", "excluded", "starved", "few", "above", "infinite"), 0)
+        self._without_ring, self._rows = None, 0
+        self._highest = (None, None, None)
+
+    def add(self, significance, exclusion_mask, coverage, counts_off, ring_radius=None):
+        """Add the next rows; the parameters are those of `assess_quality`."""
+        import numpy as np
+
+        used, undefined = exclusion_mask & coverage, np.isnan(significance)
+        with_infinite = significance[used & ~undefined]
+        finite = off_source_values(significance, used)
+        self._off_source.add(finite)
+        if not undefined.all():
+            place = np.unravel_index(np.nanargmax(significance), significance.shape)
+            highest = float(significance[place])
+            if self._highest[0] is None or highest > self._highest[0]:
+                self._highest = highest, int(place[1]), self._rows + int(place[0])
+        found = {
+            "covered": coverage,
+            "excluded": coverage & ~exclusion_mask,
+            "starved": coverage & undefined,
+            "few": coverage & ~undefined & (counts_off < MIN_COUNTS_OFF),
+            "above": with_infinite >= self._threshold,
+            "infinite": with_infinite == np.inf,
+        }
+        for name, pixels in found.items():
+            self._pixels[name] += int(np.count_nonzero(pixels))
+        if ring_radius is not None:
+            self._without_ring = (self._without_ring or 0) + int(np.count_nonzero(coverage & np.isnan(ring_radius)))
+        self._rows += len(significance)
+
+    def figures(self):
+        """Return the figures of all rows together."""
+        pixels, threshold, effective_threshold = self._pixels, self._threshold, self._threshold
+        mean, width = self._off_source.fit()
+        above = pixels["above"]
+        if self._in_widths and not math.isnan(mean):
+            effective_threshold = mean + threshold * max(width, 1.0)
+            above = pixels["infinite"] + self._off_source.count(
+                lambda values: (values - mean) / max(width, 1.0) >= threshold
+            )
+        clipped_mean, clipped_variance = self._off_source.moments() or (None, None)
+        expected_mean, expected_width = expected_after_cut(threshold)
+        highest, highest_x, highest_y = self._highest
+        return {
+            "covered": pixels["covered"],
+            "excluded": pixels["excluded"],
+            "excluded_fraction": pixels["excluded"] / pixels["covered"],
+            "starved": pixels["starved"],
+            **({} if self._without_ring is None else {"without_ring": self._without_ring}),
+            "few_counts_off": pixels["few"],
+            "unexcluded_above_threshold": above,
+            "effective_threshold": float(effective_threshold),
+            "highest_significance": highest,
+            "highest_x": highest_x,
+            "highest_y": highest_y,
+            "off_source_pixels": self._off_source.size,
+            "off_source_mean": None if math.isnan(mean) else mean,
+            "off_source_width": None if math.isnan(width) else width,
+            "clipped_mean": clipped_mean,
+            "clipped_width": None if clipped_variance is None else math.sqrt(clipped_variance),
+            "expected_clipped_mean": expected_mean,
+            "expected_clipped_width": expected_width,
+        }
 
 
 def without_background_text(names):

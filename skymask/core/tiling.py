@@ -1,6 +1,7 @@
 """Rectangles of a map: blocks that fit into a processor's cache, and the parts that a change touches."""
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,35 @@ def strips(shape, pixels=BLOCK):
     """Return the map cut into strips of whole rows, about `pixels` each, as pairs of slices."""
     rows = max(1, pixels // max(shape[1], 1))
     return [(slice(y, min(y + rows, shape[0])), slice(0, shape[1])) for y in range(0, shape[0], rows)]
+
+
+class Strip(NamedTuple):
+    """Rows of a map, the rows with those around that they depend on, and where the former are in the latter."""
+
+    number: int
+    rows: slice
+    outer: slice
+    inside: slice
+
+
+def strips_with_halo(shape, halo, rows):
+    """Return the map cut into strips of so many whole rows, with `halo` more on either side as far as the map goes.
+
+    Parameters
+    ----------
+    shape : (int, int)
+    halo, rows : int
+
+    Returns
+    -------
+    strips : list of Strip
+    """
+    strips = []
+    for number, start in enumerate(range(0, shape[0], rows)):
+        own = slice(start, min(start + rows, shape[0]))
+        outer = slice(max(0, own.start - halo), min(shape[0], own.stop + halo))
+        strips.append(Strip(number, own, outer, slice(own.start - outer.start, own.stop - outer.start)))
+    return strips
 
 
 def tiles(shape, sides):

@@ -9,11 +9,10 @@ import hashlib
 import pickle
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from skymask.core import convergence, convolution, kernels
+from skymask.core import convergence, convolution, kernels, tiling
 from skymask.core.background import mean_of_rows
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance
@@ -67,15 +66,6 @@ class StoredMask:
         """Return what `skymask.core.convergence.digest` says of the mask."""
         with open(self.path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class Strip(NamedTuple):
-    """Rows of a map, the rows with those around that they depend on, and where the former are in the latter."""
-
-    number: int
-    rows: slice
-    outer: slice
-    inside: slice
 
 
 class StripProducts:
@@ -245,12 +235,7 @@ def _strips(shape, halo, rows=None):
         rows = BITS * -(-max(STRIP // shape[1], ROWS_PER_HALO * halo) // BITS)
     if rows < 1 or rows % BITS:
         raise ValueError(f"rows must be a multiple of {BITS}, got {rows}")
-    strips = []
-    for number, start in enumerate(range(0, shape[0], rows)):
-        own = slice(start, min(start + rows, shape[0]))
-        outer = slice(max(0, own.start - halo), min(shape[0], own.stop + halo))
-        strips.append(Strip(number, own, outer, slice(own.start - outer.start, own.stop - outer.start)))
-    return strips
+    return tiling.strips_with_halo(shape, halo, rows)
 
 
 def _inputs_of(images, rows, largest=None):
