@@ -13,6 +13,7 @@ from dataclasses import fields
 
 from skymask import registry, units
 from skymask.core import kernels, limits
+from skymask.datasets import exposures
 from skymask.loop import null_simulations
 from skymask.loop.options import CHOICES, Options
 from skymask.products import plots
@@ -451,6 +452,20 @@ ANALYSIS = {
         default=[],
         comment="excluded for ever: circles, ellipses, DS9 files, catalogues",
     ),
+    "spectral_index": number(
+        "Index of the power law, flux per energy in proportion to energy^(-index), for which exposures at energies are "
+        "integrated over energy bins: that of the background.",
+        least=-10,
+        most=10,
+        default=exposures.DEFAULTS.spectral_index,
+        comment="of the power law for which exposures at energies are integrated over bins",
+    ),
+    "energy_range": pair(
+        "Energies of counts without an energy axis, for exposures at energies, with units (eV, keV, MeV, GeV, TeV, "
+        "PeV); without it those of `cuts.energy`, or of the keywords DSTYP and DSVAL in the header of the counts or "
+        "events.",
+        ENERGY,
+    ),
     "min_acceptance_fraction": number(
         "Pixels whose acceptance is below this fraction of its largest value count as without coverage.",
         least=0,
@@ -806,6 +821,7 @@ RUN = {
         },
         "counts": of_kind(PATH, "Counts map of the run; NaN where there is no coverage."),
         "acceptance": of_kind(PATH, "Expected background per pixel up to a factor, which may differ from run to run."),
+        "exposure": of_kind(PATH, "Instead of an acceptance, the exposure of the run, as for a dataset."),
         "coverage": of_kind(PATH, "Where the run has data (1) and where it has none (0)."),
         "additive_background": of_kind(
             PATH, "Known background of the run in counts per pixel; what is estimated comes on top of it."
@@ -816,6 +832,14 @@ DATA = {
     "counts": of_kind(PATH, "Counts map; NaN where there is no coverage."),
     "acceptance": of_kind(
         PATH, "Expected background per pixel up to a factor (exposure or template); 0 or NaN without coverage."
+    ),
+    "exposure": of_kind(
+        PATH,
+        "Instead of an acceptance, an exposure (cm2 s, cm2 or s) on any grid: planes at energies, as of gtexpcube2, "
+        "bexpmap, ctexpcube and gammapy, in the bins of the counts, or a single one. It is interpolated in position "
+        "and in the logarithm of the energy, integrated over the energy bins of the counts for a power law of "
+        "`spectral_index`, and multiplied by the solid angle of the pixels. An `acceptance` whose planes are at "
+        "energies is taken as an exposure, too.",
     ),
     "coverage": of_kind(
         PATH,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from conftest import sky_header, write_map
 
 from skymask.errors import MapError
 from skymask.sky.geometry import (
@@ -13,6 +14,7 @@ from skymask.sky.geometry import (
     direction_along,
     directions,
     directions_in,
+    grid,
     pixel_size,
     seam_gap,
     sky_position,
@@ -276,3 +278,8 @@ def test_skewed_pixels_are_refused():
     # The sides point along (-1, 0) and (0.9, 1): their angle has the cosine 0.9 / sqrt(1.81) = 0.669, or 48 degrees.
     with pytest.raises(MapError, match="their sides meet at 48 degrees"):
         check_distortion(header, (60, 60))
+
+
+def test_pixels_of_a_cube_are_a_grid(tmp_path):
+    write_map(tmp_path / "cube.fits", np.zeros((3, 4, 5)), sky_header((4, 5)))
+    assert grid({"as": str(tmp_path / "cube.fits")})[1] == (4, 5)

@@ -8,11 +8,14 @@ from skymask.config import configuration, scan, tables
 from skymask.core.inputs import NO_COUNTS, prepare
 from skymask.core.kernels import AdaptiveRing, is_field_of_view
 from skymask.datasets import events, observation_store
+from skymask.datasets.exposures import describe_energies
 from skymask.datasets.reading import check_kernels, check_lengths, inspect
 from skymask.datasets.runs import RUN_KEYS, common_grid
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.io import file_names, maps, remote
 from skymask.io.atomic import check_writable
+from skymask.io.energy_axes import EnergyNodes
+from skymask.io.event_files import open_events
 from skymask.io.fits_header import number_of_energies
 from skymask.sky import configured_kernels, geometry
 from skymask.sky.exclusion_regions import region_mask
@@ -197,8 +200,8 @@ def _dataset(entry):
         excluded = np.count_nonzero(~dataset.inputs.exclusion_mask)
         of_pixels = "not known yet" if "observations" in entry else f"{covered} of {np.prod(shape)} pixels"
         lines.append(f"coverage           {of_pixels}, {excluded} excluded by the user")
-        if "counts" in entry:
-            lines.append(f"acceptance         {_acceptance(entry, dataset.inputs.acceptance)}")
+        if "counts" in entry or "exposure" in entry:
+            lines += _acceptance(entry, dataset.inputs.acceptance)
     except MapError as error:
         mistakes += _more_mistakes(str(error), files, header, shape, selection, kernels)
     try:
@@ -259,6 +262,7 @@ def _counts(entry, mistakes):
             warnings.append(f"warning: {observation_store.NO_GAMMAPY}")
     if "events" in entry:
         number, names = 0, file_names.event_lists(entry)
+        header.update(_energy_cards(names, entry.get("cuts", {})))
         for name in names:
             try:
                 number += events.check_events(name, header, shape, entry.get("cuts"))
@@ -269,12 +273,25 @@ def _counts(entry, mistakes):
     return counts, header, shape, [_grid_line(header, shape), f"counts             {about}", *warnings]
 
 
+def _energy_cards(names, cuts):
+    """The cards that the counts of events will have; none if a file cannot be read, which is told elsewhere."""
+    files = _result_of(lambda: [open_events(name) for name in names])
+    return events.energy_cards(files, cuts) if files else []
+
+
 def _acceptance(entry, acceptance):
-    """What is to be said of the acceptance of a counts map."""
-    if "acceptance" not in entry:
-        return "none given: flat"
+    """What is to be said of the acceptance of a counts map, in lines."""
+    name = entry.get("exposure", entry.get("acceptance"))
+    if name is None:
+        return ["acceptance         none given: flat"]
     covered = acceptance[acceptance > 0]
-    return f"{covered.min():.3g} to {covered.max():.3g} in {entry['acceptance']}"
+    key = "exposure" if "exposure" in entry else "acceptance"
+    lines = [f"{key:<18} {covered.min():.3g} to {covered.max():.3g} in {name}"]
+    energies = maps.read_expected(name, energy_bin=entry.get("energy_bin")).energies
+    if isinstance(energies, EnergyNodes):
+        index = entry["spectral_index"]
+        lines.append(f"exposure           {describe_energies(energies)}, integrated with the spectral index {index:g}")
+    return lines
 
 
 def _observations(observations, mistakes):

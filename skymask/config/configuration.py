@@ -20,8 +20,11 @@ from skymask.config.validation import (
 from skymask.errors import ConfigurationError
 from skymask.io.file_names import split_name
 
+#: Keys that say what is read of maps.
+READING_KEYS = ("energy_bin", "spectral_index", "energy_range")
+
 #: Keys that say which runs, or energy bins, are read onto which grid.
-RUN_KEYS = ("runs", "geometry", "energy_bin")
+RUN_KEYS = ("runs", "geometry", *READING_KEYS)
 
 
 #: Analysis keys whose own keys are options: those of a dataset add to the global ones.

@@ -177,11 +177,16 @@ def content_mistakes(settings):
         errors += _run_errors(where, entry)
         errors += _observation_errors(where, entry)
         errors += [f"{where}.{mistake}" for mistake in _healpix_errors(entry)]
+        for run in (entry, *entry.get("runs", ())):
+            if "acceptance" in run and "exposure" in run:
+                errors.append(f"{where}: exposure stands in the place of acceptance, give one of them")
+        if "energy_range" in entry:
+            errors += _limit_errors(f"{where}.energy_range", "energy", entry["energy_range"])
         if "simulate" in entry:
             errors += _simulation_errors(f"{where}.simulate", entry["simulate"])
             errors += [
                 f"{where}.{key} cannot stand beside simulate"
-                for key in ("acceptance", "background", "additive_background")
+                for key in ("acceptance", "exposure", "background", "additive_background")
                 if key in entry
             ]
         errors += [
@@ -227,7 +232,7 @@ def _healpix_errors(entry):
     """What a schema cannot say of a HEALPix map: what cannot stand beside it, and numbers that are no resolution."""
     if "healpix" not in entry:
         return
-    for key in ("acceptance", "coverage", "background", "additive_background"):
+    for key in ("acceptance", "exposure", "coverage", "background", "additive_background"):
         if key in entry:
             hint = ": its acceptance is healpix.acceptance" if key == "acceptance" else ""
             yield f"{key} cannot stand beside healpix{hint}"
@@ -398,7 +403,7 @@ def _run_errors(where, entry):
     """What a schema cannot say of runs: keys that each run has for itself, and runs that stand there twice."""
     if "runs" not in entry:
         return
-    for key in ("acceptance", "additive_background"):
+    for key in ("acceptance", "exposure", "additive_background"):
         if key in entry:
             yield f"{where}.{key} cannot stand beside runs: every run has its own"
     for key, what in (("run", "is the name of two runs: give each its own key run"), ("counts", "stands there twice")):
@@ -410,7 +415,7 @@ def _observation_errors(where, entry):
     """What a schema cannot say of observations: a store that is none, energies and angles that are none."""
     if "observations" not in entry:
         return
-    for key in ("acceptance", "additive_background"):
+    for key in ("acceptance", "exposure", "additive_background"):
         if key in entry:
             yield f"{where}.{key} cannot stand beside observations: every run has its own"
     where, observations = f"{where}.observations", entry["observations"]

@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 from astropy.coordinates import SkyCoord
+from astropy.units import Quantity
 
 from skymask.datasets import event_cuts
+from skymask.datasets.exposures import ENERGY_CARDS
 from skymask.datasets.reading import short_name
 from skymask.errors import MapError, listed
 from skymask.io import file_names, maps
+from skymask.io.data_subspace import selected_range
 from skymask.io.event_files import open_events, read_chunks
 from skymask.io.header_cards import card_number, card_text, first_card_text
 from skymask.io.maps import ORIGIN_KEYS
@@ -93,9 +96,36 @@ def bin_events(names, header, shape, cuts=None):
         ("NEVOUT", tally.outside, "selected events outside the field"),
         ("NEVUNDEF", tally.undefined, "selected events without a position"),
         *event_cuts.card_values(cuts),
+        *energy_cards(files, cuts),
         *_file_cards(names, digests, cuts),
     ]
     return Binned(counts, cards, warnings)
+
+
+def energy_cards(files, cuts):
+    """Return the header cards of the energies of counts, by the cut and what headers say; none if there is no limit.
+
+    Parameters
+    ----------
+    files : list of EventFile
+    cuts : dict
+        As in the configuration.
+    """
+    limits = set()
+    for events in files:
+        low, high = (
+            None if text is None else Quantity(text).to_value("GeV") for text in cuts.get("energy", (None, None))
+        )
+        selected = selected_range(events.header, "energy", events.name)
+        if selected is not None:
+            ends = [None if end is None else Quantity(end, selected.unit).to_value("GeV") for end in selected[:2]]
+            low = max((end for end in (low, ends[0]) if end is not None), default=None)
+            high = min((end for end in (high, ends[1]) if end is not None), default=None)
+        limits.add((low, high))
+    if len(limits) != 1 or None in (found := limits.pop()):
+        return []
+    comments = ("[GeV] lowest energy of the events", "[GeV] highest energy of the events")
+    return list(zip(ENERGY_CARDS, found, comments, strict=True))
 
 
 def check_events(name, header, shape, cuts=None):

@@ -10,6 +10,7 @@ from skymask.core import convolution, kernels
 from skymask.core.background import estimate_background
 from skymask.core.inputs import Inputs, check_coverage, prepare
 from skymask.core.stacking import stack_inputs
+from skymask.datasets.exposures import DEFAULTS, ExposureOptions, acceptance_of_exposure, is_exposure
 from skymask.datasets.runs import RUN_KEYS, RunFiles, common_grid
 from skymask.errors import MapError
 from skymask.io import maps
@@ -32,6 +33,7 @@ MAX_REGION_FILES = 9
 FILE_WORDS = {
     "counts": "CNTS",
     "acceptance": "ACC",
+    "exposure": "EXPO",
     "coverage": "COV",
     "exclusion_mask": "EXCL",
     "background": "BKG",
@@ -58,6 +60,7 @@ def read_dataset(
     counts=None,
     *,
     acceptance=None,
+    exposure=None,
     coverage=None,
     exclusion_mask=None,
     background=None,
@@ -65,6 +68,8 @@ def read_dataset(
     runs=(),
     geometry=None,
     energy_bin=None,
+    spectral_index=DEFAULTS.spectral_index,
+    energy_range=None,
     exclusion_regions=(),
     min_acceptance_fraction=0,
 ):
@@ -72,16 +77,19 @@ def read_dataset(
 
     Parameters
     ----------
-    counts, acceptance, coverage, exclusion_mask, background, additive_background : str
+    counts, acceptance, exposure, coverage, exclusion_mask, background, additive_background : str
         Paths of FITS files, followed by [HDU name] where they hold several images; see `inputs.prepare`. All
-        but the exclusion mask must be on the grid of the counts. Counts that are in no file may be a `SkyMap`. Counts,
-        acceptance, coverage and additive background may have an energy axis.
+        but exposure and exclusion mask must be on the grid of the counts. Counts that are in no file may be a `SkyMap`.
+        Counts, acceptance, coverage and additive background may have an energy axis. An acceptance whose planes are
+        given at energies is taken as an exposure; see `skymask.datasets.exposures`.
     runs : list of dict
         Runs that are estimated one by one, instead of the counts, with names by key as above.
     geometry : dict, optional
         Grid of the runs, as in the configuration; the part of theirs that holds them all if not given.
     energy_bin : int, optional
         The only energy bin that is read of cubes.
+    spectral_index, energy_range : float, (str, str) or None
+        See `skymask.datasets.exposures.ExposureOptions`.
     exclusion_regions : list of dict
         As in the configuration; see `skymask.sky.exclusion_regions`.
     min_acceptance_fraction : float
@@ -95,6 +103,7 @@ def read_dataset(
     measured = {
         "counts": counts,
         "acceptance": acceptance,
+        "exposure": exposure,
         "coverage": coverage,
         "additive_background": additive_background,
     }
@@ -116,9 +125,23 @@ def read_dataset(
         read = {"counts": counts if isinstance(counts, maps.SkyMap) else _plane(counts, energy_bin)}
         header, shape = read["counts"].header, read["counts"].data.shape
     sky.sky_projection(header, names.get("counts", "counts"))
-    read |= {key: _plane(name, energy_bin) for key, name in given.items() if key != "counts"}
-    sky.check_distortion(header, shape)
     arrays, warnings = {}, []
+    for key, name in given.items():
+        if key == "counts":
+            continue
+        if key not in ("acceptance", "exposure"):
+            read[key] = _plane(name, energy_bin)
+            continue
+        expected = maps.read_expected(name, energy_bin=energy_bin)
+        if not is_exposure(key, expected):
+            read[key] = _only_plane(expected, f"{key} {name}")
+            continue
+        options = ExposureOptions(spectral_index, energy_range)
+        layout = _layout(counts, read["counts"])
+        (arrays["acceptance"],) = acceptance_of_exposure(
+            expected, layout, options, name=f"{key} {name}", energy_bin=energy_bin
+        )
+    sky.check_distortion(header, shape)
     if (gap := sky.seam_gap(header, shape)) is not None:
         raise MapError(
             f"the map goes all around and its ends are {gap:.2g} deg apart: a source there would be cut in two, as "
@@ -146,6 +169,7 @@ def read_dataset(
             coverage=coverage,
             min_acceptance_fraction=min_acceptance_fraction,
             energy_bin=energy_bin,
+            exposure_options=ExposureOptions(spectral_index, energy_range),
         )
         inputs = stack_inputs(stack, shape, **arrays)
         warnings += stack.warnings
@@ -160,8 +184,20 @@ def _plane(name, energy_bin):
     """The only plane of an image, or that of an energy bin."""
     if energy_bin is None:
         return maps.read(name)
-    cube = maps.read_cube(name, energy_bin=energy_bin)
+    return _only_plane(maps.read_cube(name, energy_bin=energy_bin), name)
+
+
+def _only_plane(cube, name):
+    if len(cube.data) > 1:
+        raise MapError(f"{name} has {len(cube.data)} energy bins, and counts have none: give energy_bin, or one map")
     return cube._replace(data=cube.data[0])
+
+
+def _layout(counts, sky_map):
+    """Where counts lie, with the energies of all their bins if they are in a file."""
+    if isinstance(counts, maps.SkyMap):
+        return maps.Layout(counts.header, counts.data.shape, counts.energies)
+    return maps.read_layout(counts)._replace(header=sky_map.header)
 
 
 def _as_run(names):

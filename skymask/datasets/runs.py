@@ -7,6 +7,7 @@ import numpy as np
 
 from skymask.core.inputs import prepare_data
 from skymask.core.stacking import Run, estimate_bins, estimate_stack
+from skymask.datasets.exposures import DEFAULTS, ExposureOptions, acceptance_of_exposure, is_exposure
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.energy_axes import EnergyAxis, same_axis
@@ -16,7 +17,7 @@ from skymask.sky.configured_kernels import kernels_of_bins, to_pixels
 from skymask.sky.region_catalogue import Part
 
 #: Maps that a run may have beside its counts.
-RUN_KEYS = ("counts", "acceptance", "coverage", "additive_background")
+RUN_KEYS = ("counts", "acceptance", "exposure", "coverage", "additive_background")
 
 
 class Grid(NamedTuple):
@@ -83,10 +84,22 @@ class RunFiles:
         Pixels of a run whose acceptance is below this fraction of the run's largest one have no coverage.
     energy_bin : int, optional
         The only energy bin that is read.
+    exposure_options : ExposureOptions
+        For runs with an exposure.
     """
 
-    def __init__(self, runs, header, shape, *, coverage=None, min_acceptance_fraction=0, energy_bin=None):
-        self._runs, self._header, self._shape = runs, header, shape
+    def __init__(
+        self,
+        runs,
+        header,
+        shape,
+        *,
+        coverage=None,
+        min_acceptance_fraction=0,
+        energy_bin=None,
+        exposure_options=DEFAULTS,
+    ):
+        self._runs, self._header, self._shape, self._exposure_options = runs, header, shape, exposure_options
         self._coverage, self._least, self._bin = coverage, min_acceptance_fraction, energy_bin
         #: What is odd about the runs, known once they have been gone through.
         self.warnings = []
@@ -151,8 +164,17 @@ class RunFiles:
         within = tuple(slice(part.start - o, part.stop - o) for part, o in zip(block, offset, strict=True))
         cubes = {"counts": counts.data}
         for key in RUN_KEYS[1:]:
-            if key in entry:
-                cubes[key] = _planes_of(key, entry[key], counts, self._bin)
+            if key not in entry:
+                continue
+            cube = maps.read_expected(entry[key], energy_bin=self._bin)
+            if is_exposure(key, cube):
+                layout = maps.Layout(counts.header, tuple(shape), maps.read_layout(entry["counts"]).energies)
+                name = f"{key} {entry[key]}"
+                cubes["acceptance"] = acceptance_of_exposure(
+                    cube, layout, self._exposure_options, name=name, energy_bin=self._bin
+                )
+            else:
+                cubes[key] = _planes_of(key, entry[key], cube, counts)
         prepared, warnings = [], []
         for number in range(planes):
             of_bin = {key: cube[min(number, len(cube) - 1)][within] for key, cube in cubes.items()}
@@ -197,7 +219,14 @@ def runs_of(stack, acceptance):
         coverage=acceptance.data > 0,
         min_acceptance_fraction=stack["min_acceptance_fraction"],
         energy_bin=stack["energy_bin"],
+        exposure_options=exposure_options(stack),
     )
+
+
+def exposure_options(reading):
+    """Return what of `configuration.READING_KEYS` is said of exposures."""
+    given = {key: reading.get(key) for key in ExposureOptions._fields}
+    return ExposureOptions(**{key: value for key, value in given.items() if value is not None})
 
 
 def estimate_runs(runs, exclusion_mask, pixel_size, kernels, stack, *, further_kernel=None):
@@ -252,9 +281,8 @@ def stack_options(runs, pixel_size, kernels, stack):
     }
 
 
-def _planes_of(key, name, counts, energy_bin):
+def _planes_of(key, name, cube, counts):
     """Another map of a run, of shape (n or 1, ny, nx), once it is known to go with the counts."""
-    cube = maps.read_cube(name, energy_bin=energy_bin)
     if cube.data.shape[1:] != counts.data.shape[1:]:
         raise MapError(
             f"{key} {name} has the shape {cube.data.shape[1:]}, counts {counts.data.shape[1:]}: they must agree"

@@ -19,6 +19,12 @@ EBOUNDS = "EBOUNDS"
 #: Columns by which every plane of a cube may have pixels of its own.
 _OF_PLANES = {"NPIX", "CRPIX", "CDELT", "CRVAL", "NSIDE"}
 
+#: Table of the energies of an exposure, and what their column is called.
+ENERGIES, ENERGY_COLUMNS = "ENERGIES", ("ENERGY", "ENERGIES")
+
+#: Column of the energies of an exposure of gammapy.
+TRUE_ENERGY = ("ENERGY_TRUE",)
+
 #: Bins whose edges differ by less than this fraction are the same.
 SAME_EDGE = 1e-6
 
@@ -102,6 +108,42 @@ def _unit(table, column, where):
     if unit.physical_type != "energy":
         raise MapError(f"{where}: the column {column} is in {text}, which is no unit of energies")
     return unit
+
+
+class EnergyNodes(NamedTuple):
+    """Energies at which the planes of a cube are given, shape (n,), rising, and their unit."""
+
+    values: np.ndarray
+    unit: str
+
+
+def read_nodes(hdus, image, path):
+    """Return the energies at which an image with three dimensions is given, as exposures are; None if it has bins.
+
+    They are in the table ENERGIES of Fermi-LAT and ctools, in MeV unless it says otherwise, or the true energies of a
+    map of gammapy.
+
+    Raises
+    ------
+    MapError
+        If they are as many as the planes and rising nowhere, or not as many.
+    """
+    tables = {hdu.name.upper(): hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)}
+    bands = tables.get(str(image.header.get(BANDS, "")).strip().upper())
+    for table, wanted, unit in ((bands, TRUE_ENERGY, None), (tables.get(ENERGIES), ENERGY_COLUMNS, "MeV")):
+        names = {column.upper(): column for column in table.columns.names} if table is not None else {}
+        found = next((names[name] for name in wanted if name in names), None)
+        if found is None or "E_MIN" in names:
+            continue
+        values = np.array(table.data[found], dtype=float).reshape(-1)
+        if len(values) != image.shape[-3]:
+            raise MapError(
+                f"{path}: {table.name} has {len(values)} energies, and the image {image.name} {image.shape[-3]} planes"
+            )
+        if not (np.diff(values) > 0).all() or not (np.isfinite(values) & (values > 0)).all():
+            raise MapError(f"{path}: the energies of {table.name} must be positive and rise from plane to plane")
+        return EnergyNodes(values, str(table.columns[found].unit or unit))
+    return None
 
 
 def same_axis(one, other):

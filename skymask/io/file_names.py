@@ -9,6 +9,7 @@ import re
 DATA_KEYS = (
     "counts",
     "acceptance",
+    "exposure",
     "coverage",
     "exclusion_mask",
     "background",
@@ -24,10 +25,10 @@ DATA_KEYS = (
 )
 
 #: Data keys that name one map.
-MAP_KEYS = ("counts", "acceptance", "coverage", "exclusion_mask", "background", "additive_background")
+MAP_KEYS = ("counts", "acceptance", "exposure", "coverage", "exclusion_mask", "background", "additive_background")
 
 #: Keys of a run that name one map.
-RUN_MAP_KEYS = ("counts", "acceptance", "coverage", "additive_background")
+RUN_MAP_KEYS = ("counts", "acceptance", "exposure", "coverage", "additive_background")
 
 #: Keys of an exclusion region that name a file.
 REGION_FILES = ("file", "table")

@@ -48,7 +48,8 @@ def pixels_of_dataset(entry):
         pixels = _pixels_of_runs(entry["runs"]) if "runs" in entry else pixels_of_file(entry["counts"])
         return pixels and pixels // (number_of_planes(entry) if "energy_bin" in entry else 1)
     if "as" in field:
-        return pixels_of_file(field["as"])
+        axes = image_axes(field["as"])
+        return axes and math.prod(axes[:2])
     size = angle_in_degrees(field["pixel_size"])
     planes = entry["observations"]["energy_bins"] if "observations" in entry else 1
     return planes * math.prod(max(1, round(angle_in_degrees(extent) / size)) for extent in field["width"])

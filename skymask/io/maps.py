@@ -20,7 +20,7 @@ from astropy.utils.exceptions import AstropyWarning
 from skymask import __version__
 from skymask.errors import MapError
 from skymask.io.atomic import written_whole
-from skymask.io.energy_axes import BANDS, EnergyAxis, bands_table, read_axis
+from skymask.io.energy_axes import BANDS, EnergyAxis, EnergyNodes, bands_table, read_axis, read_nodes
 from skymask.io.file_names import split_name
 from skymask.io.fits_header import check_numbers
 from skymask.io.hdu_names import find_hdu
@@ -62,7 +62,7 @@ class SkyMap(NamedTuple):
 
     data: np.ndarray
     header: fits.Header
-    energies: EnergyAxis | None = None
+    energies: EnergyAxis | EnergyNodes | None = None
 
 
 class Layout(NamedTuple):
@@ -118,13 +118,7 @@ def read_cube(name, *, energy_bin=None):
         As by `read`, and if the file does not say which energies the planes have.
     """
     with _image_hdu(name) as (hdus, hdu, path):
-        shape, energies = _planes(hdus, hdu, path)
-        sky_map = _image(hdu, path, min(len(shape), 3))
-        if energy_bin is not None and energies is not None:
-            if energy_bin >= len(sky_map.data):
-                raise MapError(f"{path}: there is no energy bin {energy_bin}, only 0 to {len(sky_map.data) - 1}")
-            return SkyMap(sky_map.data[energy_bin : energy_bin + 1].copy(), sky_map.header)
-        return SkyMap(sky_map.data.reshape((-1, *shape[-2:])), sky_map.header, energies)
+        return _cube(hdus, hdu, path, energy_bin)
 
 
 def read_layout(name):
@@ -139,6 +133,42 @@ def read_layout(name):
     with _image_hdu(name) as (hdus, hdu, path):
         shape, energies = _planes(hdus, hdu, path)
         return Layout(checked_header(hdu.header, path), tuple(shape[-2:]), energies)
+
+
+def read_expected(name, *, energy_bin=None):
+    """Return an acceptance or exposure: as `read_cube`, or with planes that are given at energies and not in bins.
+
+    Returns
+    -------
+    sky_map : SkyMap
+        Data of shape (n, ny, nx). Its energies are `EnergyNodes` where the planes are given at energies, which are then
+        all there, whatever `energy_bin` is.
+
+    Raises
+    ------
+    MapError
+        As by `read_cube`.
+    """
+    with _image_hdu(name) as (hdus, hdu, path):
+        nodes = read_nodes(hdus, hdu, path) if len(hdu.shape) == 3 else None
+        if nodes is not None:
+            sky_map = _image(hdu, path, 2 if len(nodes.values) == 1 else 3)
+            return SkyMap(sky_map.data.reshape(hdu.shape), sky_map.header, nodes)
+        return _cube(hdus, hdu, path, energy_bin)
+
+
+def read_grid(name):
+    """Return header and shape (ny, nx) of an image or a cube, whatever its further axes are; its pixels are not read.
+
+    Raises
+    ------
+    MapError
+        As by `read`.
+    """
+    with _image_hdu(name) as (_, hdu, path):
+        if len(hdu.shape) < 2:
+            raise MapError(f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions, expected 2 or more")
+        return checked_header(hdu.header, path), tuple(hdu.shape[-2:])
 
 
 @contextmanager
@@ -360,6 +390,17 @@ def _planes(hdus, hdu, path):
     if len(shape) > 3:
         raise MapError(f"{path}: the image {hdu.name} has {len(shape)} dimensions {shape}, expected 2 or 3")
     return shape, read_axis(hdus, hdu, path) if len(shape) == 3 else None
+
+
+def _cube(hdus, hdu, path, energy_bin):
+    """An image as `read_cube` returns it."""
+    shape, energies = _planes(hdus, hdu, path)
+    sky_map = _image(hdu, path, min(len(shape), 3))
+    if energy_bin is not None and energies is not None:
+        if energy_bin >= len(sky_map.data):
+            raise MapError(f"{path}: there is no energy bin {energy_bin}, only 0 to {len(sky_map.data) - 1}")
+        return SkyMap(sky_map.data[energy_bin : energy_bin + 1].copy(), sky_map.header)
+    return SkyMap(sky_map.data.reshape((-1, *shape[-2:])), sky_map.header, energies)
 
 
 def _without_short_axes(shape):

@@ -9,7 +9,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from skymask.errors import MapError
-from skymask.io.maps import read
+from skymask.io.maps import read_grid
 from skymask.io.sky_cards import sky_cards
 from skymask.units import angle_in_degrees
 
@@ -73,9 +73,9 @@ def grid(geometry):
         If the map cannot be read or has no sky coordinates.
     """
     if "as" in geometry:
-        sky_map = read(geometry["as"])
-        sky_projection(sky_map.header, geometry["as"])
-        return sky_cards(sky_map.header), sky_map.data.shape
+        header, shape = read_grid(geometry["as"])
+        sky_projection(header, geometry["as"])
+        return sky_cards(header), shape
     center, width = ([angle_in_degrees(value) for value in geometry[key]] for key in ("center", "width"))
     options = {key: geometry[key] for key in ("frame", "projection") if key in geometry}
     return field(center, width, angle_in_degrees(geometry["pixel_size"]), **options)

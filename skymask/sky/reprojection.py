@@ -44,21 +44,39 @@ def nearest(sky_map, header, shape, *, name, outside):
     there = sky_projection(sky_map.header, name)
     if there.has_distortion:
         raise MapError(f"{name} has distorted pixels (SIP): reproject it to the grid of the counts first")
-    here, frame = sky_projection(header), celestial_frame(header)
-    directions_there = directions_in(celestial_frame(sky_map.header, name))
     values, within = np.full(np.prod(shape), outside, dtype=sky_map.data.dtype), np.zeros(np.prod(shape), dtype=bool)
-    for start in range(0, values.size, CHUNK):
-        pixels = np.arange(start, min(start + CHUNK, values.size))
-        y, x = np.divmod(pixels, shape[1])
-        towards = directions(here, np.column_stack([x, y]).astype(float))
-        on_sky = ~np.isnan(towards).any(axis=1)
-        pixels, towards = pixels[on_sky], towards[on_sky]
-        positions = SkyCoord(_spherical(towards), frame=frame)
-        column, row = _pixels(there, directions_there(positions), sky_map.data.shape)
+    for pixels, towards in pixel_directions(header, shape, celestial_frame(sky_map.header, name)):
+        column, row = _pixels(there, towards, sky_map.data.shape)
         found = (column >= 0) & (column < sky_map.data.shape[1]) & (row >= 0) & (row < sky_map.data.shape[0])
         within[pixels[found]] = True
         values[pixels[found]] = sky_map.data[row[found], column[found]]
     return values.reshape(shape), within.reshape(shape)
+
+
+def pixel_directions(header, shape, frame):
+    """Yield numbers y * nx + x of the pixels of a grid that are on the sky, and unit vectors towards them in a frame.
+
+    Parameters
+    ----------
+    header : Header
+    shape : (int, int)
+        Of the grid, (ny, nx).
+    frame : astropy frame
+
+    Yields
+    ------
+    pixels : ndarray of int, shape (n,)
+    towards : ndarray, shape (n, 3)
+    """
+    here, own_frame = sky_projection(header), celestial_frame(header)
+    directions_there = directions_in(frame)
+    for start in range(0, shape[0] * shape[1], CHUNK):
+        pixels = np.arange(start, min(start + CHUNK, shape[0] * shape[1]))
+        y, x = np.divmod(pixels, shape[1])
+        towards = directions(here, np.column_stack([x, y]).astype(float))
+        on_sky = ~np.isnan(towards).any(axis=1)
+        positions = SkyCoord(_spherical(towards[on_sky]), frame=own_frame)
+        yield pixels[on_sky], directions_there(positions)
 
 
 def _pixels(wcs, towards, shape):

@@ -15,7 +15,7 @@ OF_BINS = (*OF_ENERGIES, "exclusion_mask")
 def run_settings(wildcards):
     """Return which runs or energy bin of a dataset are read, and onto which grid; nothing if it is one map of counts."""
     entry = SETTINGS[wildcards.dataset]
-    keys = configuration.RUN_KEYS if "runs" in entry else ("energy_bin",)
+    keys = configuration.RUN_KEYS if "runs" in entry else configuration.READING_KEYS
     return {key: entry[key] for key in keys if key in entry}
 
 
@@ -27,7 +27,8 @@ def stack_settings(wildcards):
     # The energy bins of one map are those of a single run.
     only = [{key: entry[key] for key in file_names.RUN_MAP_KEYS if key in entry}]
     keys = ("stacking", "energy_kernels", "min_acceptance_fraction")
-    return {"runs": entry.get("runs", only), "energy_bin": entry.get("energy_bin"), **{key: entry[key] for key in keys}}
+    reading = {key: entry.get(key) for key in configuration.READING_KEYS}
+    return {"runs": entry.get("runs", only), **reading, **{key: entry[key] for key in keys}}
 
 
 def run_files(wildcards):
