@@ -68,6 +68,10 @@ class Background(NamedTuple):
             number += 1
         return cls(**own, further=tuple(further))
 
+    def rows(self, rows):
+        """Return the estimate of some rows; not of a stack."""
+        return self._replace(**{name: image[rows] for name, image in self.maps().items()})
+
     def under(self, number):
         """Return what the estimate is under one of several source kernels, the main one first."""
         return self.further[number - 1] if self.further and number else self
@@ -89,13 +93,23 @@ class OffSums:
     kernel : ndarray of bool
     exclusion_mask : skymask.core.bitmask.PackedMask
         True where the pixel is used.
-    largest_acceptance : float, optional
-        That of the whole map, if this is a part of it.
+    largest_acceptance, total_counts : float, int, optional
+        Those of the whole map, if this is a part of it.
     empty : callable, optional
         What makes the arrays of sums, `numpy.empty` or that of a `skymask.core.memory.Memory`.
     """
 
-    def __init__(self, counts, acceptance, kernel, exclusion_mask, *, largest_acceptance=None, empty=np.empty):
+    def __init__(
+        self,
+        counts,
+        acceptance,
+        kernel,
+        exclusion_mask,
+        *,
+        largest_acceptance=None,
+        total_counts=None,
+        empty=np.empty,
+    ):
         self._counts, self._acceptance = counts, acceptance
         self._sums = convolution.BlockSums(kernel)
         self._mask = exclusion_mask
@@ -107,7 +121,8 @@ class OffSums:
         kind = np.int64
         if acceptance.dtype == np.uint8:
             kind = convolution.integer_type(int(kernel.sum()), smallest=np.int16)
-        self._counts_off = empty(counts.shape, convolution.integer_type(int(counts.sum(dtype=np.int64))))
+        total = int(counts.sum(dtype=np.int64)) if total_counts is None else total_counts
+        self._counts_off = empty(counts.shape, convolution.integer_type(total))
         self._acceptance_off = empty(counts.shape, kind)
         self._cost_of_map = sum(self._sums.cost(*tile) for tile in self._tiles())
         self._sum_whole_map()
@@ -252,7 +267,9 @@ def _put(target, values, add):
         target[...] = values
 
 
-def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_kernel=None, additive_background=None):
+def estimate_background(
+    counts, acceptance, exclusion_mask, kernel, *, source_kernel=None, additive_background=None, **of_whole_map
+):
     r"""Return the background estimated from the used pixels under `kernel`.
 
     .. math:: B = A \, n_{off} / a_{off}, \quad n_{off} = (C M) * K, \quad a_{off} = (A M) * K
@@ -280,6 +297,8 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
         The on region, whose acceptance an adaptive ring, and nothing else, needs to know.
     additive_background : ndarray of float, shape (ny, nx), optional
         Known counts per pixel of a component that does not follow the acceptance.
+    **of_whole_map
+        `largest_acceptance` and `total_counts`, if this is a part of a map: see `OffSums`.
 
     Returns
     -------
@@ -301,7 +320,7 @@ def estimate_background(counts, acceptance, exclusion_mask, kernel, *, source_ke
         of_field = _tilted_estimate if kernel.tilt else _field_of_view_estimate
         return of_field(counts, acceptance, exclusion_mask, additive_background=additive_background)
     if not kernels.is_weighted(kernel):
-        estimate = OffSums(counts, acceptance, kernel, PackedMask.of(exclusion_mask)).estimate()
+        estimate = OffSums(counts, acceptance, kernel, PackedMask.of(exclusion_mask), **of_whole_map).estimate()
         scale = 1.0
     else:
         counts_off, acceptance_off, scale = _effective_off(counts * exclusion_mask, acceptance * exclusion_mask, kernel)

@@ -40,8 +40,12 @@ class PackedMask:
         """Return the map of which `strip_of` returns strips, pairs of slices, as arrays of bool."""
         result = cls.zeros(shape)
         for strip in tiling.strips(shape):
-            result.packed[strip[0], : -(-shape[1] // 8)] = np.packbits(strip_of(strip), axis=1)
+            result.put(strip[0], strip_of(strip))
         return result
+
+    def put(self, rows, image):
+        """Make rows those of an array of bool."""
+        self.packed[rows, : -(-self.shape[1] // 8)] = np.packbits(image, axis=1)
 
     def __and__(self, other):
         return PackedMask(self.packed & other.packed, self.shape)

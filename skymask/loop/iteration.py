@@ -395,10 +395,12 @@ def compute_products(
     background_systematic=0,
     additive_background=None,
     on=None,
+    **of_whole_map,
 ):
     """Return every map that belongs to `exclusion_mask`, computed from the counts alone.
 
-    The arrays are those of `inputs.Inputs`; `on` holds the sums of `skymask.core.significance.sums_on`, if known.
+    The arrays are those of `inputs.Inputs`; `on` holds the sums of `skymask.core.significance.sums_on`, if known;
+    `of_whole_map` is that of `skymask.core.background.estimate_background`.
     """
     check_plain(
         counts=counts,
@@ -414,6 +416,7 @@ def compute_products(
         background_kernel,
         source_kernel=source_kernel,
         additive_background=additive_background,
+        **of_whole_map,
     )
     return Products(
         counts,
