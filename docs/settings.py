@@ -5,7 +5,8 @@ and the page of all keys (see `settings_files.py`). Where the library has an opt
 its words are read from there.
 
 A setting is an entry of a JSON schema, made by the functions below. Two keys more are for config.yaml alone: `comment`
-is what stands beside it there, `example` its value there if it is not the default.
+is what stands beside it there, `example` its value there if it is not the default. The format `length` makes numbers
+of texts such as "9 arcmin" (see `skymask.units.parse_length`), wherever a text is one.
 """
 
 import inspect
@@ -110,14 +111,19 @@ ANGLE = entry(
     "string",
     "A length on the sky with its unit (deg, arcmin, arcsec, rad), or in pixels (px).",
     pattern=with_unit([*units.ANGLES, "px"]),
+    format="length",
 )
 SKY_ANGLE = entry(
-    "string", "A length on the sky with its unit (deg, arcmin, arcsec, rad).", pattern=with_unit(units.ANGLES)
+    "string",
+    "A length on the sky with its unit (deg, arcmin, arcsec, rad).",
+    pattern=with_unit(units.ANGLES),
+    format="length",
 )
 COORDINATE = entry(
     "string",
     "An angle that may be negative, with its unit (deg, arcmin, arcsec, rad).",
     pattern=with_unit(units.ANGLES, sign="[+-]"),
+    format="length",
 )
 ENERGY = {
     "title": "an energy with its unit, such as '0.5 TeV'",
@@ -251,7 +257,8 @@ EXCLUSION_REGION = {
                     'tables, followed by the name of one, as in "catalogue.fits[SOURCES]".'
                 ),
                 "radius": text(
-                    "One radius for all rows, an angle with its unit, or a column (in degrees unless it says so)."
+                    "One radius for all rows, an angle with its unit, or a column (in degrees unless it says so).",
+                    format="length",
                 ),
                 "longitude": LONGITUDE,
                 "latitude": LATITUDE,
@@ -671,6 +678,7 @@ CUTS = mapping(
                 "title": "an angle with its unit, such as '60 deg'",
                 "type": ["string", "null"],
                 "pattern": SKY_ANGLE["pattern"],
+                "format": "length",
             },
         ),
         "offset": of_kind(

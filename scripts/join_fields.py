@@ -7,6 +7,7 @@ from skymask.io import maps
 from skymask.io.healpix_files import write_healpix
 from skymask.io.json_files import read_json, write_json
 from skymask.sky import geometry, healpix
+from skymask.units import in_words
 from skymask.workflow.jobs import job
 
 
@@ -48,7 +49,7 @@ def write_sky(*, sky_name, settings, fields, statuses, output, status):
             "axes": geometry.AXES[sky.counts.frame],
             "hottest_field": names.get(number),
             "fields": list(ended),
-            "healpix": settings,
+            "healpix": in_words(settings),
         },
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from skymask.core.quality import quality_warnings, verdict
 from skymask.io.ecsv import read_rows
 from skymask.io.json_files import read_json, write_json
+from skymask.units import in_words
 from skymask.workflow.jobs import job
 
 
@@ -19,7 +20,7 @@ def record_status(*, dataset, inspection, quality, null, catalogue, loop, analys
         figures = read_json(quality) | read_json(null) | {"regions": len(read_rows(catalogue))}
         raised = quality_warnings(figures, loop["state"], analysis["quality"])
         warnings, figures = warnings + raised, {"verdict": verdict(raised), **figures}
-    write_json(output, {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": analysis})
+    write_json(output, {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": in_words(analysis)})
 
 
 if __name__ == "__main__":

@@ -40,19 +40,56 @@ def outer_radius(shape, sizes):
     return sum(sizes.values())
 
 
-def parse_length(text):
-    """Return value and unit of a length such as "0.3 deg"."""
+def split_unit(text):
+    """Return value and unit of a text such as "0.5 TeV"."""
     match = LENGTH.fullmatch(text)
     return float(match["value"]), match["unit"]
 
 
+def parse_length(length):
+    """Return a length as a number of degrees, or of pixels, and which of both: (0.15, "deg") for "9 arcmin".
+
+    Parameters
+    ----------
+    length : str or (float, str)
+        A text, or what this function returned. Other units than degrees are rounded to 12 digits, so that what is the
+        same angle is the same number.
+    """
+    value, unit = split_unit(length) if isinstance(length, str) else length
+    return (value, unit) if unit in ("deg", "px") else (float(f"{value * ANGLES[unit]:.12g}"), "deg")
+
+
 def angle_in_degrees(length):
-    """Return an angle of the configuration in degrees, without the import of a library for it."""
-    value, unit = parse_length(length)
-    return value * ANGLES[unit]
+    """Return an angle of the configuration in degrees."""
+    return parse_length(length)[0]
 
 
-def is_angle(text):
-    """Whether a text is an angle with its unit, and not the name of a column."""
+def in_words(value):
+    """Return settings with their lengths as texts, such as "0.15 deg"."""
+    if isinstance(value, dict):
+        return {key: in_words(item) for key, item in value.items()}
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) == 2 and value[1] in ("deg", "px") and not isinstance(value[0], str):
+        return _text(*value)
+    return [in_words(item) for item in value]
+
+
+def _text(value, unit):
+    """A length in degrees, or in the next smaller unit in which it is a number of few digits, or in pixels."""
+    for smaller, factor in (("deg", 1), ("arcmin", 60), ("arcsec", 3600)) if unit == "deg" else ():
+        short = f"{value * factor:.6g}"
+        if math.isclose(value * factor, float(short), rel_tol=1e-11):
+            return f"{short} {smaller}"
+    return f"{value:.15g} {unit}"
+
+
+def is_length(text):
+    """Whether a text is an angle with its unit, or a number of pixels."""
     match = LENGTH.fullmatch(text)
-    return match is not None and match["unit"] in ANGLES
+    return match is not None and match["unit"] in (*ANGLES, "px")
+
+
+def is_angle(length):
+    """Whether a length or a text is an angle with its unit, and not the name of a column."""
+    return not isinstance(length, str) or (is_length(length) and parse_length(length)[1] == "deg")

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import math
 import time
 from pathlib import Path
 
@@ -41,7 +42,8 @@ GEOMETRY = {"center": ["83.6 deg", "22 deg"], "width": ["2 deg", "1 deg"], "pixe
 
 
 def settings_of(**changes):
-    return dataset_settings({**copy.deepcopy(CONFIG), **changes}, SCHEMA)
+    """Return complete settings, with lengths in words."""
+    return units.in_words(dataset_settings({**copy.deepcopy(CONFIG), **changes}, SCHEMA))
 
 
 def adaptive_ring(**changes):
@@ -439,7 +441,7 @@ def test_analysis_key_without_a_default_must_be_given_somewhere(key):
 def test_analysis_key_without_a_default_may_be_given_for_the_dataset_alone(key):
     config = {name: value for name, value in CONFIG.items() if name != key}
     config["datasets"] = crab(**{key: CONFIG[key]})
-    assert dataset_settings(config, SCHEMA)["crab"][key] == CONFIG[key]
+    assert units.in_words(dataset_settings(config, SCHEMA)["crab"][key]) == CONFIG[key]
 
 
 @pytest.mark.parametrize("name", ["../crab", "a/b", "a b", ".crab", "-crab", "", "a" * 101, "crab\n", "crâb", "a{b}"])
@@ -793,8 +795,53 @@ def test_name_of_an_image_is_split_from_its_file(name, expected):
     ("text", "expected"),
     [("0.3 deg", (0.3, "deg")), ("5px", (5.0, "px")), (" .5  arcmin ", (0.5, "arcmin")), ("-1e-3 rad", (-1e-3, "rad"))],
 )
-def test_length_is_split_into_value_and_unit(text, expected):
-    assert units.parse_length(text) == expected
+def test_text_is_split_into_value_and_unit(text, expected):
+    assert units.split_unit(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["0.15 deg", "9 arcmin", "540 arcsec", " 9e0 arcmin", "0.150deg", f"{math.pi / 1200} rad"]
+)
+def test_the_same_angle_is_the_same_number_of_degrees(text):
+    assert units.parse_length(text) == (0.15, "deg")
+
+
+@pytest.mark.parametrize("text", ["0.3 deg", "83.633 deg", "10 arcmin", "1 arcsec", "2.5 px", "-83.6331234 deg"])
+def test_length_is_told_in_the_unit_in_which_it_is_short(text):
+    assert units.in_words(units.parse_length(text)) == text
+
+
+@pytest.mark.parametrize("unit", ["arcmin", "arcsec"])
+def test_lengths_in_other_words_are_the_same_settings(unit):
+    def config(length):
+        ring = {"shape": "adaptive_ring", "inner_radius": length, "width": length, "step": length}
+        holes = [{"offset": [length, length], "radius": length}]
+        sources = [
+            {"offset": [length, length], "counts": 1, "sigma": [length, length]},
+            {"offset": [length, length], "counts": 1, "shape": "ridge", "sigma": length},
+        ]
+        simulate = {**SIMULATION, "pixel_size": length, "holes": holes, "sources": sources}
+        regions = [{"shape": "circle", "center": [length, length], "radius": length}]
+        regions += [{"table": str(ROOT / "config.yaml"), "radius": length}]
+        changes = {
+            "datasets": crab(simulate=simulate),
+            "source_kernel": {"shape": "disk", "radius": length},
+            "background_kernel": ring,
+            "dilation_radius": length,
+            "statistic": "cash",
+            "further_source_kernels": {"large": {"shape": "gaussian", "sigma": length}},
+            "mask_source_kernels": [{"shape": "disk", "radius": length}],
+            "energy_kernels": [{"source_kernel": {"shape": "disk", "radius": length}}],
+            "region_growth": {"law": "size", "factor": 1, "max_radius": length},
+            "exclusion_regions": regions,
+            "scan": {"dilation_radius": [length]},
+        }
+        return dataset_settings({**copy.deepcopy(CONFIG), **changes}, SCHEMA)
+
+    in_degrees, in_others = config("0.15 deg"), config("9 arcmin" if unit == "arcmin" else "540 arcsec")
+    assert in_degrees == in_others
+    assert unit not in str(in_others)
+    assert "0.15 deg" not in str(in_others)
 
 
 def test_digest_of_the_library_is_that_of_its_sources():

@@ -81,9 +81,7 @@ def test_a_value_more_computes_its_combinations_only(run):
 def test_combinations_are_named_as_by_paramspace_and_grow():
     values = {"dilation_radius": ["30 arcmin", "0.1 deg"], "threshold_low": [3, None, 2]}
     assert list(scan.points(values)) == [
-        f"dilation_radius~{radius}_threshold_low~{low}"
-        for radius in ("0.1deg", "30arcmin")
-        for low in ("null", "2", "3")
+        f"dilation_radius~{radius}_threshold_low~{low}" for radius in ("0.1deg", "0.5deg") for low in ("null", "2", "3")
     ]
 
 
@@ -166,7 +164,7 @@ MISTAKES = {
     "no value": ({"threshold": []}, "scan.threshold must not be empty"),
     "bad value": ({"threshold": [3, 0]}, "scan.threshold.1 must be more than 0, got 0"),
     "no unit": ({"source_kernel.radius": ["0.1"]}, "scan.source_kernel.radius.0 must be a length with its unit"),
-    "twice": ({"dilation_radius": ["0.3 deg", "0.3deg"]}, "scan.dilation_radius: 0.3deg stands there twice"),
+    "twice": ({"dilation_radius": ["0.3 deg", "18arcmin"]}, "scan.dilation_radius: 0.3deg stands there twice"),
     "no such length": (
         {"source_kernel.sigma": ["1 px"]},
         "scan.source_kernel.sigma: the source_kernel of this dataset is disk and has no sigma",

@@ -20,7 +20,7 @@ from skymask.io.fits_header import number_of_energies
 from skymask.sky import configured_kernels, geometry
 from skymask.sky.exclusion_regions import region_mask
 from skymask.sky.healpix import files_and_columns, read_sky
-from skymask.units import angle_in_degrees
+from skymask.units import angle_in_degrees, in_words
 
 #: Memory of a job in bytes, as measured: without a map, and for every pixel.
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
@@ -354,7 +354,7 @@ def _kernels(kernels, size):
         if not pixels.any():
             lines.append(f"{key:<18} {configured_kernels.describe(kernels[key])}: all used pixels of the map")
             continue
-        what = kernels[key] if isinstance(kernels[key], str) else configured_kernels.describe(kernels[key])
+        what = configured_kernels.describe(kernels[key]) if isinstance(kernels[key], dict) else in_words(kernels[key])
         box = f"{pixels.shape[1]} x {pixels.shape[0]}"
         lines.append(f"{key:<18} {what}: {np.count_nonzero(pixels)} pixels in {box}")
     if background.any():

@@ -19,6 +19,7 @@ from skymask.config.validation import (
 )
 from skymask.errors import ConfigurationError
 from skymask.io.file_names import split_name
+from skymask.units import is_length, parse_length
 
 #: Keys that say what is read of maps.
 READING_KEYS = ("energy_bin", "spectral_index", "energy_range")
@@ -145,6 +146,7 @@ def dataset_settings(config, schema):
         merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
         settings[name] = _in_order(with_defaults(merged, of_dataset))
     _raise_if_any(content_mistakes(settings))
+    settings = {name: with_lengths(entry, of_dataset) for name, entry in settings.items()}
     return _with_bins(_with_fields(settings))
 
 
@@ -204,7 +206,8 @@ def figure_settings(config, schema, datasets):
             whole = {"layers": ["significance"], **whole}
             if len(whole["layers"]) > 1:
                 raise ConfigurationError(f"figures.{name}.layers: strips show one map, got {len(whole['layers'])}")
-        figures[str(name)] = _in_order(with_defaults(whole, schema["properties"]["figures"]["additionalProperties"]))
+        of_figure = schema["properties"]["figures"]["additionalProperties"]
+        figures[str(name)] = with_lengths(_in_order(with_defaults(whole, of_figure)), of_figure)
     return figures
 
 
@@ -253,6 +256,18 @@ def with_defaults(value, schema):
         elif "default" in inner:
             filled[key] = with_defaults(copy.deepcopy(inner["default"]), inner)
     return filled
+
+
+def with_lengths(value, schema):
+    """Return `value` with [number, "deg" or "px"] for its lengths: however they are written, the same are the same."""
+    if isinstance(value, dict):
+        known = _properties(schema, value)
+        others = schema.get("additionalProperties") or {}
+        return {key: with_lengths(item, known.get(key, others)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_lengths(item, schema.get("items", {})) for item in value]
+    is_one = schema.get("format") == "length" and isinstance(value, str) and is_length(value)
+    return list(parse_length(value)) if is_one else value
 
 
 def _with_runs(name, entry):
@@ -366,13 +381,22 @@ def _plain(value):
 
 
 def _properties(schema, value):
-    """The properties of a mapping, also those that it has because of the value of another: of its shape."""
-    properties = dict(schema.get("properties", {}))
-    for branch in schema.get("allOf", ()):
-        conditions = branch["if"].get("properties", {})
-        if conditions and all(value.get(key) == condition["const"] for key, condition in conditions.items()):
-            properties |= branch["then"].get("properties", {})
-    return {key: inner for key, inner in properties.items() if inner is not True}
+    """The properties of a mapping, also those that it has because of others: of the value of its shape, say."""
+    own = schema.get("properties", {})
+    properties = dict(own)
+    for branch in (*schema.get("allOf", ()), schema):
+        if "if" in branch:
+            then = branch.get("then" if _holds(branch["if"], value, own) else "else", {})
+            properties |= {key: inner for key, inner in then.get("properties", {}).items() if inner is not True}
+    return properties
+
+
+def _holds(condition, value, properties):
+    """Whether a mapping has the keys, and the values or defaults, that a condition of the schema asks for."""
+    wanted = {key: inner["const"] for key, inner in condition.get("properties", {}).items()}
+    return value.keys() >= set(condition.get("required", ())) and all(
+        value.get(key, properties[key].get("default")) == constant for key, constant in wanted.items()
+    )
 
 
 def _with_bins(settings):

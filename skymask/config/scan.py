@@ -8,7 +8,7 @@ from collections import Counter
 from itertools import pairwise, product
 from math import prod
 
-from skymask.units import ANGLES, LENGTH, parse_length
+from skymask.units import in_words, is_length, parse_length
 
 #: A scan of more combinations must be a mistake.
 MAX_POINTS = 1000
@@ -59,7 +59,9 @@ def point_name(values):
 
 def value_text(value):
     """Return a value as it stands in names, tables and figures."""
-    return "null" if value is None else str(value)
+    if isinstance(value, str) and is_length(value):
+        value = parse_length(value)
+    return "null" if value is None else str(in_words(value))
 
 
 def with_values(entry, values):
@@ -169,10 +171,8 @@ def mistakes(entry):
 
 def _size(value):
     """What values of a key are sorted by: numbers and lengths grow, null comes first, words stay where they are."""
+    if isinstance(value, list) or (isinstance(value, str) and is_length(value)):
+        return parse_length(value)[0]
     if isinstance(value, str):
-        match = LENGTH.fullmatch(value)
-        if match is None or not match["unit"]:
-            return 0
-        number, unit = parse_length(value)
-        return number * ANGLES.get(unit, 1)
+        return 0
     return float("-inf") if value is None else value

@@ -29,6 +29,7 @@ from skymask.units import (
     kernel_lengths,
     outer_radius,
     parse_length,
+    split_unit,
 )
 
 #: Data keys of which a dataset has one: they say where its counts come from.
@@ -267,8 +268,7 @@ def _kernel_errors(where, kernel):
         keys = f"{', '.join(others)} and {last}"
         yield f"{where}: {keys} must {some} be angles or {some} px"
     elif kernel.get("shape") == "adaptive_ring":
-        parsed = {key: parse_length(length) for key, length in lengths.items()}
-        sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
+        sizes = {key: parse_length(length)[0] for key, length in lengths.items()}
         if sizes["step"] == 0:
             yield f"{where}.step must be more than 0"
         if sizes["inner_radius"] + sizes["width"] > sizes["max_outer_radius"] * (1 + 1e-9):
@@ -303,7 +303,7 @@ def _reach_errors(name, kernel, ring):
     parsed = {key: parse_length(length) for key, length in {**reach, "ring": ring["inner_radius"]}.items()}
     if len({unit == "px" for _, unit in parsed.values()}) > 1:
         return
-    sizes = {key: value * ANGLES.get(unit, 1) for key, (value, unit) in parsed.items()}
+    sizes = {key: value for key, (value, _) in parsed.items()}
     inner_radius = sizes.pop("ring")
     if outer_radius(kernel["shape"], sizes) >= inner_radius * (1 - 1e-9):
         yield (
@@ -452,7 +452,7 @@ def _limit_errors(where, key, limits):
 def _size(key, limit):
     """A limit as a number, for comparing it with the other one; None for a date that is none."""
     if key == "energy":
-        value, unit = parse_length(limit)
+        value, unit = split_unit(limit)
         return value * ENERGIES[unit]
     if key == "time":
         if isinstance(limit, int | float):

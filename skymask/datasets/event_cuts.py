@@ -13,7 +13,7 @@ from skymask.errors import MapError, listed
 from skymask.io.file_names import split_name
 from skymask.io.header_cards import card_number, card_text
 from skymask.io.maps import read_table
-from skymask.units import parse_length
+from skymask.units import in_words, parse_length, split_unit
 
 #: Scales of time that a header may name (TIMESYS).
 TIME_SCALES = ("utc", "tt", "tai", "tdb", "ut1", "tcb", "tcg")
@@ -84,7 +84,7 @@ def card_values(cuts):
 
 def describe(cuts):
     """Return cuts in a few words."""
-    return ", ".join(f"{key} {_text(cuts[key])}" for key in CARDS if key in cuts)
+    return ", ".join(f"{key} {_text(in_words(cuts[key]))}" for key in CARDS if key in cuts)
 
 
 def _text(value):
@@ -112,16 +112,21 @@ def _energy(events):
 
 
 def _within(events, limits, column_and_unit):
-    """The cut to low <= value < high; limits are texts with units, or None."""
+    """The cut to low <= value < high; limits are energies as texts, angles, or None."""
     column, unit = column_and_unit
     try:
         low, high = (
-            default if limit is None else units.Quantity(*parse_length(limit)).to_value(unit)
+            default if limit is None else units.Quantity(*_parsed(limit)).to_value(unit)
             for limit, default in zip(limits, (-np.inf, np.inf), strict=True)
         )
     except units.UnitConversionError as error:
         raise MapError(f"{events.name}: the column {column} is in {unit}: no cut {limits} can be made") from error
     return Cut([column], lambda rows: (rows[column] >= low) & (rows[column] < high))
+
+
+def _parsed(limit):
+    """Number and unit of an angle or an energy."""
+    return split_unit(limit) if isinstance(limit, str) else limit
 
 
 def _zenith(events, limits):

@@ -18,7 +18,7 @@ from skymask.io.header_cards import copied_cards
 from skymask.sky import configured_kernels, reprojection
 from skymask.sky import exclusion_regions as user_regions
 from skymask.sky import geometry as sky
-from skymask.units import kernel_lengths
+from skymask.units import in_words, kernel_lengths
 
 #: A kernel may reach this many times the map's larger side; beyond, its radius or unit must be a mistake.
 MAX_REACH = 2.0
@@ -330,7 +330,7 @@ def check_kernels(
         width = min(configured_kernels.length_in_pixels(background_kernel["width"], pixel_size))
         if width < 1 - kernels.RADIUS_TOLERANCE:
             raise MapError(
-                f"background_kernel.width {background_kernel['width']} is {width:.2g} pixels: "
+                f"background_kernel.width {in_words(background_kernel['width'])} is {width:.2g} pixels: "
                 "a ring must be at least one pixel wide"
             )
     source = configured_kernels.to_pixels(source_kernel, pixel_size)
@@ -412,6 +412,6 @@ def check_lengths(kernels_by_name, dilation_radius, pixel_size, shape):
         pixels = max(configured_kernels.length_in_pixels(length, pixel_size))
         if pixels > MAX_REACH * max(shape):
             raise MapError(
-                f"{name} {length} is {pixels:.4g} pixels, and the map has {shape[1]} x {shape[0]} pixels: "
+                f"{name} {in_words(length)} is {pixels:.4g} pixels, and the map has {shape[1]} x {shape[0]} pixels: "
                 "the radius, its unit, or the pixel size in the header must be wrong"
             )

@@ -18,7 +18,7 @@ from skymask.io.event_files import open_events
 from skymask.io.header_cards import copied_cards
 from skymask.io.maps import ORIGIN_KEYS, file_digest
 from skymask.sky.geometry import box_within, celestial_frame, shifted, sky_projection
-from skymask.units import angle_in_degrees
+from skymask.units import angle_in_degrees, in_words
 
 #: What header cards call the files of a run.
 FILE_WORDS = {"events": "EVT1", "bkg": "TMPL", "aeff": "AEFF", "edisp": "EDSP"}
@@ -209,8 +209,8 @@ def _dataset(observation, geom, offset_max, safe_mask):
     methods = set(safe_mask["methods"])
     # These two look at the instrument's own tables, without which they would need maps of them.
     of_tables = methods & {"aeff-max", "edisp-bias"}
-    options = {key: safe_mask[key] for key in ("aeff_percent", "bias_percent", "fixed_offset")}
-    dataset = SafeMaskMaker(methods=["offset-max", *methods - of_tables], offset_max=offset_max).run(
+    options = {key: in_words(safe_mask[key]) for key in ("aeff_percent", "bias_percent", "fixed_offset")}
+    dataset = SafeMaskMaker(methods=["offset-max", *methods - of_tables], offset_max=in_words(offset_max)).run(
         dataset, observation
     )
     return SafeMaskMaker(methods=of_tables, irfs="DL3", **options).run(dataset, observation)

@@ -296,7 +296,7 @@ def _kernel(axes, header, shape, source_kernel):
         return
     (length,) = lengths
     value, unit = parse_length(length)
-    height, width = (2 * (value if unit == "px" else angle_in_degrees(length) / size) for size in pixel_size(header))
+    height, width = (2 * (value if unit == "px" else value / size) for size in pixel_size(header))
     place = (shape[1] * 0.95 - width / 2, shape[0] * 0.05 + height / 2)
     effect = [Stroke(linewidth=3, foreground="white"), Normal()]
     axes.add_patch(Ellipse(place, width, height, fill=False, color="black", linewidth=1.2, path_effects=effect))

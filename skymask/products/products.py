@@ -7,6 +7,7 @@ import numpy as np
 from skymask.io.atomic import written_whole
 from skymask.io.maps import EVENT_CARDS, ORIGIN_KEYS
 from skymask.sky.configured_kernels import describe
+from skymask.units import in_words
 
 #: Columns of the convergence table, in order.
 CONVERGENCE_COLUMNS = (
@@ -92,7 +93,7 @@ def cards(counts_header, dataset, loop, quality, settings):
             if "stacking" in settings
             else []
         ),
-        ("DILATION", settings["dilation_radius"], "dilation radius"),
+        ("DILATION", in_words(settings["dilation_radius"]), "dilation radius"),
         ("MASKUPD", settings["mask_update"], "mask update"),
         ("STARVPIX", settings["starved_pixels"], "what starved pixels do"),
         ("MINACC", settings["min_acceptance_fraction"], "least acceptance, as a fraction of the largest"),
@@ -153,7 +154,7 @@ def _background_kernel_cards(kernel, quality):
     """The background kernel; limits of an adaptive ring have cards of their own, and so has what they left out."""
     start = {key: value for key, value in kernel.items() if key not in RING_KEYS}
     cards = [("BKGKERN", describe(start), "background kernel")]
-    cards += [(card, kernel[key], meaning) for key, (card, meaning) in RING_KEYS.items() if key in kernel]
+    cards += [(card, in_words(kernel[key]), meaning) for key, (card, meaning) in RING_KEYS.items() if key in kernel]
     if "without_ring" in quality:
         cards.append(("NNORING", quality["without_ring"], "covered pixels for which no ring sufficed"))
     return cards

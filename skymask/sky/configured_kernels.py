@@ -5,7 +5,7 @@ import math
 from skymask.core import kernels
 from skymask.errors import MapError
 from skymask.io.maps import read
-from skymask.units import ANGLES, kernel_lengths, parse_length
+from skymask.units import in_words, kernel_lengths, parse_length
 
 #: What makes the kernel of a shape of its lengths, and of its other keys, by name.
 _SHAPES = {
@@ -114,24 +114,19 @@ def region_growth(growth, pixel_size):
 def length_in_pixels(length, pixel_size):
     """Return a length of the configuration in pixels along y and x."""
     value, unit = parse_length(length)
-    return (value, value) if unit == "px" else tuple(degrees(value, unit) / size for size in pixel_size)
-
-
-def degrees(value, unit):
-    """Return an angle in degrees."""
-    return value * ANGLES[unit]
+    return (value, value) if unit == "px" else tuple(value / size for size in pixel_size)
 
 
 def describe(kernel, *, kind="shape"):
     """Return a kernel of the configuration, or whatever is of one kind among several, in a few words."""
     if kernel is None:
         return "none"
-    return " ".join([kernel[kind], *(f"{key}={value}" for key, value in kernel.items() if key != kind)])
+    return " ".join([kernel[kind], *(f"{key}={value}" for key, value in in_words(kernel).items() if key != kind)])
 
 
 def _in_numbers(lengths, pixel_size):
     """Lengths of the configuration as numbers, and beside them the size of a pixel in the same unit."""
     parsed = {key: parse_length(value) for key, value in lengths.items()}
     in_pixels = any(unit == "px" for _, unit in parsed.values())
-    numbers = {key: value if in_pixels else degrees(value, unit) for key, (value, unit) in parsed.items()}
+    numbers = {key: value for key, (value, _) in parsed.items()}
     return {**numbers, "pixel_size": 1.0 if in_pixels else pixel_size}

@@ -21,7 +21,7 @@ from skymask.errors import MapError
 from skymask.io.healpix_files import read_healpix
 from skymask.sky import configured_kernels, geometry
 from skymask.sky.reprojection import TIE
-from skymask.units import angle_in_degrees
+from skymask.units import angle_in_degrees, in_words
 
 #: A pixel of a field is this many times as wide as a HEALPix pixel: with less, some would hold no centre.
 WIDTH_OF_PIXELS = 1.5
@@ -187,7 +187,8 @@ def pixel_size(nside, wanted=None):
         return WIDTH_OF_PIXELS * side
     size = angle_in_degrees(wanted)
     if size < side:
-        raise MapError(f"healpix.pixel_size {wanted} is smaller than a pixel of NSIDE {nside} ({side:.4g} deg)")
+        smallest = f"a pixel of NSIDE {nside} ({side:.4g} deg)"
+        raise MapError(f"healpix.pixel_size {in_words(wanted)} is smaller than {smallest}")
     return size
 
 
@@ -232,8 +233,8 @@ def overlap_of_fields(wanted, one_iteration):
     overlap = angle_in_degrees(wanted)
     if overlap < one_iteration * (1 - 1e-9):
         raise MapError(
-            f"healpix.overlap {wanted} is less than the {one_iteration:.4g} deg that the kernels reach in one "
-            "iteration: fields would be too small for them"
+            f"healpix.overlap {in_words(wanted)} is less than the {one_iteration:.4g} deg that the kernels reach in "
+            "one iteration: fields would be too small for them"
         )
     return overlap
 
