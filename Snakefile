@@ -4,6 +4,8 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from skymask.workflow.snakemake_patches import start_jobs_warm
+
 min_version("9.27.0")
 
 
@@ -71,6 +73,7 @@ cache_signatures()
 onstart:
     check_executor()
     patch_scheduler()
+    start_jobs_warm(workflow)
 
 
 onsuccess:

@@ -11,6 +11,8 @@ import pytest
 from conftest import REPOSITORY, STATUSES, products, snakemake
 from kills import campaign
 
+from skymask.workflow.warm_start import SWITCH
+
 #: A checkpoint after which the graph takes long to be updated; the scheduler's lock is held all the while.
 SLOW_UPDATE = """
 import time
@@ -124,6 +126,8 @@ def test_the_files_of_a_job_that_outlives_its_run_are_there_two_runs_later(undis
     with open(folder / "output.txt", "w") as output:
         with monkeypatch.context() as patch:
             patch.setenv("PYTHONPATH", str(folder / "python"), prepend=os.pathsep)
+            # Other jobs end with their run.
+            patch.setenv(SWITCH, "off")
             run = subprocess.Popen([*command, REPOSITORY / "Snakefile"], cwd=folder, stdout=output, stderr=output)
         wait_for(folder, "held")
         run.kill()
