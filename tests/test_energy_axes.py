@@ -48,7 +48,7 @@ BAD = {
     "two axes": ({"shape": (2, 2, 4, 4)}, "has 4 dimensions .*, expected 2 or 3"),
     "no table": (
         {"name": "GTI"},
-        "c.fits holds no table EBOUNDS, only GTI, which must say which energies",
+        "2 planes, and no table EBOUNDS says which .* holds no table EBOUNDS, only GTI",
     ),
 }
 

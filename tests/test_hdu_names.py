@@ -12,6 +12,7 @@ from skymask.io.event_files import open_events
 from skymask.io.fits_header import image_axes
 from skymask.io.hdu_names import find_hdu, wanted_hdu
 from skymask.io.healpix_files import read_healpix
+from skymask.io.tables import read_table
 
 
 def image(value, name=None, version=None):
@@ -94,7 +95,7 @@ def test_events_and_tables_have_names_in_any_case(tmp_path):
     table.header["EXTNAME"] = "Events"
     path = file_of(tmp_path / "e.fits", table)
     assert [open_events(path + name).rows for name in ("", "[events]", "[1]")] == [2, 2, 2]
-    assert len(maps.read_table(f"{path}[eVents]")) == 2
+    assert len(read_table(f"{path}[eVents]")) == 2
 
 
 def test_a_healpix_map_has_a_name_in_any_case(tmp_path):

@@ -326,9 +326,9 @@ def test_file_of_somebody_else_is_no_product(tmp_path):
 
 
 def test_a_scale_beyond_all_numbers_makes_infinities_without_a_warning(tmp_path):
-    fits.PrimaryHDU(np.ones((3, 3), dtype=np.int16)).writeto(tmp_path / "map.fits")
+    fits.PrimaryHDU(np.full((3, 3), 100, dtype=np.int16)).writeto(tmp_path / "map.fits")
     content = (tmp_path / "map.fits").read_bytes()
-    card = "BSCALE  =                1E300".ljust(80).encode()
+    card = "BSCALE  =                1E307".ljust(80).encode()
     (tmp_path / "map.fits").write_bytes(
         content.replace(b"END".ljust(80), card + b"END".ljust(80), 1)[:2880] + content[2880:]
     )

@@ -12,7 +12,7 @@ from astropy.time import Time
 from skymask.errors import MapError, listed
 from skymask.io.file_names import split_name
 from skymask.io.header_cards import card_number, card_text
-from skymask.io.maps import read_table
+from skymask.io.tables import find_column, read_table
 from skymask.units import in_words, parse_length, split_unit
 
 #: Scales of time that a header may name (TIMESYS).
@@ -219,31 +219,32 @@ def _reference(name, header):
 
 
 def _time_unit(events, column):
-    """The unit of the times of events: that of their column, or TIMEUNIT, or seconds."""
-    if events.columns[column].unit:
-        return events.unit(column)
-    word = card_text(events.header, "TIMEUNIT", events.name, "s")
+    """The unit of the times of a table: that of their column, or TIMEUNIT, or seconds."""
+    of_column = events.columns[column].unit
+    word = of_column or card_text(events.header, "TIMEUNIT", events.name, "s")
     unit = units.Unit(word, parse_strict="silent")
     if unit.physical_type != "time":
-        raise MapError(f"{events.name} has the unknown unit of time TIMEUNIT = {word!r} in its header")
+        where = f"the column {column} is in {word!r}" if of_column else f"TIMEUNIT in its header is {word!r}"
+        raise MapError(f"{events.name}: {where}, which is no unit of time that is known, as s and d are")
     return unit
 
 
 def _intervals(events, name):
     """The cut to the intervals of a table with columns START and STOP, both ends included."""
-    from astropy.table import Table
-
-    table: Table = read_table(name if split_name(name)[1] else f"{name}[GTI]")
-    names = {column.upper(): column for column in table.colnames}
-    if not {"START", "STOP"} <= set(names) or not len(table):
+    table = read_table(name, default="GTI")
+    ends = [find_column(table.names, key) for key in ("START", "STOP")]
+    if None in ends or not len(table):
         raise MapError(f"{name} holds no good time intervals: a table with columns START and STOP is needed")
     column = _column(events, "TIME")
     unit = _time_unit(events, column)
-    shift = (_reference(name, table.meta) - _reference(events.name, events.header)).to_value(unit)
-    start, stop = (
-        np.asarray(table[names[key]], dtype=float) * (table[names[key]].unit or units.s).to(unit) + shift
-        for key in ("START", "STOP")
-    )
+    shift = (_reference(name, table.header) - _reference(events.name, events.header)).to_value(unit)
+    start, stop = (table.numbers(column) * _time_unit(table, column).to(unit) + shift for column in ends)
+    if (wrong := ~(np.isfinite(start) & np.isfinite(stop) & (start <= stop))).any():
+        row = int(np.argmax(wrong))
+        raise MapError(
+            f"{name}: row {row + 1} of the good time intervals reaches from {start[row] - shift:.12g} to "
+            f"{stop[row] - shift:.12g}: remove it or correct it"
+        )
     order = np.argsort(start, kind="stable")
     # Intervals may overlap: an event is in one if any of those that began before it has not ended.
     start, stop = start[order], np.maximum.accumulate(stop[order])

@@ -19,6 +19,7 @@ from astropy import units
 from skymask.errors import MapError
 from skymask.io.data_subspace import selected_range
 from skymask.io.energy_axes import EnergyAxis, EnergyNodes, same_axis
+from skymask.io.header_cards import card_number, card_text
 from skymask.io.sky_cards import sky_cards
 from skymask.sky.interpolation import bilinear, relative_solid_angle
 
@@ -127,8 +128,8 @@ def energies_of_image(header, energy_range, name):
     if energy_range:
         low, high = (units.Quantity(text) for text in energy_range)
         return EnergyAxis(np.array([low.value]), np.array([high.to_value(low.unit)]), str(low.unit))
-    if all(key in header for key in ENERGY_CARDS):
-        low, high = (float(header[key]) for key in ENERGY_CARDS)
+    low, high = (card_number(header, key, "counts") for key in ENERGY_CARDS)
+    if low is not None and high is not None:
         return EnergyAxis(np.array([low]), np.array([high]), "GeV")
     selected = selected_range(header, "energy", "counts")
     if selected is not None and selected.low is not None and selected.high is not None:
@@ -203,7 +204,7 @@ def _check_energies(nodes, lower, upper, axis, name):
 
 def _check_unit(header, name):
     """Raise a MapError if a map at energies has the unit of something else than an exposure, such as an intensity."""
-    text = str(header.get("BUNIT", "") or "").strip()
+    text = card_text(header, "BUNIT", name)
     with warnings.catch_warnings():
         # Units of the field are not always spelt as astropy likes them.
         warnings.simplefilter("ignore")

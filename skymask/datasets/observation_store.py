@@ -12,9 +12,9 @@ from astropy.coordinates import SkyCoord, angular_separation
 from astropy.io import fits
 
 from skymask.errors import ConfigurationError, MapError
+from skymask.io.fits_files import open_fits
 from skymask.io.hdu_names import find_hdu
 from skymask.io.header_cards import card_text
-from skymask.io.maps import open_fits
 from skymask.units import angle_in_degrees
 
 #: What is said where gammapy, which makes maps of the runs, is missing.

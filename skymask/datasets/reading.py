@@ -148,6 +148,7 @@ def read_dataset(
             "nothing is summed across them; cut it into maps that overlap, or give a HEALPix map (key healpix)"
         )
     for key, sky_map in read.items():
+        maps.check_whole(sky_map, key, names.get(key, key))
         if key == "exclusion_mask":
             arrays[key] = _on_grid(sky_map, header, shape, f"{key} {names[key]}", warnings)
             continue

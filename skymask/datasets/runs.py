@@ -155,6 +155,7 @@ class RunFiles:
     def _read(self, entry):
         """A run, None if nothing of it lies on the common grid, and warnings."""
         counts = maps.read_cube(entry["counts"], energy_bin=self._bin)
+        maps.check_whole(counts, "counts", entry["counts"])
         energies, (planes, *shape) = counts.energies, counts.data.shape
         offset = geometry.offset(self._header, counts.header, shape, entry["counts"])
         offset = geometry.offset_within(self._header, self._shape, offset, shape, entry["counts"])
@@ -283,6 +284,7 @@ def stack_options(runs, pixel_size, kernels, stack):
 
 def _planes_of(key, name, cube, counts):
     """Another map of a run, of shape (n or 1, ny, nx), once it is known to go with the counts."""
+    maps.check_whole(cube, key, name)
     if cube.data.shape[1:] != counts.data.shape[1:]:
         raise MapError(
             f"{key} {name} has the shape {cube.data.shape[1:]}, counts {counts.data.shape[1:]}: they must agree"

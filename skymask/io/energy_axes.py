@@ -7,8 +7,10 @@ import numpy as np
 from astropy.io import fits
 
 from skymask.errors import MapError
-from skymask.io.hdu_names import find_hdu
+from skymask.io.fits_files import is_table
+from skymask.io.hdu_names import find_hdu, has_hdu
 from skymask.io.header_cards import card_text
+from skymask.io.tables import find_column, table_of
 
 #: Header card that names the table of a cube's bins.
 BANDS = "BANDSHDU"
@@ -69,10 +71,14 @@ def read_axis(hdus, image, path):
     name = card_text(image.header, BANDS, path, EBOUNDS)
     planes = next((length for length in image.shape[:-2] if length > 1), 1)
     try:
-        table = find_hdu(hdus, name, path, accept=lambda hdu: not hdu.is_image, what="table")
+        table = find_hdu(hdus, name, path, accept=is_table, what="table")
     except MapError as error:
-        raise MapError(f"{error}, which must say which energies the {planes} planes of {image.name} are") from error
-    columns = {column.upper(): column for column in table.columns.names}
+        raise MapError(
+            f"{path}: the image {image.name} has {planes} planes, and no table {name} says which energies they are "
+            f"({error})"
+        ) from error
+    table = table_of(table, f"{path}: {name}")
+    columns = {column.upper(): column for column in table.names}
     if not {"E_MIN", "E_MAX"} <= columns.keys():
         raise MapError(
             f"{path}: the image {image.name} has {planes} planes, and {name} no columns E_MIN and E_MAX, which say "
@@ -80,28 +86,27 @@ def read_axis(hdus, image, path):
         )
     where = f"{path}: {name}"
     for key in _OF_PLANES & columns.keys():
-        if len(np.unique(table.data[columns[key]], axis=0)) > 1:
+        if len(np.unique(table.values(columns[key]), axis=0)) > 1:
             raise MapError(
                 f"{where} has another {key} for every plane: cut the cube into maps, each with its own pixels"
             )
     unit = _unit(table, columns["E_MIN"], where)
     lower, upper = (
-        np.array(table.data[columns[key]], dtype=float) * _unit(table, columns[key], where).to(unit)
-        for key in ("E_MIN", "E_MAX")
+        table.numbers(columns[key]) * _unit(table, columns[key], where).to(unit) for key in ("E_MIN", "E_MAX")
     )
     if len(lower) != planes:
         raise MapError(f"{where} has {len(lower)} energy bins, and the image {image.name} {planes} planes")
     for number, edges in enumerate(zip(lower, upper, strict=True)):
         if not edges[0] < edges[1]:
             raise MapError(f"{where}: the energy bin {number} reaches from {edges[0]:g} to {edges[1]:g} {unit}")
-    return EnergyAxis(lower, upper, table.columns[columns["E_MIN"]].unit)
+    return EnergyAxis(lower, upper, table.unit(columns["E_MIN"]))
 
 
 def _unit(table, column, where):
     """The unit of a column of energies."""
     from astropy import units
 
-    text = table.columns[column].unit
+    text = table.unit(column)
     if not text:
         raise MapError(f"{where}: the column {column} has no unit (TUNIT in the header)")
     unit = units.Unit(text, parse_strict="silent")
@@ -128,21 +133,22 @@ def read_nodes(hdus, image, path):
     MapError
         If they are as many as the planes and rising nowhere, or not as many.
     """
-    tables = {hdu.name.upper(): hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)}
-    bands = tables.get(str(image.header.get(BANDS, "")).strip().upper())
-    for table, wanted, unit in ((bands, TRUE_ENERGY, None), (tables.get(ENERGIES), ENERGY_COLUMNS, "MeV")):
-        names = {column.upper(): column for column in table.columns.names} if table is not None else {}
-        found = next((names[name] for name in wanted if name in names), None)
-        if found is None or "E_MIN" in names:
+    bands = card_text(image.header, BANDS, path)
+    for name, wanted, unit in ((bands, TRUE_ENERGY, None), (ENERGIES, ENERGY_COLUMNS, "MeV")):
+        if not name or not has_hdu(hdus, name, accept=is_table):
             continue
-        values = np.array(table.data[found], dtype=float).reshape(-1)
+        where = f"{path}: {name}"
+        table = table_of(find_hdu(hdus, name, path, accept=is_table, what="table"), where)
+        found = find_column(table.names, *wanted)
+        if found is None or find_column(table.names, "E_MIN"):
+            continue
+        values = table.numbers(found)
         if len(values) != image.shape[-3]:
-            raise MapError(
-                f"{path}: {table.name} has {len(values)} energies, and the image {image.name} {image.shape[-3]} planes"
-            )
+            raise MapError(f"{where} has {len(values)} energies, and the image {image.name} {image.shape[-3]} planes")
         if not (np.diff(values) > 0).all() or not (np.isfinite(values) & (values > 0)).all():
-            raise MapError(f"{path}: the energies of {table.name} must be positive and rise from plane to plane")
-        return EnergyNodes(values, str(table.columns[found].unit or unit))
+            raise MapError(f"the energies of {where} must be positive and rise from plane to plane")
+        unit = unit if table.unit(found) is None and unit else str(_unit(table, found, where))
+        return EnergyNodes(values, unit)
     return None
 
 

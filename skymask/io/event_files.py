@@ -14,8 +14,9 @@ from astropy.io import fits
 
 from skymask.errors import MapError
 from skymask.io.file_names import split_name
+from skymask.io.fits_files import open_fits
 from skymask.io.hdu_names import find_hdu
-from skymask.io.maps import open_fits
+from skymask.io.tables import check_one_number, numbers_of
 
 #: Name of the table, where none is given.
 TABLE = "EVENTS"
@@ -113,8 +114,7 @@ def read_chunks(events, columns):
     """
     dtype = events.columns.dtype.newbyteorder(">")
     for name in columns:
-        if dtype[name].kind not in "fiu":
-            raise MapError(f"{events.name}: the column {name} does not hold one number per event")
+        check_one_number(events.columns[name], f"{events.name}: the column {name}")
     rows = max(1, CHUNK // dtype.itemsize)
     with _stream(split_name(events.name)[0], events.offset) as stream:
         for start in range(0, events.rows, rows):
@@ -124,7 +124,7 @@ def read_chunks(events, columns):
                 missing = events.rows - start - len(content) // dtype.itemsize
                 raise MapError(f"{events.name} is truncated: {missing} of its {events.rows} events are missing")
             table = np.frombuffer(content, dtype)
-            yield {name: _values(table[name], events.columns[name]) for name in columns}
+            yield {name: _numbers(table[name], events.columns[name]) for name in columns}
 
 
 def _is_binary_table(hdu):
@@ -138,16 +138,8 @@ def _read_through(path):
             pass
 
 
-def _values(stored, column):
-    """A column as floating-point numbers, NaN where an integer stands for none."""
-    values = stored.astype(float)
-    if column.null is not None and stored.dtype.kind in "iu":
-        values[stored == column.null] = np.nan
-    if column.bscale not in (None, "", 1):
-        values *= column.bscale
-    if column.bzero not in (None, "", 0):
-        values += column.bzero
-    return values
+def _numbers(stored, column):
+    return numbers_of(stored, column.null, column.bscale, column.bzero)
 
 
 @contextmanager

@@ -81,6 +81,14 @@ def find_hdu(hdus, wanted, path, *, accept, what, default=None):
     raise MapError(f"{path} holds no {what} {wanted or ''}".rstrip() + others)
 
 
+def has_hdu(hdus, wanted, *, accept):
+    """Whether a file has an HDU of a kind that a name means, or several; see `find_hdu`."""
+    asked = wanted_hdu(wanted)
+    return any(
+        accept(hdu) and asked.matches(number, *identify(number, *_cards(hdu))) for number, hdu in enumerate(hdus)
+    )
+
+
 def _cards(hdu):
     """What the header of an HDU says of its name and version."""
     return hdu.header.get("EXTNAME"), hdu.header.get("EXTVER")

@@ -10,7 +10,7 @@ import re
 from skymask.errors import MapError
 
 #: A number as FITS, Fortran and people write it.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([EeDd][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([EeDd][+-]?[0-9]+)?")
 
 #: Cards that may hold an epoch, such as J2000.
 _EPOCHS = ("EQUINOX", "EPOCH")
@@ -82,6 +82,6 @@ def _number_of_text(content, key):
         return None
     if key in _EPOCHS and content[0] in "JjBb":
         content = content[1:].strip()
-    if not _NUMBER.fullmatch(content):
+    if not NUMBER.fullmatch(content):
         return content
     return int(content) if re.fullmatch(r"[+-]?[0-9]+", content) else float(re.sub("[Dd]", "e", content))

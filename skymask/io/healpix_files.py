@@ -10,9 +10,11 @@ from skymask import __version__
 from skymask.errors import MapError
 from skymask.io.atomic import written_whole
 from skymask.io.file_names import split_name
+from skymask.io.fits_files import is_healpix, open_fits
 from skymask.io.hdu_names import find_hdu
 from skymask.io.header_cards import card_number, card_text
-from skymask.io.maps import MAPS, is_healpix, open_fits
+from skymask.io.tables import table_of
+from skymask.registry import MAPS
 
 #: What the keyword COORDSYS calls the frames of the configuration.
 FRAMES = {
@@ -76,11 +78,15 @@ def read_healpix(name, *, column=None, frame=None, several=False):
         if wanted is None and not any(map(is_healpix, hdus)):
             raise MapError(f"{path} holds no HEALPix map (no table with PIXTYPE HEALPIX in its header)")
         hdu = find_hdu(hdus, wanted, path, accept=is_healpix, what="HEALPix map")
-        nside, nested = _nside(hdu.header, name), _nested(hdu.header, name)
-        index = _index_column(hdu, name)
-        values = _values(hdu, [c for c in hdu.columns.names if c != index], column, several, name)
-        numbers = np.arange(len(values)) if index is None else hdu.data[index].reshape(-1).astype(np.int64)
-        system = _frame(hdu.header, frame, name)
+        table = table_of(hdu, name)
+    nside, nested = _nside(table.header, name), _nested(table.header, name)
+    index = _index_column(table, name)
+    values = _values(table, [c for c in table.names if c != index], column, several)
+    numbers = np.arange(len(values)) if index is None else table.values(index).reshape(-1)
+    if not np.isfinite(numbers).all():
+        raise MapError(f"{name}: the column {index} holds pixel numbers that are undefined")
+    numbers = numbers.astype(np.int64)
+    system = _frame(table.header, frame, name)
     _check_numbers(numbers, len(values), nside, index, name)
     pixels = numbers if nested else ring_to_nested(numbers, nside)
     return HealpixMap(values, pixels, nside, system, nested, index is not None)
@@ -156,33 +162,31 @@ def _frame(header, frame, name):
     return known or frame
 
 
-def _index_column(hdu, name):
+def _index_column(table, name):
     """The name of the column of pixel numbers, None if all pixels stand there in their order."""
-    scheme = card_text(hdu.header, "INDXSCHM", name).upper()
+    scheme = card_text(table.header, "INDXSCHM", name).upper()
     if scheme not in ("", "IMPLICIT", "EXPLICIT"):
         raise MapError(f"{name} has the INDXSCHM {scheme}: it must be IMPLICIT or EXPLICIT")
-    found = next((column for column in hdu.columns.names if column.upper() in PIXEL_COLUMNS), None)
+    found = next((column for column in table.names if column.upper() in PIXEL_COLUMNS), None)
     if scheme == "EXPLICIT" and found is None:
         raise MapError(f"{name} has no column of pixel numbers ({' or '.join(PIXEL_COLUMNS[:2])})")
     return None if scheme == "IMPLICIT" else found
 
 
-def _values(hdu, columns, column, several, name):
+def _values(table, columns, column, several):
     """The values of a column, or of all summed, NaN where there is no data."""
     chosen = columns if column is None else [c for c in columns if c.upper() == column.upper()]
     if not chosen:
-        raise MapError(f"{name} has no column {column}, only {', '.join(columns)}")
+        raise MapError(f"{table.name} has no column {column}, only {', '.join(columns)}")
     if len(chosen) > 1 and not several:
-        raise MapError(f"{name} has several columns ({', '.join(chosen)}): say which is meant")
+        raise MapError(f"{table.name} has several columns ({', '.join(chosen)}): say which is meant")
     total = None
     for one in chosen:
-        values = np.asarray(hdu.data[one]).reshape(-1)
-        if values.dtype.kind not in "fiu":
-            raise MapError(f"{name}: the column {one} holds no numbers")
-        values = values.astype(values.dtype.newbyteorder("="))
+        values = table.values(one).reshape(-1)
         if values.dtype.kind == "f":
             values = np.where(values <= UNSEEN, np.nan, values)
-        total = values if total is None else total + values
+        # A sum of small integers needs larger ones.
+        total = values if total is None else np.add(total, values, dtype=np.result_type(total, values, np.int64))
     return total
 
 

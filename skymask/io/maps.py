@@ -4,11 +4,9 @@ Files are written under a temporary name in the same folder and renamed when the
 file's name is complete. They hold no dates: the same maps give the same bytes.
 """
 
-import gzip
 import hashlib
 import re
 import warnings
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +20,11 @@ from skymask.errors import MapError
 from skymask.io.atomic import written_whole
 from skymask.io.energy_axes import BANDS, EnergyAxis, EnergyNodes, bands_table, read_axis, read_nodes
 from skymask.io.file_names import split_name
-from skymask.io.fits_header import check_numbers
+from skymask.io.fits_files import DAMAGE, is_healpix, is_image, open_fits
 from skymask.io.hdu_names import find_hdu
-from skymask.io.header_cards import card_text
 from skymask.io.image_rows import ImageWriter, append_table, stored_images
 from skymask.io.sky_cards import checked_header, sky_cards
+from skymask.io.tables import pixels_of
 from skymask.registry import MAPS
 
 #: Cards of the counts' header that say where it comes from.
@@ -35,34 +33,20 @@ ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
 #: Cards by which counts that were made of events name them; see `skymask.datasets.events`.
 EVENT_CARDS = re.compile(r"NEV(READ|SEL|OUT|UNDEF|FILES)|CUT(ENER|TIME|ZEN|OFFS|GTI)|(FIL|SHA)EVT[S1-9]|SHAGTI")
 
-#: So many bytes are read at a time from the end of a gzipped file.
-READ_AHEAD = 2**20
-
 #: Card of the mean of a background map.
 MEAN_CARD = "MEANBKG"
 
 
-#: What astropy raises over headers that contradict themselves, or claim more than there is.
-_DAMAGE = (
-    OSError,
-    EOFError,
-    zlib.error,
-    fits.VerifyError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
-)
-
-
 class SkyMap(NamedTuple):
-    """An image, the header cards that place it on the sky, and the energies of its planes if it is a cube."""
+    """An image, the header cards that place it on the sky, and the energies of its planes if it is a cube.
+
+    `lossy` says whether its pixels were rounded when they were compressed.
+    """
 
     data: np.ndarray
     header: fits.Header
     energies: EnergyAxis | EnergyNodes | None = None
+    lossy: bool = False
 
 
 class Layout(NamedTuple):
@@ -121,6 +105,29 @@ def read_cube(name, *, energy_bin=None):
         return _cube(hdus, hdu, path, energy_bin)
 
 
+#: Maps that hold whole numbers.
+WHOLE = ("counts", "coverage", "exclusion_mask")
+
+
+def check_whole(sky_map, key, name):
+    """Raise a MapError if a map that must hold whole numbers does not, because compression rounded it.
+
+    Parameters
+    ----------
+    sky_map : SkyMap
+    key, name : str
+        What messages call the map and its file.
+    """
+    if key not in WHOLE or not sky_map.lossy:
+        return
+    fractional = np.isfinite(sky_map.data) & (sky_map.data != np.floor(sky_map.data))
+    if fractional.any():
+        raise MapError(
+            f"{key} {name} holds whole numbers no more in {fractional.sum()} pixels: its floating-point pixels were "
+            "compressed with loss (quantized); compress integers, or without loss (quantize_level=0, fpack -q 0)"
+        )
+
+
 def read_layout(name):
     """Return where the image of a FITS file lies, and the energies of its planes, without reading its pixels.
 
@@ -176,44 +183,9 @@ def _image_hdu(name):
     """All HDUs of a file, the one that a name means, and the file's path."""
     path, wanted = split_name(str(name))
     with open_fits(path) as hdus:
-        if wanted is None and not any(map(_is_image, hdus)) and any(map(is_healpix, hdus)):
+        if wanted is None and not any(map(is_image, hdus)) and any(map(is_healpix, hdus)):
             raise MapError(f"{path} holds no image, but a HEALPix map: name it by the key healpix")
-        yield hdus, find_hdu(hdus, wanted, path, accept=_is_image, what="image"), path
-
-
-def _is_image(hdu):
-    return hdu.is_image and len(hdu.shape) > 0
-
-
-def is_table(hdu):
-    """Whether an HDU is a table; an image that is compressed in one is not."""
-    return isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
-
-
-def is_healpix(hdu):
-    """Whether an HDU is a HEALPix map: a table whose header says so."""
-    pixels = card_text(hdu.header, "PIXTYPE", "the file").upper()
-    return is_table(hdu) and (pixels == "HEALPIX" or {"NSIDE", "ORDERING"} <= set(hdu.header))
-
-
-def read_table(name):
-    """Return a table of a FITS file as an astropy table.
-
-    Parameters
-    ----------
-    name : str
-        Path of the file, followed by [HDU name] if it holds several tables.
-
-    Raises
-    ------
-    MapError
-        If there is no such file, it is not FITS, is damaged, or holds no single table of that kind.
-    """
-    from astropy.table import Table
-
-    path, wanted = split_name(str(name))
-    with open_fits(path) as hdus:
-        return Table.read(find_hdu(hdus, wanted, path, accept=is_table, what="table"))
+        yield hdus, find_hdu(hdus, wanted, path, accept=is_image, what="image"), path
 
 
 def read_product(path):
@@ -238,7 +210,7 @@ def open_product(path):
         with warnings.catch_warnings():
             warnings.simplefilter("error", AstropyWarning)
             return stored_images(path)
-    except (MapError, AstropyWarning, *_DAMAGE) as error:
+    except (MapError, AstropyWarning, *DAMAGE) as error:
         reason = error if isinstance(error, MapError) else f"{path} is damaged ({error})"
         raise MapError(f"{reason}: remove it and run again, and it is made anew") from error
 
@@ -266,7 +238,7 @@ def read_header(path):
     """
     try:
         return next(iter(stored_images(path, verify=False).values())).header
-    except (MapError, StopIteration, *_DAMAGE) as error:
+    except (MapError, StopIteration, *DAMAGE) as error:
         reason = error if isinstance(error, MapError) else f"{path} is missing or damaged ({error})"
         raise MapError(f"{reason}: remove it and run again, and it is made anew") from error
 
@@ -399,8 +371,8 @@ def _cube(hdus, hdu, path, energy_bin):
     if energy_bin is not None and energies is not None:
         if energy_bin >= len(sky_map.data):
             raise MapError(f"{path}: there is no energy bin {energy_bin}, only 0 to {len(sky_map.data) - 1}")
-        return SkyMap(sky_map.data[energy_bin : energy_bin + 1].copy(), sky_map.header)
-    return SkyMap(sky_map.data.reshape((-1, *shape[-2:])), sky_map.header, energies)
+        return SkyMap(sky_map.data[energy_bin : energy_bin + 1].copy(), sky_map.header, lossy=sky_map.lossy)
+    return SkyMap(sky_map.data.reshape((-1, *shape[-2:])), sky_map.header, energies, sky_map.lossy)
 
 
 def _without_short_axes(shape):
@@ -414,46 +386,10 @@ def _image(hdu, path, dimensions):
         raise MapError(
             f"{path}: the image {hdu.name} has {len(hdu.shape)} dimensions {hdu.shape}, expected {dimensions}"
         )
-    # What a header scales beyond all numbers becomes infinite, and is told as such.
-    with np.errstate(all="ignore"):
-        data = hdu.data.reshape(shape)
-    return SkyMap(data.astype(data.dtype.newbyteorder("=")), checked_header(hdu.header, path))
+    data = pixels_of(hdu.data.reshape(shape), hdu.header, path)
+    return SkyMap(data, checked_header(hdu.header, path), lossy=_is_lossy(hdu, data))
 
 
-def _decompressed(file):
-    """The content of an open file, if it is gzipped; the file itself if it is not. Its headers claim nothing absurd."""
-    begin = file.read(2)
-    file.seek(0)
-    content = gzip.GzipFile(fileobj=file) if begin == b"\x1f\x8b" else file
-    check_numbers(content)
-    content.seek(0)
-    return content
-
-
-@contextmanager
-def open_fits(path, *, checksum=False):
-    """Open a FITS file; whatever is wrong with it becomes a MapError."""
-    if not Path(path).is_file():
-        raise MapError(f"{path} is not a file" if Path(path).exists() else f"{path} does not exist")
-    with warnings.catch_warnings():
-        # Oddities of foreign headers are none of our business; damage is.
-        warnings.simplefilter("ignore", AstropyWarning)
-        for damage in ("truncated", "[Cc]hecksum verification failed", "[Dd]atasum verification failed"):
-            warnings.filterwarnings("error", f"(?s).*{damage}", AstropyWarning)
-        try:
-            with (
-                open(path, "rb") as file,
-                _decompressed(file) as content,
-                fits.open(content, memmap=False, checksum=checksum, lazy_load_hdus=False) as hdus,
-            ):
-                yield hdus
-                # The checksum of a gzipped file is looked at behind its last byte, which the last image need not reach.
-                while content is not file and content.read(READ_AHEAD):
-                    pass
-        except PermissionError as error:
-            raise MapError(f"{path} cannot be read: permission denied") from error
-        except (*_DAMAGE, AstropyWarning) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            if "SIMPLE" in reason:
-                raise MapError(f"{path} is not a FITS file") from error
-            raise MapError(f"{path} is damaged or not a FITS file ({reason})") from error
+def _is_lossy(hdu, stored):
+    """Whether floating-point pixels were rounded when they were compressed, as astropy does unless told not to."""
+    return isinstance(hdu, fits.CompImageHDU) and stored.dtype.kind == "f" and hdu.quantize_level != 0

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask.errors import MapError, listed
+from skymask.io import tables as fits_tables
 from skymask.io.file_names import split_name
-from skymask.io.maps import read_table
 from skymask.units import angle_in_degrees, is_angle
 
 #: Columns in which longitude and latitude are looked for, in this order and whatever their case.
@@ -72,11 +72,9 @@ def read_catalogue(table, *, radius, longitude=None, latitude=None, name=None, f
         raise MapError(f"{table}: longitude and latitude must be named both or neither")
     if longitude is None:
         longitude, latitude = _position_columns(rows, table, frame)
-    numbers = {"longitude": _degrees(rows, longitude, table), "latitude": _degrees(rows, latitude, table)}
-    numbers["radius"] = (
-        np.full(len(rows), angle_in_degrees(radius)) if is_angle(radius) else _degrees(rows, radius, table)
-    )
-    names = _names(rows, name, table)
+    numbers = {"longitude": _degrees(rows, longitude), "latitude": _degrees(rows, latitude)}
+    numbers["radius"] = np.full(len(rows), angle_in_degrees(radius)) if is_angle(radius) else _degrees(rows, radius)
+    names = _names(rows, name)
     defined = np.isfinite(list(numbers.values())).all(axis=0)
     for key, wrong in {
         "latitude": np.abs(numbers["latitude"]) > 90,
@@ -125,7 +123,7 @@ def _read(name):
     if ending is None:
         raise MapError(f"{path}: the name of a table must end in .ecsv, .csv or .fits")
     if ending in _FITS_ENDINGS:
-        return read_table(name)
+        return fits_tables.read_table(name)
     if hdu is not None:
         raise MapError(f"{name}: a table in text has no name within its file; only one in FITS has")
     from astropy.table import Table
@@ -143,7 +141,30 @@ def _read(name):
         raise MapError(f"{path} cannot be read as {ending[1:].upper()}: {reason}") from error
     if not rows.colnames:
         raise MapError(f"{path} cannot be read as {ending[1:].upper()}: it is empty")
-    return rows
+    return _TextTable(name, rows)
+
+
+class _TextTable:
+    """A table in text, with the names of `skymask.io.tables.FitsTable`."""
+
+    def __init__(self, name, rows):
+        self.name, self.names, self._rows = name, rows.colnames, rows
+
+    def __len__(self):
+        return len(self._rows)
+
+    def unit(self, column):
+        unit = self._rows[column].unit
+        return None if unit is None else str(unit)
+
+    def numbers(self, column):
+        values = self._rows[column]
+        if values.dtype.kind not in "iuf" or values.ndim != 1:
+            raise MapError(f"{self.name}: the column {column} must hold one number in each row")
+        return np.asarray(np.ma.filled(np.ma.asarray(values, dtype=float), np.nan))
+
+    def texts(self, column):
+        return [str(text) for text in self._rows[column]]
 
 
 def _with_line(reason, lines):
@@ -157,27 +178,26 @@ def _with_line(reason, lines):
 
 
 def _position_columns(rows, table, frame):
-    columns = {name.lower(): name for name in rows.colnames}
+    columns = {name.lower(): name for name in rows.names}
     for pair in POSITION_COLUMNS[frame]:
         if set(pair) <= set(columns):
             return [columns[name] for name in pair]
     looked_for = "; ".join(", ".join(pair) for pair in POSITION_COLUMNS[frame])
     raise MapError(
-        f"{table} has no columns of {frame} positions (looked for {looked_for}), only {listed(rows.colnames)}: "
+        f"{table} has no columns of {frame} positions (looked for {looked_for}), only {listed(rows.names)}: "
         "name them with longitude and latitude"
     )
 
 
-def _degrees(rows, name, table):
+def _degrees(rows, name):
     """A column in degrees, NaN where it is empty."""
-    if name not in rows.colnames:
+    if (column := fits_tables.find_column(rows.names, name)) is None:
         hint = ": an angle needs its unit" if name.strip().replace(".", "", 1).isdigit() else ""
-        raise MapError(f"{table} has no column {name}, only {listed(rows.colnames)}{hint}")
-    column = rows[name]
-    if column.dtype.kind not in "iuf" or column.ndim != 1:
-        raise MapError(f"{table}: the column {name} must hold one number in each row, in degrees or with a unit")
-    values = np.asarray(np.ma.filled(np.ma.asarray(column, dtype=float), np.nan))
-    unit = getattr(column, "unit", None)
+        raise MapError(f"{rows.name} has no column {name}, only {listed(rows.names)}{hint}")
+    try:
+        values, unit = rows.numbers(column), rows.unit(column)
+    except MapError as error:
+        raise MapError(f"{error}, in degrees or with a unit") from error
     if unit is None:
         return values
     from astropy.units import Quantity, UnitConversionError
@@ -185,14 +205,14 @@ def _degrees(rows, name, table):
     try:
         return Quantity(values, unit).to_value("deg")
     except (UnitConversionError, TypeError, ValueError) as error:
-        raise MapError(f"{table}: the column {name} is in {unit}, which is no unit of angles") from error
+        raise MapError(f"{rows.name}: the column {name} is in {unit}, which is no unit of angles") from error
 
 
-def _names(rows, column, table):
-    if column is None:
-        column = next((name for name in rows.colnames if name.lower() in NAME_COLUMNS), None)
-    elif column not in rows.colnames:
-        raise MapError(f"{table} has no column {column}, only {listed(rows.colnames)}")
+def _names(rows, wanted):
+    if wanted is None:
+        column = next((name for name in rows.names if name.lower() in NAME_COLUMNS), None)
+    elif (column := fits_tables.find_column(rows.names, wanted)) is None:
+        raise MapError(f"{rows.name} has no column {wanted}, only {listed(rows.names)}")
     if column is None:
         return [str(number) for number in range(1, len(rows) + 1)]
-    return [f"{number} {name}".strip() for number, name in enumerate(rows[column], start=1)]
+    return [f"{number} {name}".strip() for number, name in enumerate(rows.texts(column), start=1)]
