@@ -93,3 +93,18 @@ def is_length(text):
 def is_angle(length):
     """Whether a length or a text is an angle with its unit, and not the name of a column."""
     return not isinstance(length, str) or (is_length(length) and parse_length(length)[1] == "deg")
+
+
+def length_text(degrees, *, digits=4):
+    """Return an angle in the unit in which its number is easily read."""
+    for unit, factor in (("deg", 1), ("arcmin", 60), ("arcsec", 3600)):
+        if degrees * factor >= (0.0099 if unit == "deg" else 0.1) or unit == "arcsec":
+            return f"{degrees * factor:.{digits}g} {unit}"
+    return None
+
+
+def energy_text(energy):
+    """Return an energy in GeV in the unit in which its number is easily read."""
+    value = float(f"{energy * 1e9:.3g}")
+    unit = next((unit for unit in ("TeV", "GeV", "MeV", "keV") if value >= ENERGIES[unit]), "eV")
+    return f"{value / ENERGIES[unit]:.3g} {unit}"

@@ -12,7 +12,6 @@ from skymask.cli.init import (
     dataset_name,
     first_configuration,
     fitting_radii,
-    instrument,
     write_first_configuration,
 )
 from skymask.errors import SkymaskError
@@ -74,6 +73,25 @@ def test_cube_is_a_counts_map(tmp_path):
     assert "60 x 60 pixels of 0.05 deg, 2 energy bins" in text
 
 
+def test_radii_follow_the_energies_that_were_read(tmp_path):
+    cards = fits.Header({"TELESCOP": "GLAST", "DSTYP1": "ENERGY", "DSUNI1": "MeV", "DSVAL1": "100:10000"})
+    header = sky_header(pixel_size=0.1)
+    header.update(cards)
+    text = first_configuration(write_map(tmp_path / "counts.fits", np.ones((100, 100), dtype=int), header))
+    assert "Fermi-LAT sees points within about 0.85 deg at 1 GeV" in text
+    radius = yaml.safe_load(text)["source_kernel"]["radius"]
+    assert float(radius.split()[0]) == pytest.approx(0.85, abs=0.01)
+
+
+def test_ring_grows_for_instruments_of_extended_sources(tmp_path):
+    header = sky_header(pixel_size=15 / 3600)
+    header["TELESCOP"] = "ROSAT"
+    path = write_map(tmp_path / "counts.fits", np.ones((512, 512), dtype=int), header)
+    config = yaml.safe_load(first_configuration(path))
+    assert config["background_kernel"]["shape"] == "adaptive_ring"
+    assert config["background_kernel"]["max_outer_radius"] == "0.6 deg"
+
+
 def test_healpix_map_is_told_its_key(tmp_path):
     table = fits.BinTableHDU.from_columns([fits.Column("COUNTS", "J", array=np.zeros(12))])
     table.header["PIXTYPE"] = "HEALPIX"
@@ -98,19 +116,6 @@ def test_what_is_no_map_and_no_event_list_is_refused(tmp_path):
         first_configuration(str(tmp_path / "no.fits"))
     with pytest.raises(SkymaskError, match="holds no event with a position"):
         first_configuration(write_events(tmp_path / "none.fits", columns_of([], [])))
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "known"),
-    [
-        ("TELESCOP", "H.E.S.S.", True),
-        ("INSTRUME", "XMM-EPN", True),
-        ("TELESCOP", "none", False),
-        ("ORIGIN", "HESS", False),
-    ],
-)
-def test_instrument_is_told_by_the_header(key, value, known):
-    assert (instrument(fits.Header({key: value})) is not None) == known
 
 
 @pytest.mark.parametrize("pixel_size", [0.01, 0.1, 0.5])

@@ -20,7 +20,7 @@ from skymask.io.fits_header import number_of_energies
 from skymask.sky import configured_kernels, geometry
 from skymask.sky.exclusion_regions import region_mask
 from skymask.sky.healpix import files_and_columns, read_sky
-from skymask.units import angle_in_degrees, in_words
+from skymask.units import angle_in_degrees, in_words, length_text
 
 #: Memory of a job in bytes, as measured: without a map, and for every pixel.
 BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
@@ -404,11 +404,3 @@ def _result_of(function, *arguments):
         return function(*arguments)
     except MapError:
         return None
-
-
-def length_text(degrees):
-    """Return an angle in the unit in which its number is easily read."""
-    for unit, factor in (("deg", 1), ("arcmin", 60), ("arcsec", 3600)):
-        if degrees * factor >= (0.0099 if unit == "deg" else 0.1) or unit == "arcsec":
-            return f"{degrees * factor:.4g} {unit}"
-    return None

@@ -2,24 +2,27 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from astropy import units
 from astropy.coordinates import SkyCoord
 
-from skymask.cli.check import length_text
 from skymask.config import configuration
 from skymask.datasets import event_cuts, events
+from skymask.datasets.instruments import INSTRUMENTS, energies_of, instrument_of
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.io import event_files, file_names, maps
 from skymask.io.atomic import written_whole
 from skymask.io.fits_header import image_axes
-from skymask.io.header_cards import card_text
 from skymask.sky import geometry
+from skymask.units import length_text
 
 #: A ring must leave so much of the map's smaller side on its both sides.
 MAX_RING = 0.5
+
+#: A ring that grows out of a source as wide as itself goes on until no more of it than this is excluded: beyond its
+#: mask a source goes on.
+MAX_EXCLUDED = 0.2
 
 #: Least radius of a source kernel and least width of a ring, in pixels.
 MIN_SOURCE, MIN_WIDTH = 1.5, 2
@@ -35,64 +38,6 @@ PIECES = 8
 
 #: Fields for events are at most this wide, in degrees: pixels of tangent planes are distorted beyond.
 MAX_WIDTH = 20.0
-
-
-class Instrument(NamedTuple):
-    """What suits an instrument: `radii` as `IN_PIXELS`, size of pixels and widest field in degrees, and the reason."""
-
-    radii: tuple
-    pixel_size: float
-    widest: float
-    reason: str
-
-
-_ARCSEC = 1 / 3600
-
-_CHERENKOV = Instrument(
-    (0.1, 0.7, 0.44, 0.3),
-    0.02,
-    5.0,
-    "imaging Cherenkov telescopes see points within about 0.1 deg; the ring is that of the H.E.S.S. software",
-)
-_LAT = Instrument(
-    (0.25, 1.0, 1.0, 0.3),
-    0.05,
-    MAX_WIDTH,
-    "Fermi-LAT sees points within about 0.15 deg above 10 GeV; below 1 GeV, within 0.8 deg and more",
-)
-_XMM = Instrument(
-    (15 * _ARCSEC, 60 * _ARCSEC, 60 * _ARCSEC, 30 * _ARCSEC),
-    4 * _ARCSEC,
-    1.0,
-    "XMM-Newton sees points within about 15 arcsec",
-)
-_CHANDRA = Instrument(
-    (2.5 * _ARCSEC, 15 * _ARCSEC, 15 * _ARCSEC, 5 * _ARCSEC),
-    0.5 * _ARCSEC,
-    0.3,
-    "Chandra sees points on the axis within 1 arcsec, others less sharply",
-)
-_EROSITA = Instrument(
-    (30 * _ARCSEC, 120 * _ARCSEC, 120 * _ARCSEC, 60 * _ARCSEC),
-    8 * _ARCSEC,
-    4.0,
-    "eROSITA sees points within about 30 arcsec",
-)
-
-#: Instruments by the beginning of TELESCOP or INSTRUME in a header, letters and digits alone.
-INSTRUMENTS = {
-    "HESS": _CHERENKOV,
-    "VERITAS": _CHERENKOV,
-    "MAGIC": _CHERENKOV,
-    "FACT": _CHERENKOV,
-    "CTA": _CHERENKOV,
-    "LST": _CHERENKOV,
-    "GLAST": _LAT,
-    "FERMI": _LAT,
-    "XMM": _XMM,
-    "CHANDRA": _CHANDRA,
-    "EROSITA": _EROSITA,
-}
 
 
 def write_first_configuration(data, output):
@@ -122,7 +67,7 @@ def write_first_configuration(data, output):
 def first_configuration(data, output="mine.yaml"):
     """Return the text of a configuration for a counts map or an event list; `output` is its name for the comments."""
     try:
-        lines, header, pixel_size, shape = _of_map(data)
+        lines, header, pixel_size, shape, energies = _of_map(data)
     except MapError as no_map:
         try:
             source = event_files.open_events(data)
@@ -131,16 +76,17 @@ def first_configuration(data, output="mine.yaml"):
                 raise no_list from None
             reason = f"{data} is neither a counts map ({no_map}) nor an event list ({no_list})"
             raise SkymaskError(reason) from None
-        lines, header, pixel_size, shape = _of_events(data, source)
-    found = instrument(header)
+        lines, header, pixel_size, shape, energies = _of_events(data, source)
+    found, extended = instrument_of(header), None
     if found is None:
         radii = tuple(pixel_size * radius for radius in IN_PIXELS)
         reason = "the header names no instrument that is known here: radii are 5, 25 and 15 pixels, in small maps less"
     else:
-        radii, reason = found.radii, found.reason
-    source, inner, width, dilation = (
-        _length(radius) for radius in fitting_radii(radii, pixel_size, min(shape) * pixel_size)
-    )
+        radii, reason, extended = found.radii_at(energies), found.describe(energies), found.extended
+    side = min(shape) * pixel_size
+    source, inner, width, dilation = fitting_radii(radii, pixel_size, side)
+    ring, clear = _ring(inner, width, extended, side)
+    source, dilation = _length(source), _length(dilation)
     name, exposure = dataset_name(data), _quoted(_exposure_beside(data, shape))
     rows = [
         (f"# skymask: first configuration for {Path(data).name}", ""),
@@ -156,7 +102,7 @@ def first_configuration(data, output="mine.yaml"):
         ("", ""),
         (f"# Radii to begin from: {reason}.", ""),
         (f"source_kernel: {{shape: disk, radius: {source}}}", "about what a point source fills"),
-        (f"background_kernel: {{shape: ring, inner_radius: {inner}, width: {width}}}", "clear of any one source"),
+        (f"background_kernel: {ring}", clear),
         (f"dilation_radius: {dilation}", "excluded pixels grow by it"),
         ("threshold: 5", "significance at and above which a pixel is excluded"),
         ("statistic: wstat", "the background is measured from the same map; cash: it is known"),
@@ -164,16 +110,6 @@ def first_configuration(data, output="mine.yaml"):
     text = "".join(f"{line:<45} # {comment}\n" if comment else f"{line}\n" for line, comment in rows)
     _check(text, name)
     return text
-
-
-def instrument(header):
-    """Return the instrument that a header names, or None."""
-    for key in ("TELESCOP", "INSTRUME"):
-        word = re.sub(r"[^A-Z0-9]", "", card_text(header, key, "the file").upper())
-        for name, found in INSTRUMENTS.items():
-            if word.startswith(name):
-                return found
-    return None
 
 
 def fitting_radii(radii, pixel_size, side):
@@ -197,6 +133,19 @@ def fitting_radii(radii, pixel_size, side):
     return source, inner, width, max(min(dilation, 3 * source), pixel_size)
 
 
+def _ring(inner, width, extended, side):
+    """The background kernel in words that a configuration takes, and what is said of it.
+
+    A ring grows out to `extended`, where sources of the instrument may be as wide as rings; lengths are in degrees.
+    """
+    lengths = f"inner_radius: {_length(inner)}, width: {_length(width)}"
+    furthest = min(extended or 0, MAX_RING * side)
+    if furthest < inner + 1.5 * width:
+        return f"{{shape: ring, {lengths}}}", "clear of any one source"
+    grows = f"step: {_length(width / 4)}, max_outer_radius: {_length(furthest)}, excluded_fraction_max: {MAX_EXCLUDED}"
+    return f"{{shape: adaptive_ring, {lengths}, {grows}}}", "grows until clear of a source"
+
+
 def dataset_name(data):
     """Return the name of a dataset after its file."""
     base = Path(file_names.split_name(data)[0]).name.split(".fit")[0]
@@ -205,7 +154,7 @@ def dataset_name(data):
 
 
 def _of_map(data):
-    """The dataset's lines for a counts map, the header, the size of its pixels and its shape."""
+    """The dataset's lines for a counts map, the header, the size of its pixels, its shape and energies in GeV."""
     layout = maps.read_layout(data)
     shape = layout.shape
     geometry.check_distortion(layout.header, shape)
@@ -213,7 +162,8 @@ def _of_map(data):
     about = f"{shape[1]} x {shape[0]} pixels of {length_text(max(size))}"
     if layout.energies:
         about += f", {len(layout.energies.lower)} energy bins"
-    return [(f"counts: {_quoted(data)}", about)], layout.header, max(size), shape
+    energies = energies_of(layout.header, layout.energies, name=data)
+    return [(f"counts: {_quoted(data)}", about)], layout.header, max(size), shape, energies
 
 
 def _exposure_beside(data, shape):
@@ -227,13 +177,14 @@ def _exposure_beside(data, shape):
 
 def _of_events(data, source):
     """The same for an event list, with a field around its events."""
-    found = instrument(source.header)
-    frame = "galactic" if found is _LAT else "icrs"
-    center, width, energies = _extent(source, frame, found.widest if found else MAX_WIDTH)
+    found = instrument_of(source.header)
+    frame = "galactic" if found is INSTRUMENTS["FERMI"] else "icrs"
+    center, width, read = _extent(source, frame, found.widest if found else MAX_WIDTH)
     pixel_size = found.pixel_size if found else _rounded(max(width) / SIDE)
     width = [max(extent, 10 * pixel_size) for extent in width]
     shape = [max(1, round(extent / pixel_size)) for extent in reversed(width)]
     center, extent = (f"[{', '.join(f'{value:.7g} deg' for value in pair)}]" for pair in (center, width))
+    energies = energies_of(source.header, name=data) or read
     lines = [
         (f"events: {_quoted(data)}", f"{source.rows} events; several files: [first.fits, second.fits]"),
         ("geometry:", "around the events; or {as: map.fits}"),
@@ -242,13 +193,13 @@ def _of_events(data, source):
         (f"  pixel_size: {_length(pixel_size)}", ""),
         (f"  frame: {frame}", ""),
         ("  projection: TAN", ""),
-        (f"# cuts: {{energy: [{energies}]}}", "also time, zenith, offset, good_time_intervals"),
+        (f"# cuts: {{energy: [{_limits(read)}]}}", "also time, zenith, offset, good_time_intervals"),
     ]
-    return lines, source.header, pixel_size, shape
+    return lines, source.header, pixel_size, shape, energies
 
 
 def _extent(source, frame, widest):
-    """Centre and width, in degrees, of the events that are read first, and the range of their energies in words."""
+    """Centre and width, in degrees, of the events that are read first, and the range of their energies in GeV."""
     (ra, dec), factors = events.position_columns(source)
     energy = source.column("ENERGY")
     columns = [ra, dec, *([energy] if energy else [])]
@@ -280,12 +231,19 @@ def _extent(source, frame, widest):
 
 
 def _energies(source, energy, low, high):
-    """Limits of energies in words that a configuration takes."""
+    """Limits of energies in GeV, None if there are none."""
     try:
         values = units.Quantity([low, high], source.unit(energy)).to_value("GeV") if energy else None
     except (MapError, units.UnitConversionError):
         values = None
-    if values is None or not np.isfinite(values).all():
+    if values is None or not (np.isfinite(values).all() and 0 < values[0] < values[1]):
+        return None
+    return tuple(values.tolist())
+
+
+def _limits(values):
+    """Limits of energies in words that a configuration takes."""
+    if values is None:
         return "1 GeV, null"
     # Rounded outwards, so that no event is lost.
     digits = [10.0 ** (np.floor(np.log10(max(value, 1e-9))) - 1) for value in values]
