@@ -7,7 +7,7 @@ from conftest import sky_header
 from scipy.ndimage import label
 
 from skymask.core.background import estimate_background
-from skymask.core.kernels import adaptive_ring, disk, ring
+from skymask.core.kernels import adaptive_ring, disk, gaussian, ring
 from skymask.sky import region_catalogue
 
 NAN = np.nan
@@ -320,3 +320,33 @@ def test_error_over_an_adaptive_ring_is_that_of_its_response_to_every_count():
         one[y, x] = 1
         variance += counts[y, x] * background_of(one)[~mask].sum() ** 2
     assert row["background_error"] == pytest.approx(np.sqrt(variance), rel=1e-9)
+
+
+@pytest.mark.parametrize("kernel", [ring(4, 3), gaussian(3)], ids=["ring", "weights"])
+@pytest.mark.parametrize("acceptance", ["flat", "graded"])
+def test_regions_are_the_same_however_few_rows_are_read_at_a_time(monkeypatch, kernel, acceptance):
+    random, shape = np.random.default_rng(5), (90, 40)
+    counts = random.poisson(3.0, shape)
+    masks = [random.random(shape) > 0.02, random.random(shape) > 0.02]
+    # A region as high as the map, and one without a background.
+    masks[1][5:85, 20] = False
+    final, coverage = masks[0] & masks[1], np.ones(shape, dtype=bool)
+    coverage[:, 38:] = False
+    graded = 1.0 + np.indices(shape)[0] / 7
+    acceptance = np.where(coverage, graded if acceptance == "graded" else 1, 0).astype(graded.dtype)
+    background, significance = random.normal(3, 0.1, shape), random.normal(size=shape)
+    background[40:43, 3:9] = np.nan
+    part = region_catalogue.Part(counts, acceptance, kernel)
+
+    def found():
+        return region_catalogue.catalogue_regions(counts, coverage, masks, final, background, significance, [part])
+
+    rows, labels = found()
+    monkeypatch.setattr(region_catalogue, "READ", 8 * shape[1])
+    rows_in_parts, labels_in_parts = found()
+    assert np.array_equal(labels_in_parts, labels)
+    assert len(rows) > 20
+    for row, other in zip(rows, rows_in_parts, strict=True):
+        positions = row.pop("pixel_positions"), other.pop("pixel_positions")
+        assert np.array_equal(*positions)
+        assert repr(row) == repr(other)

@@ -42,7 +42,7 @@ ADDITIONS = 12
 TRANSFORM_SIDES = (256, 512)
 
 
-def convolve(image, kernel, *, smallest=np.int32, empty=np.empty):
+def convolve(image, kernel, *, smallest=np.int32, empty=np.empty, largest=None):
     """Return the convolution of `image` with `kernel`, zero outside the image, same shape.
 
     Parameters
@@ -56,6 +56,9 @@ def convolve(image, kernel, *, smallest=np.int32, empty=np.empty):
     empty : callable
         What makes the array of sums, `numpy.empty` or that of a `memory.Memory`; weighted sums, and those of
         floating-point numbers under large kernels, come from numpy.
+    largest : float, optional
+        The largest absolute value of the image that this one is a part of: sums of floating-point numbers under a
+        boolean kernel are then those of the whole to the bit.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def convolve(image, kernel, *, smallest=np.int32, empty=np.empty):
         return _shifted_sums(image, centred_rows(kernel), _sum_type(image, kernel, smallest), empty)
     if image.dtype.kind in "bui":
         return _integer_sums(image, kernel, smallest, empty)
-    return _split_float(image, kernel)
+    return _split_float(image, kernel, largest)
 
 
 def is_local(kernel):
@@ -428,9 +431,9 @@ def _add_shifted(run, wide, total, rows, length, step=1):
     return total
 
 
-def _split_float(image, kernel):
+def _split_float(image, kernel, largest=None):
     """Sum floating-point numbers as integers: multiples of one power of two, then what is left of a smaller one."""
-    largest = float(np.abs(image).max(initial=0.0))
+    largest = float(np.abs(image).max(initial=0.0)) if largest is None else largest
     sums = np.zeros(image.shape)
     if largest == 0:
         return sums

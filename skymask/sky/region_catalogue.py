@@ -8,10 +8,13 @@ import numpy as np
 from skymask.core import convolution, tiling, tilt
 from skymask.core.background import estimate_background
 from skymask.core.exclusion import first_exclusion
-from skymask.core.kernels import AdaptiveRing, FieldOfView
+from skymask.core.kernels import AdaptiveRing, FieldOfView, is_weighted
 from skymask.io.atomic import written_whole
 from skymask.io.ecsv import read_rows
 from skymask.sky.geometry import axis_names, frame_name, sky_positions
+
+#: Pixels of the rows that are read at a time.
+READ = 2**20
 
 #: Unit and meaning of every column of the catalogue, in order.
 COLUMNS = {
@@ -44,9 +47,13 @@ def label_regions(exclusion_mask, coverage):
 
     Pixels that touch at a side or at a corner belong to the same region; pixels without coverage belong to none.
     """
+    return _label(coverage & ~exclusion_mask)
+
+
+def _label(excluded):
     from scipy.ndimage import label
 
-    return label(coverage & ~exclusion_mask, structure=np.ones((3, 3), dtype=int))
+    return label(excluded, structure=np.ones((3, 3), dtype=int))
 
 
 class Part(NamedTuple):
@@ -54,8 +61,8 @@ class Part(NamedTuple):
 
     Attributes
     ----------
-    counts, acceptance : ndarray, shape (ny, nx)
-        As in `skymask.core.inputs.Inputs`.
+    counts, acceptance : image, shape (ny, nx)
+        As in `skymask.core.inputs.Inputs`: arrays or, under a ring or other boolean kernel, images read by rows.
     background_kernel : ndarray, skymask.core.kernels.AdaptiveRing or skymask.core.kernels.FieldOfView
     source_kernel : ndarray, optional
         Needed with an adaptive ring.
@@ -88,15 +95,15 @@ def catalogue_regions(counts, coverage, masks, exclusion_mask, background, signi
 
     Parameters
     ----------
-    counts : ndarray of int, shape (ny, nx)
-        Counts per pixel, zero where there is no coverage.
-    coverage : ndarray of bool, shape (ny, nx)
+    counts : image of int, shape (ny, nx)
+        Counts per pixel, zero where there is no coverage. All images are arrays or have, like them, rows `image[a:b]`.
+    coverage : image of bool, shape (ny, nx)
         True where there is data.
-    masks : sequence of ndarray of bool, shape (ny, nx)
+    masks : sequence of image of bool, shape (ny, nx)
         Exclusion masks of iterations 0 (the user's), 1, ...: True where the pixel is used.
-    exclusion_mask : ndarray of bool, shape (ny, nx)
+    exclusion_mask : image of bool, shape (ny, nx)
         The final mask.
-    background, significance : ndarray of float, shape (ny, nx)
+    background, significance : image of float, shape (ny, nx)
         Final maps, NaN where undefined.
     parts : iterable of Part
         What the background was estimated from.
@@ -112,33 +119,77 @@ def catalogue_regions(counts, coverage, masks, exclusion_mask, background, signi
     """
     from scipy.ndimage import find_objects
 
-    found, _ = label_regions(exclusion_mask, coverage)
-    # 0 for what the user excludes, and for what nothing does.
-    first = np.nan_to_num(first_exclusion(masks)).astype(int)
+    shape = exclusion_mask.shape
+    excluded = np.empty(shape, dtype=bool)
+    for rows, _ in tiling.strips(shape, READ):
+        excluded[rows] = coverage[rows] & ~exclusion_mask[rows]
+    found, _ = _label(excluded)
+    del excluded
     boxes = find_objects(found)
     variances = np.zeros(len(boxes))
     for part in parts:
         variances += _variances(found, boxes, exclusion_mask, part)
-    rows = []
-    for number, (box, variance) in enumerate(zip(boxes, variances, strict=True), start=1):
-        inside = found[box] == number
-        row = _shape_and_peak(inside, box, significance[box])
-        row |= _iteration(inside, first[box], masks[0][box])
-        row["starved"] = int(np.isnan(background[box][inside]).sum())
-        row["counts"] = int(counts[box][inside].sum())
-        row["background"] = float(background[box][inside].sum())
-        if row["starved"]:
-            variance = np.nan
-        row["background_error"] = float(np.sqrt(variance))
-        row["excess"] = row["counts"] - row["background"]
-        row["excess_error"] = float(np.sqrt(row["counts"] + variance))
-        rows.append(row | {"found": number})
-    rows.sort(key=lambda row: -np.nan_to_num(row["peak_significance"], nan=-np.inf))
-    order = np.zeros(len(rows) + 1, dtype=int)
-    for number, row in enumerate(rows, start=1):
+    regions = []
+    for rows, numbers in _windows(boxes, shape):
+        # 0 for what the user excludes, and for what nothing does.
+        first = np.nan_to_num(first_exclusion([mask[rows] for mask in masks])).astype(int)
+        images = [image[rows] for image in (found, significance, background, counts, masks[0])]
+        for number in numbers:
+            region = _region(number + 1, boxes[number], rows.start, variances[number], first, *images)
+            regions.append(region | {"found": number + 1})
+    regions.sort(key=lambda row: (-np.nan_to_num(row["peak_significance"], nan=-np.inf), row["found"]))
+    order = np.zeros(len(regions) + 1, dtype=found.dtype)
+    for number, row in enumerate(regions, start=1):
         row["region"] = number
         order[row.pop("found")] = number
-    return rows, order[found]
+    for rows, _ in tiling.strips(shape, READ):
+        found[rows] = order[found[rows]]
+    return regions, found
+
+
+def _windows(boxes, shape, *, halo=0, whole=False):
+    """Rows of a map and the numbers of the regions that lie in them, until every region has been there once.
+
+    Parameters
+    ----------
+    boxes : list of (slice, slice)
+        Around each region.
+    shape : (int, int)
+    halo : int
+        Rows around a region that are needed, too, as far as the map goes.
+    whole : bool
+        Whether all rows are needed at once.
+    """
+    at_once = max(READ // shape[1], 4 * halo)
+    left = sorted(range(len(boxes)), key=lambda number: boxes[number][0].start)
+    if whole or at_once >= shape[0]:
+        yield slice(0, shape[0]), left
+        return
+    while left:
+        begin, end = boxes[left[0]][0].start, boxes[left[0]][0].stop
+        end = max(end, begin + at_once)
+        yield (
+            slice(max(begin - halo, 0), min(end + halo, shape[0])),
+            [number for number in left if boxes[number][0].stop <= end],
+        )
+        left = [number for number in left if boxes[number][0].stop > end]
+
+
+def _region(number, box, first_row, variance, first, found, significance, background, counts, user_mask):
+    """A row of the catalogue, from some rows of the maps of which the first one is that of the map with that number."""
+    window = slice(box[0].start - first_row, box[0].stop - first_row), box[1]
+    inside = found[window] == number
+    row = _shape_and_peak(inside, box, significance[window])
+    row |= _iteration(inside, first[window], user_mask[window])
+    row["starved"] = int(np.isnan(background[window][inside]).sum())
+    row["counts"] = int(counts[window][inside].sum())
+    row["background"] = float(background[window][inside].sum())
+    if row["starved"]:
+        variance = np.nan
+    row["background_error"] = float(np.sqrt(variance))
+    row["excess"] = row["counts"] - row["background"]
+    row["excess_error"] = float(np.sqrt(row["counts"] + variance))
+    return row
 
 
 def with_positions(rows, header, pixel_size):
@@ -241,9 +292,12 @@ def outline(region):
 
 
 def _shape_and_peak(inside, box, significance):
-    """Pixels, mean position and peak of a region that is True in its bounding box."""
+    """Pixels, mean position and peak of a region that is True in its bounding box.
+
+    Of `pixel_positions` there are the first and the last pixel of every row, one of which is the farthest.
+    """
     positions = [index + cut.start for index, cut in zip(np.nonzero(inside), box, strict=True)]
-    row = {"pixels": positions[0].size, "pixel_positions": positions}
+    row = {"pixels": positions[0].size, "pixel_positions": _ends_of_rows(*positions)}
     row |= {axis: float(index.mean()) for axis, index in zip("yx", positions, strict=True)}
     values = significance[inside]
     if np.isnan(values).all():
@@ -251,6 +305,13 @@ def _shape_and_peak(inside, box, significance):
     peak = int(np.nanargmax(values))
     peak_y, peak_x = (int(index[peak]) for index in positions)
     return row | {"peak_significance": float(values[peak]), "peak_x": peak_x, "peak_y": peak_y}
+
+
+def _ends_of_rows(y, x):
+    """The first and the last of pixels in every row, which come row by row."""
+    begins = np.flatnonzero(np.diff(y, prepend=-1))
+    ends = np.append(begins[1:], y.size) - 1
+    return [np.concatenate([index[begins], index[ends]]) for index in (y, x)]
 
 
 def _iteration(inside, first, user_mask):
@@ -265,29 +326,55 @@ def _iteration(inside, first, user_mask):
 def _variances(found, boxes, exclusion_mask, part):
     """What a part of the background contributes to the variance of that of every region."""
     whole = tuple(slice(*cut.indices(n)[:2]) for cut, n in zip(part.block, found.shape, strict=True))
-    mask = exclusion_mask[whole]
-    usable = np.where(mask, part.counts, 0)
-    responses = None
-    variances = np.zeros(len(boxes))
-    for number, box in enumerate(boxes):
-        common = tuple(
-            slice(max(cut.start, edge.start), min(cut.stop, edge.stop)) for cut, edge in zip(box, whole, strict=True)
-        )
-        if any(cut.start >= cut.stop for cut in common):
-            continue
-        if responses is None:
-            responses = _responses(part, mask)
-        inside = found[common] == number + 1
-        variances[number] = _background_variance(inside, tiling.inside(common, whole), usable, responses)
+    shape, variances = tuple(cut.stop - cut.start for cut in whole), np.zeros(len(boxes))
+    there = {number: common for number, box in enumerate(boxes) if (common := _common(box, whole))}
+    kernel = part.background_kernel
+    in_rows = isinstance(kernel, np.ndarray) and not is_weighted(kernel)
+    windows = _windows(
+        [tiling.inside(common, whole) for common in there.values()],
+        shape,
+        halo=len(kernel) // 2 if in_rows else 0,
+        whole=not in_rows,
+    )
+    largest = _largest_used(part, exclusion_mask, whole) if in_rows and part.acceptance.dtype.kind == "f" else None
+    numbers = list(there)
+    for rows, places in windows if numbers else ():
+        window = slice(whole[0].start + rows.start, whole[0].start + rows.stop), whole[1]
+        mask = exclusion_mask[window[0]][:, whole[1]]
+        counts, acceptance = part.counts[rows], part.acceptance[rows]
+        usable, responses = np.where(mask, counts, 0), _responses(part, counts, acceptance, mask, largest)
+        labels = found[window]
+        for number in (numbers[place] for place in places):
+            common = tiling.inside(there[number], window)
+            inside = labels[common] == number + 1
+            variances[number] = _background_variance(inside, common, usable, responses)
     return variances
 
 
-def _responses(part, exclusion_mask):
+def _common(box, block):
+    """What two rectangles have in common, None if nothing."""
+    common = tuple(
+        slice(max(cut.start, edge.start), min(cut.stop, edge.stop)) for cut, edge in zip(box, block, strict=True)
+    )
+    return None if any(cut.start >= cut.stop for cut in common) else common
+
+
+def _largest_used(part, exclusion_mask, block):
+    """The largest acceptance of a used pixel of a part."""
+    largest = 0.0
+    for rows, _ in tiling.strips(part.acceptance.shape, READ):
+        mask = exclusion_mask[block[0].start + rows.start : block[0].start + rows.stop][:, block[1]]
+        largest = max(largest, float((part.acceptance[rows] * mask).max()))
+    return largest
+
+
+def _responses(part, counts, acceptance, exclusion_mask, largest):
     """Kernels, and for each the share of an off count in the background of the pixels that it serves, 0 elsewhere.
 
-    For a tilted field of view the covariance of its norms, and what each adds to the background of every pixel.
+    For a tilted field of view the covariance of its norms, and what each adds to the background of every pixel. Counts,
+    acceptance and mask may be those of some rows, with the largest acceptance of all used pixels.
     """
-    counts, acceptance, kernel, source_kernel = part[:4]
+    kernel = part.background_kernel
     if isinstance(kernel, FieldOfView) and kernel.tilt:
         background = estimate_background(
             counts, acceptance, exclusion_mask, kernel, additive_background=part.additive_background
@@ -299,9 +386,9 @@ def _responses(part, exclusion_mask):
         estimate = estimate_background(counts, acceptance, exclusion_mask, kernel)
         return [(kernel, _share(acceptance, estimate.acceptance_off, estimate.acceptance_off > 0))]
     if not isinstance(kernel, AdaptiveRing):
-        acceptance_off = np.maximum(convolution.convolve(acceptance * exclusion_mask, kernel), 0)
+        acceptance_off = np.maximum(convolution.convolve(acceptance * exclusion_mask, kernel, largest=largest), 0)
         return [(kernel, _share(acceptance, acceptance_off, acceptance_off > 0))]
-    estimate = estimate_background(counts, acceptance, exclusion_mask, kernel, source_kernel=source_kernel)
+    estimate = estimate_background(counts, acceptance, exclusion_mask, kernel, source_kernel=part.source_kernel)
     return [
         (ring, _share(acceptance, estimate.acceptance_off, estimate.ring_radius == radius))
         for ring, radius in zip(kernel.rings, kernel.outer_radii, strict=True)
