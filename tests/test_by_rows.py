@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skymask import adaptive_ring, disk, field_of_view, gaussian, ring
-from skymask.core import convergence
+from skymask.core import convergence, stored_values
 from skymask.core.background import estimate_background, mean_background
 from skymask.core.exclusion import update_exclusion_mask
 from skymask.core.inputs import prepare
@@ -13,6 +13,7 @@ from skymask.core.significance import compute_significance
 from skymask.loop import by_rows
 from skymask.loop.by_rows import Measured
 from skymask.loop.iteration import compute_products
+from skymask.loop.null_simulations import simulate_null
 from skymask.loop.options import Options
 
 #: Not divided by the rows of a strip.
@@ -201,6 +202,35 @@ def test_a_strip_is_wide_enough_for_what_lies_around_it(monkeypatch):
     monkeypatch.undo()
     parts = by_rows.strips((20_000, 20_000), 45)
     assert {part.rows.stop - part.rows.start for part in parts[:-1]} == {360}
+
+
+@pytest.mark.parametrize("kernel", ["ring", "weights"])
+@pytest.mark.parametrize("statistic", ["wstat", "cash"])
+def test_null_simulations_are_those_of_the_whole_map(monkeypatch, tmp_path, inputs, kernel, statistic):
+    background = np.where(inputs.coverage, 0.5 + graded(), np.nan)
+    background[30:60, 20:40] = np.nan
+    images = background, inputs.acceptance, inputs.exclusion_mask
+
+    def simulated():
+        return simulate_null(
+            *images,
+            SOURCE,
+            BACKGROUND_KERNELS[kernel],
+            statistic=statistic,
+            additive_background=inputs.additive_background,
+            threshold=3.0,
+            number=3,
+            seed=7,
+            folder=tmp_path,
+        )
+
+    monkeypatch.setattr(stored_values, "IN_MEMORY", 100)
+    found = simulated()
+    monkeypatch.setattr(by_rows, "STRIP", 2**20)
+    expected = simulated()
+    for one, other in zip(found, expected, strict=True):
+        assert np.array_equal(one, other)
+        assert np.isfinite(one).all()
 
 
 SHAPING = {

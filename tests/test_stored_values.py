@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skymask.core.stored_values import StoredValues
+from skymask.core import stored_values
 
 #: What numpy sums in one loop, in halves, and in halves of halves; and what does not fit into one part of ours.
 SIZES = [1, 7, 129, 4097, 2**16, 2**16 + 1, 2**17 + 8, 300_001]
@@ -11,10 +11,11 @@ SIZES = [1, 7, 129, 4097, 2**16, 2**16 + 1, 2**17 + 8, 300_001]
 
 @pytest.mark.parametrize("in_memory", [0, 10**6], ids=["file", "memory"])
 @pytest.mark.parametrize("size", SIZES)
-def test_mean_and_variance_are_those_of_one_array(tmp_path, size, in_memory):
+def test_mean_and_variance_are_those_of_one_array(monkeypatch, tmp_path, size, in_memory):
     random = np.random.default_rng(size)
     values = random.normal(size=size) * 10.0 ** random.integers(-6, 6, size)
-    stored = StoredValues(tmp_path, in_memory)
+    monkeypatch.setattr(stored_values, "IN_MEMORY", in_memory)
+    stored = stored_values.StoredValues(tmp_path)
     for part in np.split(values, np.sort(random.integers(0, size, 5))):
         stored.append(part)
     assert stored.size == size

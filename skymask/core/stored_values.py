@@ -19,19 +19,17 @@ class StoredValues:
     ----------
     folder : str or Path, optional
         Where a temporary file may lie; the system's own place if not given.
-    in_memory : int
-        So many numbers need no file.
     """
 
-    def __init__(self, folder=None, in_memory=IN_MEMORY):
-        self._folder, self._in_memory = folder, in_memory
+    def __init__(self, folder=None):
+        self._folder = folder
         self._parts, self._file = [], None
         self.size = 0
 
     def append(self, values):
         """Add the values of an array of one dimension."""
         self.size += values.size
-        if self._file is None and self.size > self._in_memory:
+        if self._file is None and self.size > IN_MEMORY:
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed when this object goes
             weakref.finalize(self, self._file.close)
             for part in self._parts:
@@ -53,6 +51,10 @@ class StoredValues:
         self._file.seek(0)
         for size in sizes:
             yield np.frombuffer(self._file.read(8 * size), float)
+
+    def sum(self):
+        """Return the sum, as `numpy.sum` does of one array of all values."""
+        return self._sum(lambda values: values) if self.size else 0.0
 
     def mean(self):
         """Return the mean, as `numpy.mean` does of one array of all values."""

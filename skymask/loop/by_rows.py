@@ -121,12 +121,15 @@ def of_whole_map(measured, parts):
     """
     if len(parts) == 1:
         return {}
-    counts, largest = 0, None
-    for strip in parts:
-        counts += int(measured.counts[strip.rows].sum(dtype=np.int64))
-        if measured.acceptance.dtype.kind == "f":
-            largest = max(largest or 0.0, float(measured.acceptance[strip.rows].max()))
-    return {"total_counts": counts, "largest_acceptance": largest}
+    counts = sum(int(measured.counts[strip.rows].sum(dtype=np.int64)) for strip in parts)
+    return {"total_counts": counts, "largest_acceptance": largest_acceptance(measured.acceptance, parts)}
+
+
+def largest_acceptance(acceptance, parts):
+    """Return the largest acceptance of a map that is cut into parts, None if they need not know it."""
+    if len(parts) == 1 or acceptance.dtype.kind != "f":
+        return None
+    return max(float(acceptance[strip.rows].max()) for strip in parts)
 
 
 def estimate_in_strips(measured, exclusion_mask, background_kernel, source_kernel):
@@ -303,21 +306,15 @@ def products_in_strips(
         The maps of `skymask.loop.iteration.Products` of these rows, and those of `skymask.core.limits.Limits`.
     """
     options = {"statistic": statistic, "background_systematic": background_systematic}
-    background_kernel = kernels.off_kernel(background_kernel, source_kernel, statistic)
     additive = measured.additive_background is not None
-    whole = whole_background_reason(background_kernel, additive=additive) or whole_significance_reason(
-        [source_kernel], known=statistic == "cash", acceptance_kind=measured.acceptance.dtype.kind
-    )
-    halo = 0 if whole else len(background_kernel) // 2 + len(source_kernel) // 2
-    parts = strips(measured.counts.shape, halo, whole=bool(whole))
+    parts = strips_of_products(measured.acceptance, source_kernel, background_kernel, statistic, additive=additive)
     known = of_whole_map(measured, parts)
     for strip in parts:
         counts, acceptance, additive_background = measured.part(strip.outer)
-        mask = exclusion_mask[strip.outer]
         result = compute_products(
             counts,
             acceptance,
-            mask,
+            exclusion_mask[strip.outer],
             source_kernel,
             background_kernel,
             additive_background=additive_background,
@@ -332,3 +329,13 @@ def products_in_strips(
                 None, acceptance, images, source_kernel, counts_on=n_on, **limits, **options
             )._asdict()
         yield strip.rows, images
+
+
+def strips_of_products(acceptance, source_kernel, background_kernel, statistic, *, additive=False):
+    """Return the strips in which the maps of a mask are computed: the background, and from it the significance."""
+    whole = whole_background_reason(background_kernel, additive=additive)
+    whole = whole or whole_significance_reason(
+        [source_kernel], known=statistic == "cash", acceptance_kind=acceptance.dtype.kind
+    )
+    halo = 0 if whole else len(background_kernel) // 2 + len(source_kernel) // 2
+    return strips(acceptance.shape, halo, whole=bool(whole))

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask.core import convolution
-from skymask.core.quality import fit_off_source, off_source_values
+from skymask.core import convolution, tiling
+from skymask.core.quality import OffSource, off_source_values
 from skymask.core.stacking import backgrounds_of, estimate_stack
+from skymask.core.stored_values import StoredValues
+from skymask.loop import by_rows
 from skymask.loop.iteration import Products, compute_products
 
 #: Below this chance, the chance after trials is the chance times their number, to all digits.
@@ -38,6 +40,7 @@ def simulate_null(
     threshold=5,
     number=50,
     seed=0,
+    folder=None,
 ):
     """Return what simulations of the background alone give with the same kernels, acceptance and final mask.
 
@@ -46,17 +49,18 @@ def simulate_null(
 
     Parameters
     ----------
-    background : ndarray of float, shape (ny, nx)
-        Expected counts per pixel. Where it is undefined, the acceptance times the mean ratio stands in.
-    acceptance : ndarray, shape (ny, nx)
+    background : image of float, shape (ny, nx)
+        Expected counts per pixel. Where it is undefined, the acceptance times the mean ratio stands in. Images are
+        arrays or, like them, have a shape, a dtype and rows `image[a:b]`.
+    acceptance : image, shape (ny, nx)
         Expected background per pixel up to one factor; zero where there is no coverage.
-    exclusion_mask : ndarray of bool, shape (ny, nx)
+    exclusion_mask : image of bool, shape (ny, nx)
         True where the pixel is used.
     source_kernel, background_kernel : ndarray
         Kernels of the analysis.
     statistic, background_systematic : str, float
         Of the significance; the simulations have no such systematic error.
-    additive_background : ndarray of float, shape (ny, nx), optional
+    additive_background : image of float, shape (ny, nx), optional
         Known part of the background.
     threshold : float
         Where the off-source distribution is cut for its fit.
@@ -64,31 +68,45 @@ def simulate_null(
         How many simulations.
     seed : int
         Seed of the random numbers.
+    folder : str or Path, optional
+        Where a temporary file may lie if the map is very large.
 
     Returns
     -------
     simulations : NullSimulations
     """
-    expected = _everywhere(background, acceptance)
-    # No simulation changes it.
-    acceptance_on = convolution.convolve(acceptance, source_kernel)
+    known = by_rows.Measured(None, acceptance, additive_background)
+    parts = by_rows.strips_of_products(
+        acceptance, source_kernel, background_kernel, statistic, additive=additive_background is not None
+    )
+    expected = _everywhere(background, acceptance, folder)
+    largest = by_rows.largest_acceptance(acceptance, parts)
+    acceptance_on = None
+    if len(parts) == 1:
+        # No simulation changes them.
+        expected, acceptance_on = expected[:], convolution.convolve(acceptance[:], source_kernel)
 
-    def significance_of(random):
-        counts = random.poisson(expected)
-        return compute_products(
-            counts,
-            acceptance,
-            exclusion_mask,
-            source_kernel,
-            background_kernel,
-            statistic=statistic,
-            background_systematic=background_systematic,
-            additive_background=additive_background,
-            on=(convolution.convolve(counts, source_kernel), acceptance_on),
-        ).significance
+    def significances_of(random):
+        drawn = _Drawn(expected, random)
+        for strip in parts:
+            counts, (_, around, additive) = drawn[strip.outer], known.part(strip.outer)
+            on = convolution.convolve(around, source_kernel) if acceptance_on is None else acceptance_on
+            result = compute_products(
+                counts,
+                around,
+                exclusion_mask[strip.outer],
+                source_kernel,
+                background_kernel,
+                statistic=statistic,
+                background_systematic=background_systematic,
+                additive_background=additive,
+                on=(convolution.convolve(counts, source_kernel), on),
+                largest_acceptance=largest,
+            )
+            used = exclusion_mask[strip.rows] & (around[strip.inside] > 0)
+            yield result.significance[strip.inside], used
 
-    used = exclusion_mask & (acceptance > 0)
-    return _simulations(significance_of, used, threshold=threshold, number=number, seed=seed)
+    return _simulations(significances_of, threshold=threshold, number=number, seed=seed, folder=folder)
 
 
 def simulate_null_stack(
@@ -127,7 +145,7 @@ def simulate_null_stack(
     def simulated(random):
         for run in runs:
             backgrounds = backgrounds_of(run, exclusion_mask, *options, statistic=statistic)
-            expected = [_everywhere(*pair) for pair in zip(backgrounds, run.acceptance, strict=True)]
+            expected = [_everywhere(*pair)[:] for pair in zip(backgrounds, run.acceptance, strict=True)]
             yield run._replace(counts=random.poisson(expected))
 
     def significance_of(random):
@@ -142,19 +160,45 @@ def simulate_null_stack(
         ).significance
 
     used = exclusion_mask & (acceptance > 0)
-    return _simulations(significance_of, used, threshold=threshold, number=number, seed=seed)
+
+    def significances_of(random):
+        yield significance_of(random), used
+
+    return _simulations(significances_of, threshold=threshold, number=number, seed=seed)
 
 
-def _simulations(significance_of, used, *, threshold, number, seed):
-    """The figures of simulated maps of the significance, one after the other from one stream of random numbers."""
+def _simulations(significances_of, *, threshold, number, seed, folder=None):
+    """The figures of simulated maps of the significance, one after the other from one stream of random numbers.
+
+    A map comes in strips, each with where it is used.
+    """
     random = np.random.default_rng(seed)
     results = np.full((3, number), np.nan)
     for column in results.T:
-        significance = significance_of(random)
-        defined = significance[~np.isnan(significance)]
-        column[:2] = fit_off_source(off_source_values(significance, used), threshold)
-        column[2] = defined.max() if defined.size else np.nan
+        off_source = OffSource(threshold, folder)
+        for significance, used in significances_of(random):
+            off_source.add(off_source_values(significance, used))
+            column[2] = np.fmax(column[2], np.fmax.reduce(significance, axis=None))
+        column[:2] = off_source.fit()
     return NullSimulations(*results)
+
+
+class _Drawn:
+    """Poisson numbers of the rows of an expected map, drawn row by row as they are asked for.
+
+    Rows may be asked for again as long as none before them has been left out.
+    """
+
+    def __init__(self, expected, random):
+        self._expected, self._random = expected, random
+        self._begin, self._rows = 0, np.empty((0, expected.shape[1]), dtype=np.int64)
+
+    def __getitem__(self, rows):
+        drawn = self._begin + len(self._rows)
+        new = self._random.poisson(self._expected[drawn : max(rows.stop, drawn)])
+        self._rows = np.concatenate([self._rows[rows.start - self._begin :], new])
+        self._begin = rows.start
+        return self._rows[: rows.stop - rows.start]
 
 
 def number_of_trials(highest):
@@ -286,12 +330,30 @@ def kernel_area(kernel):
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def _everywhere(background, acceptance):
-    """The background where it is known, elsewhere the acceptance times the ratio of their sums."""
-    known = ~np.isnan(background) & (acceptance > 0)
-    total = acceptance[known].sum(dtype=float)
-    ratio = background[known].sum() / total if total > 0 else 0.0
-    return np.where(known, background, ratio * acceptance)
+def _everywhere(background, acceptance, folder=None):
+    """The background where it is known, elsewhere the acceptance times the ratio of their sums; an image by rows."""
+
+    def part(rows):
+        of_rows, weights = background[rows], acceptance[rows]
+        return of_rows, weights, ~np.isnan(of_rows) & (weights > 0)
+
+    def sum_of(image):
+        values = StoredValues(folder)
+        for rows in parts:
+            values.append(image[rows][part(rows)[2]].astype(float))
+        return values.sum()
+
+    parts = [strip[0] for strip in tiling.strips(background.shape, by_rows.READ)]
+    ratio = 0.0
+    if any((~known & (weights > 0)).any() for _, weights, known in map(part, parts)):
+        total = sum_of(acceptance)
+        ratio = sum_of(background) / total if total > 0 else 0.0
+
+    def expected(rows):
+        of_rows, weights, known = part(rows)
+        return np.where(known, of_rows, ratio * weights)
+
+    return by_rows.RowsOf(background.shape, expected, float)
 
 
 def _known(value):
