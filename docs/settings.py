@@ -661,7 +661,9 @@ CUTS = mapping(
     "which is not; null is no limit.",
     {
         "energy": pair(
-            "Limits of the energy, with units (eV, keV, MeV, GeV, TeV, PeV).", {**ENERGY, "type": ["string", "null"]}
+            "Limits of the energy, with units (eV, keV, MeV, GeV, TeV, PeV): of the column ENERGY, or of PI by its "
+            "unit or the rule of the instrument.",
+            {**ENERGY, "type": ["string", "null"]},
         ),
         "time": pair(
             "Limits of the time, in UTC: dates with or without a time of day (2004-12-04T22:00:00), or modified Julian "
@@ -863,9 +865,9 @@ DATA = {
     "background": of_kind(PATH, "Initial background in counts per pixel, taken as known in the first iteration."),
     "events": entry(
         ["string", "array"],
-        "Instead of a counts map, event lists: the path of a FITS file with a table EVENTS (open gamma-ray format, or "
-        'Fermi-LAT\'s FT1; of another table, followed by its name, as in "run.fits[MYEVENTS]"), or a list of such '
-        "paths.",
+        "Instead of a counts map, event lists: the path of a FITS file with a table EVENTS (open gamma-ray format, "
+        'Fermi-LAT\'s FT1, X-ray telescopes; of another table, followed by its name, as in "run.fits[MYEVENTS]"), or '
+        "a list of such paths. Positions are the columns RA and DEC, or X and Y with sky coordinates in the header.",
         minLength=1,
         minItems=1,
         items={"type": "string", "minLength": 1},

@@ -278,7 +278,7 @@ def bad_files(folder):
         "no RA": (write("r.fits", less("RA")), {}, r"r.fits has no column RA, only DEC, ENERGY, TIME"),
         "no position": (write("rd.fits", less("RA", "DEC")), {}, r"has no column RA and DEC, only ENERGY, TIME"),
         "position in metres": (write("m.fits", {**good, "RA": ([1.0, 2], "m")}), {}, r"the column RA is in m,"),
-        "no energy": (write("e.fits", less("ENERGY")), energy, r"e.fits has no column ENERGY, which a cut needs"),
+        "no energy": (write("e.fits", less("ENERGY")), energy, r"e.fits has no column ENERGY or PI, which a cut needs"),
         "energy without unit": (write("u.fits", unitless), energy, r"the column ENERGY has no unit \(TUNIT"),
         "unknown unit": (
             write("x.fits", {**good, "ENERGY": ([1.0, 2], "erglings")}),

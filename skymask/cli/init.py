@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import numpy as np
-from astropy import units
 from astropy.coordinates import SkyCoord
 
 from skymask.config import configuration
-from skymask.datasets import event_cuts, events
+from skymask.datasets import event_cuts
+from skymask.datasets.event_columns import event_energies, event_positions
 from skymask.datasets.instruments import INSTRUMENTS, energies_of, instrument_of
 from skymask.errors import ConfigurationError, MapError, SkymaskError
 from skymask.io import event_files, file_names, maps
@@ -200,23 +200,24 @@ def _of_events(data, source):
 
 def _extent(source, frame, widest):
     """Centre and width, in degrees, of the events that are read first, and the range of their energies in GeV."""
-    (ra, dec), factors = events.position_columns(source)
-    energy = source.column("ENERGY")
-    columns = [ra, dec, *([energy] if energy else [])]
+    where = event_positions(source)
+    energies = _known(event_energies, source)
+    columns = [*where.columns, *([energies.column] if energies else [])]
     positions, low, high = [], np.inf, -np.inf
     for number, rows in enumerate(event_files.read_chunks(source, columns)):
         if number == PIECES:
             break
-        positions.append(np.column_stack([rows[ra] * factors[0], rows[dec] * factors[1]]))
-        if energy:
-            low, high = min(low, np.nanmin(rows[energy])), max(high, np.nanmax(rows[energy]))
+        positions.append(np.column_stack(where.degrees(rows)))
+        if energies and len(rows[energies.column]):
+            values = energies.values(rows) * energies.unit.to("GeV")
+            low, high = min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values)))
     positions = np.concatenate(positions) if positions else np.empty((0, 2))
     positions = positions[np.isfinite(positions).all(axis=1) & (np.abs(positions[:, 1]) <= 90)]
     if not len(positions):
         raise MapError(f"{source.name} holds no event with a position")
-    there = SkyCoord(positions, unit="deg", frame=events.frame_of(source)).transform_to(frame)
+    there = SkyCoord(positions, unit="deg", frame=where.frame).transform_to(frame)
     if pointing := event_cuts.pointing(source):
-        middle = SkyCoord(*pointing, unit="deg", frame=events.frame_of(source))
+        middle = SkyCoord(*pointing, unit="deg", frame=where.frame)
         middle = middle.transform_to(frame)
     else:
         mean = there.cartesian.mean()
@@ -227,18 +228,15 @@ def _extent(source, frame, widest):
     # Nearly all of them: a few stray far.
     width = [min(2 * float(np.percentile(np.abs(offset.deg), 99)), widest) for offset in away]
     center = [round(float(value), 3) for value in (middle.spherical.lon.deg, middle.spherical.lat.deg)]
-    return center, [_rounded(extent) for extent in width], _energies(source, energy, low, high)
+    return center, [_rounded(extent) for extent in width], ((low, high) if 0 < low < high < np.inf else None)
 
 
-def _energies(source, energy, low, high):
-    """Limits of energies in GeV, None if there are none."""
+def _known(function, source):
+    """What a function says of an event list; None if it says what is wrong."""
     try:
-        values = units.Quantity([low, high], source.unit(energy)).to_value("GeV") if energy else None
-    except (MapError, units.UnitConversionError):
-        values = None
-    if values is None or not (np.isfinite(values).all() and 0 < values[0] < values[1]):
+        return function(source)
+    except MapError:
         return None
-    return tuple(values.tolist())
 
 
 def _limits(values):

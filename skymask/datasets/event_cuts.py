@@ -9,6 +9,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.time import Time
 
+from skymask.datasets.event_columns import event_energies
 from skymask.errors import MapError, listed
 from skymask.io.file_names import split_name
 from skymask.io.header_cards import card_number, card_text
@@ -43,14 +44,14 @@ class Cut(NamedTuple):
     passes: callable
 
 
-def cuts_for(events, frame, cuts):
+def cuts_for(events, positions, cuts):
     """Return the cuts of the configuration as they apply to one file.
 
     Parameters
     ----------
     events : skymask.io.event_files.EventFile
-    frame : str
-        Frame of the columns RA and DEC.
+    positions : skymask.datasets.event_columns.Positions
+        Where its events are.
     cuts : dict
         As in the configuration.
 
@@ -64,10 +65,10 @@ def cuts_for(events, frame, cuts):
         If the file lacks a column, a unit or a header card that a cut needs.
     """
     make = {
-        "energy": lambda limits: _within(events, limits, _energy(events)),
+        "energy": lambda limits: _energy(events, limits),
         "time": lambda limits: _time(events, limits),
         "zenith": lambda limits: _zenith(events, limits),
-        "offset": lambda largest: _offset(events, largest, frame),
+        "offset": lambda largest: _offset(events, largest, positions),
         "good_time_intervals": lambda name: _intervals(events, name),
     }
     return [make[key](value) for key, value in sorted(cuts.items())]
@@ -106,14 +107,14 @@ def _column(events, *names):
     return column
 
 
-def _energy(events):
-    column = _column(events, "ENERGY")
-    return column, events.unit(column)
+def _energy(events, limits):
+    energies = event_energies(events)
+    cut = _within(events, limits, energies.column, energies.unit)
+    return Cut(cut.columns, lambda rows: cut.passes({energies.column: energies.values(rows)}))
 
 
-def _within(events, limits, column_and_unit):
+def _within(events, limits, column, unit):
     """The cut to low <= value < high; limits are energies as texts, angles, or None."""
-    column, unit = column_and_unit
     try:
         low, high = (
             default if limit is None else units.Quantity(*_parsed(limit)).to_value(unit)
@@ -133,12 +134,12 @@ def _zenith(events, limits):
     column = _column(events, "ZENITH_ANGLE", "ALT")
     unit = events.unit(column, "deg")
     if column.upper() != "ALT":
-        return _within(events, limits, (column, unit))
-    cut = _within(events, limits, ("ZENITH_ANGLE", units.deg))
+        return _within(events, limits, column, unit)
+    cut = _within(events, limits, "ZENITH_ANGLE", units.deg)
     return Cut([column], lambda rows: cut.passes({"ZENITH_ANGLE": 90 - rows[column] * unit.to("deg")}))
 
 
-def _offset(events, largest, frame):
+def _offset(events, largest, positions):
     """The cut in distance from the pointing; Fermi-LAT gives it in a column, others the pointing in the header."""
     limit = units.Quantity(*parse_length(largest)).to_value("rad")
     if (center := pointing(events)) is None:
@@ -147,17 +148,16 @@ def _offset(events, largest, frame):
             raise MapError(f"{events.name} has no pointing (RA_PNT, DEC_PNT) and no column THETA: no cut in offset")
         to_radians = events.unit(column, "deg").to("rad")
         return Cut([column], lambda rows: rows[column] * to_radians <= limit)
-    middle = SkyCoord(*center, unit="deg", frame=frame).cartesian.xyz.value
-    names = [_column(events, "RA"), _column(events, "DEC")]
-    to_radians = [events.unit(name, "deg").to("rad") for name in names]
+    # The pointing is in right ascension and declination, as are most lists.
+    frame = positions.frame if isinstance(positions.frame, str) else "icrs"
+    middle = SkyCoord(*center, unit="deg", frame=frame).transform_to(positions.frame).cartesian.xyz.value
 
     def passes(rows):
-        longitude, latitude = (rows[name] * factor for name, factor in zip(names, to_radians, strict=True))
-        towards = directions_of(longitude, latitude)
+        towards = directions_of(*np.radians(positions.degrees(rows)))
         # Chords, not cosines: those lose the small angles.
         return np.linalg.norm(towards - middle, axis=1) <= 2 * np.sin(limit / 2)
 
-    return Cut(names, passes)
+    return Cut(positions.columns, passes)
 
 
 def pointing(events):

@@ -8,13 +8,13 @@ from astropy.coordinates import SkyCoord
 from astropy.units import Quantity
 
 from skymask.datasets import event_cuts
-from skymask.datasets.exposures import ENERGY_CARDS
+from skymask.datasets.event_columns import event_positions
 from skymask.datasets.reading import short_name
-from skymask.errors import MapError, listed
+from skymask.errors import MapError
 from skymask.io import file_names, maps
-from skymask.io.data_subspace import selected_range
+from skymask.io.data_subspace import ENERGY_CARDS, selected_range
 from skymask.io.event_files import open_events, read_chunks
-from skymask.io.header_cards import card_number, card_text, first_card_text
+from skymask.io.header_cards import card_text
 from skymask.io.maps import ORIGIN_KEYS
 from skymask.sky.geometry import celestial_frame, directions_in, nearest_turn, sky_projection
 
@@ -141,43 +141,6 @@ def check_events(name, header, shape, cuts=None):
     return events.rows
 
 
-def frame_of(events):
-    """Return the name of the frame of RA and DEC of an event list: "icrs", or "fk5" if its header says so.
-
-    Raises
-    ------
-    MapError
-        If it is another one.
-    """
-    header, name = events.header, events.name
-    system = first_card_text(header, ("RADESYS", "RADECSYS"), name, "ICRS").upper()
-    if system not in ("ICRS", "FK5"):
-        raise MapError(f"{name} has positions in {system} (RADESYS in the header): ICRS or FK5 2000 is needed")
-    equinox = card_number(header, "EQUINOX", name, 2000)
-    if system == "FK5" and equinox != 2000:
-        raise MapError(f"{name} has positions in FK5 of the EQUINOX {equinox}: ICRS or FK5 2000 is needed")
-    return system.lower()
-
-
-def position_columns(events):
-    """Return the names of the columns of right ascension and declination, and the factors that make them degrees.
-
-    Raises
-    ------
-    MapError
-        If there are none, or they are no angles.
-    """
-    names = [events.column(name) for name in ("RA", "DEC")]
-    missing = [name for name, column in zip(("RA", "DEC"), names, strict=True) if column is None]
-    if missing:
-        raise MapError(f"{events.name} has no column {' and '.join(missing)}, only {listed(events.columns.names)}")
-    units = [events.unit(name, "deg") for name in names]
-    for name, unit in zip(names, units, strict=True):
-        if unit.physical_type != "angle":
-            raise MapError(f"{events.name}: the column {name} is in {unit}, which is no angle")
-    return names, [unit.to("deg") for unit in units]
-
-
 def pixel_finder(header, shape, frame):
     """Return a function that finds the pixels in which positions lie.
 
@@ -220,20 +183,19 @@ def pixel_finder(header, shape, frame):
 
 
 def _plan(events, header, shape, cuts):
-    """How the events of a file are counted: columns of positions, factors that make them degrees, cuts, finder."""
-    frame = frame_of(events)
-    positions, factors = position_columns(events)
-    cuts = event_cuts.cuts_for(events, frame, cuts)
-    return positions, factors, cuts, pixel_finder(header, shape, frame)
+    """How the events of a file are counted: their positions, cuts, and a finder of pixels."""
+    positions = event_positions(events)
+    cuts = event_cuts.cuts_for(events, positions, cuts)
+    return positions, cuts, pixel_finder(header, shape, positions.frame)
 
 
 def _fill(counts, events, header, cuts):
     """Add the events of one file to counts, and return what became of them."""
-    positions, factors, cuts, find = _plan(events, header, counts.shape, cuts)
-    columns = list(dict.fromkeys([*positions, *(name for cut in cuts for name in cut.columns)]))
+    positions, cuts, find = _plan(events, header, counts.shape, cuts)
+    columns = list(dict.fromkeys([*positions.columns, *(name for cut in cuts for name in cut.columns)]))
     flat, selected, found, undefined = counts.reshape(-1), 0, 0, 0
     for rows in read_chunks(events, columns):
-        longitude, latitude = (rows[name] * factor for name, factor in zip(positions, factors, strict=True))
+        longitude, latitude = positions.degrees(rows)
         if cuts:
             kept = np.logical_and.reduce([cut.passes(rows) for cut in cuts])
             longitude, latitude = longitude[kept], latitude[kept]

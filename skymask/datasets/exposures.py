@@ -16,15 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from astropy import units
 
+from skymask.datasets.instruments import energies_of
 from skymask.errors import MapError
-from skymask.io.data_subspace import selected_range
 from skymask.io.energy_axes import EnergyAxis, EnergyNodes, same_axis
-from skymask.io.header_cards import card_number, card_text
+from skymask.io.header_cards import card_text
 from skymask.io.sky_cards import sky_cards
 from skymask.sky.interpolation import bilinear, relative_solid_angle
-
-#: Header cards by which counts of events say their energies, in GeV.
-ENERGY_CARDS = ("E_MIN", "E_MAX")
 
 #: Points of the Gaussian quadrature between two energies.
 POINTS = 12
@@ -125,15 +122,9 @@ def energies_of_image(header, energy_range, name):
     MapError
         If nothing says which energies they are.
     """
-    if energy_range:
-        low, high = (units.Quantity(text) for text in energy_range)
-        return EnergyAxis(np.array([low.value]), np.array([high.to_value(low.unit)]), str(low.unit))
-    low, high = (card_number(header, key, "counts") for key in ENERGY_CARDS)
-    if low is not None and high is not None:
-        return EnergyAxis(np.array([low]), np.array([high]), "GeV")
-    selected = selected_range(header, "energy", "counts")
-    if selected is not None and selected.low is not None and selected.high is not None:
-        return EnergyAxis(np.array([selected.low]), np.array([selected.high]), selected.unit)
+    found = [units.Quantity(text).to_value("GeV") for text in energy_range or ()] or energies_of(header)
+    if found is not None:
+        return EnergyAxis(*np.array(found)[:, None], "GeV")
     raise MapError(
         f"{name} is given at energies, and nothing says which ones the counts have: give energy_range, as in "
         "[1 GeV, 100 GeV]"

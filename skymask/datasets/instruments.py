@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.units import Quantity
 
-from skymask.datasets.exposures import ENERGY_CARDS
-from skymask.io.data_subspace import selected_range
+from skymask.io.data_subspace import ENERGY_CARDS, selected_range
 from skymask.io.header_cards import card_number, card_text
 from skymask.units import energy_text, length_text
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from skymask.errors import MapError
 from skymask.io.header_cards import card_text
 
+#: Header cards by which counts of events say their energies, in GeV.
+ENERGY_CARDS = ("E_MIN", "E_MAX")
+
 #: Names of the quantities whose limits are known here, by the key of the configuration's cuts.
 QUANTITIES = {"energy": "ENERGY", "zenith": "ZENITH_ANGLE", "time": "TIME"}
 

@@ -51,8 +51,11 @@ class EventFile(NamedTuple):
     offset: int
 
     def column(self, *names):
-        """Return the name of the first of these columns that the table has, in either case, or None."""
-        present = {name.upper(): name for name in self.columns.names}
+        """Return the name of the first of these columns that the table has, in either case, or None.
+
+        Where it has one in both cases, as RA in degrees beside ra in radians, that in upper case counts.
+        """
+        present = {name.upper(): name for name in self.columns.names} | {name: name for name in self.columns.names}
         return next((present[name] for name in names if name in present), None)
 
     def unit(self, column, default=None):
