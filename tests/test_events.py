@@ -108,7 +108,7 @@ def test_several_files_add_up(tmp_path):
 
 
 def test_many_files_have_bounded_cards(tmp_path):
-    paths = [write_events(tmp_path / f"{n}.fits", columns_of([2], [1]), OBS_ID=n) for n in range(12)]
+    paths = [write_events(tmp_path / f"{n}.fits", columns_of([2 + n / 100], [1]), OBS_ID=n) for n in range(12)]
     keys = [key for key, _, _ in events.bin_events(paths, HEADER, SHAPE).cards]
     assert sum(key.startswith("FILEVT") for key in keys) == events.MAX_FILES
     assert "SHAEVTS" in keys
@@ -117,8 +117,32 @@ def test_many_files_have_bounded_cards(tmp_path):
 def test_the_same_events_under_two_names_are_refused(tmp_path, five):
     copy = tmp_path / "copy.fits"
     copy.write_bytes(Path(five).read_bytes())
-    with pytest.raises(MapError, match=r"copy.fits and .*five.fits are the same events: they would count twice"):
+    with pytest.raises(MapError, match=r"copy.fits and .*five.fits hold the same events: they would count twice"):
         events.bin_events([five, str(copy)], HEADER, SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("form", "unit", "energies", "limit", "kept"),
+    [
+        # Single precision has 0.7 as 0.69999999, and 8.3e12 / 1e6 is more than 8.3e6 by the last digit of a double.
+        ("E", "TeV", [0.6999, 0.7, 0.7001], "0.7 TeV", 2),
+        ("D", "MeV", [8299999.9, 8300000.0], "8.3 TeV", 1),
+        ("E", "GeV", [699.99, 700.0], "0.7 TeV", 1),
+        ("D", "TeV", [0.7 - 1e-12, 0.7], "0.7 TeV", 1),
+        ("J", "MeV", [8299999, 8300000], "8.3 TeV", 1),
+    ],
+)
+def test_a_limit_is_as_precise_as_what_is_stored(tmp_path, form, unit, energies, limit, kept):
+    n = len(energies)
+    columns = [fits.Column(key, "D", "deg", array=values) for key, (values, _) in columns_of([2] * n, [1] * n).items()]
+    columns.append(fits.Column("ENERGY", form, unit, array=np.array(energies)))
+    table = fits.BinTableHDU.from_columns(columns, name="EVENTS")
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "e.fits")
+    path = str(tmp_path / "e.fits")
+    assert binned_image(path, {"energy": [limit, None]}).sum() == kept
+    if kept < n:
+        # What is not above a limit is below it.
+        assert binned_image(path, {"energy": [None, limit]}).sum() == n - kept
 
 
 # Every row: cuts, and the events of five that pass.

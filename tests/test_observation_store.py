@@ -154,10 +154,25 @@ def without_table(folder):
 
 
 def changed(table, key, value):
-    """Return a function that changes a header card of a run."""
+    """Return a function that changes a header card of a run, or removes it."""
 
     def change(folder):
-        fits.setval(folder / "run_11.fits", key, value=value, extname=table)
+        with fits.open(folder / "run_11.fits", mode="update") as hdus:
+            hdus[table].header.remove(key)
+            hdus[table].header.update({} if value is None else {key: value})
+
+    return change
+
+
+def renamed(kind, hdu):
+    """Return a function that makes the hdu-index name another table."""
+
+    def change(folder):
+        with fits.open(folder / "hdu-index.fits.gz") as hdus:
+            rows = hdus[1].data
+            rows["HDU_NAME"][rows["HDU_TYPE"] == kind] = hdu
+            fits.HDUList([fits.PrimaryHDU(), hdus[1]]).writeto(folder / "hdu-index.fits")
+        (folder / "hdu-index.fits.gz").unlink()
 
     return change
 
@@ -193,6 +208,26 @@ BAD_RUNS = {
         changed("BKG", "HDUCLAS4", "BKG_3D"),
         "run 11: the background model {file}[bkg] is a bkg_3d (HDUCLAS4), and the hdu-index says bkg_2d",
     ),
+    "no dead time": (
+        changed("EVENTS", "DEADC", None),
+        "run 11: the event list {file}[events] has no card DEADC in its header, which gammapy needs",
+    ),
+    "no site": (
+        changed("EVENTS", "GEOLON", None),
+        "run 11: the event list {file}[events] has no card GEOLON in its header, which gammapy needs",
+    ),
+    "a number in quotes": (
+        changed("EVENTS", "MJDREFI", "53000"),
+        "run 11: the event list {file}[events] has its card MJDREFI in quotes: gammapy needs a number",
+    ),
+    "a card that is no number": (
+        changed("GTI", "MJDREFF", "x"),
+        "run 11: the good time intervals {file}[gti]: the header card MJDREFF must be a number, and is 'x'",
+    ),
+    "intervals that are events": (
+        renamed("gti", "events"),
+        "run 11: the good time intervals {file}[events] has no column START, only EVENT_ID, TIME, RA, DEC, ENERGY",
+    ),
     "energies without unit": (
         without_unit("EVENTS", "ENERGY"),
         "run 11: the event list {file}[events]: the column ENERGY has no unit",
@@ -210,6 +245,31 @@ def test_a_bad_run_is_told_in_one_line(own_store, damage, line):
     with pytest.raises(MapError) as caught:
         check_run(a_run(own_store), METHODS)
     assert str(caught.value) == line.format(store=own_store, file=own_store / "run_11.fits")
+
+
+@pytest.mark.parametrize(
+    ("cards", "bkg"),
+    [({"HDUCLAS4": "2D"}, "BKG"), ({"HDUCLAS4": "2D", "HDUCLASS": "OGIP", "HDUVERS": "1.0.0"}, "BKG")],
+)
+def test_tables_of_the_first_data_challenge_of_cta_are_taken(own_store, cards, bkg):
+    for key, value in cards.items():
+        changed(bkg, key, value)(own_store)
+    check_run(a_run(own_store), METHODS)
+
+
+def test_names_of_tables_compare_without_case(own_store):
+    renamed("gti", "Gti")(own_store)
+    check_run(a_run(own_store), METHODS)
+
+
+@pytest.mark.parametrize("store", ["hess-dl3-dr1", "zoo/magic-crab"])
+def test_events_and_intervals_of_public_stores_pass(shared, store):
+    observations = {"store": str(shared / "data" / store), "safe_mask": {"methods": []}}
+    for run in list(select_runs(observations).values())[:2]:
+        run["tables"] = {kind: table for kind, table in run["tables"].items() if kind in ("events", "gti", "aeff")}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("skymask.datasets.observation_store.NEEDED", tuple(run["tables"]))
+            check_run(run, [])
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])

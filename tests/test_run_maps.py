@@ -9,7 +9,7 @@ import pytest
 import yaml
 from astropy.io import fits
 from conftest import REPOSITORY, code_blocks
-from stores import ONTIME, RATE, write_store
+from stores import ONTIME, POINTINGS, RATE, write_store
 
 from skymask.config.configuration import dataset_settings, load_schema
 from skymask.core.quality import fit_off_source, off_source_values
@@ -89,6 +89,20 @@ def test_counts_are_the_events_in_range(store):
     assert sorted(row) == [10, 18] or sorted(row) == [9, 18]
     assert set(column) <= {9, 10}
     assert result.counts.dtype == np.int32
+
+
+@pytest.mark.parametrize(("energies", "counts"), [([1.3, 2.0], 2), ([1.2999, 2.0], 1), ([2.0, 10.0], 1)])
+def test_an_energy_at_an_edge_is_at_it_whatever_its_precision(tmp_path, energies, counts):
+    # Single precision has 1.3 as 1.29999995.
+    store = write_store(tmp_path, (13,), run_13=[(*POINTINGS[13], energy) for energy in energies])
+    with fits.open(store / "run_13.fits") as hdus:
+        events = hdus["EVENTS"]
+        single = fits.Column("ENERGY", "E", "TeV", array=events.data["ENERGY"])
+        columns = [single if column.name == "ENERGY" else column for column in events.columns]
+        hdus["EVENTS"] = fits.BinTableHDU.from_columns(columns, header=events.header)
+        hdus.writeto(store / "new.fits")
+    (store / "new.fits").rename(store / "run_13.fits")
+    assert made(store, energy=["1.3 TeV", "10 TeV"]).counts.sum() == counts
 
 
 def test_every_event_is_accounted_for(store):

@@ -7,7 +7,7 @@ import numpy as np
 from skymask.config import configuration, scan, tables
 from skymask.core.inputs import NO_COUNTS, prepare
 from skymask.core.kernels import AdaptiveRing, is_field_of_view
-from skymask.datasets import events, observation_store
+from skymask.datasets import events, identity, observation_store
 from skymask.datasets.exposures import describe_energies
 from skymask.datasets.reading import check_kernels, check_lengths, inspect
 from skymask.datasets.runs import RUN_KEYS, common_grid
@@ -261,15 +261,17 @@ def _counts(entry, mistakes):
         if find_spec("gammapy") is None:
             warnings.append(f"warning: {observation_store.NO_GAMMAPY}")
     if "events" in entry:
-        number, names = 0, file_names.event_lists(entry)
+        found, names = [], file_names.event_lists(entry)
         header.update(_energy_cards(names, entry.get("cuts", {})))
         for name in names:
             try:
-                number += events.check_events(name, header, shape, entry.get("cuts"))
+                found.append(events.check_events(name, header, shape, entry.get("cuts")))
             except MapError as error:
                 mistakes.append(str(error))
         files = "1 file" if len(names) == 1 else f"{len(names)} files"
-        about = f"to be made of {number} events in {files}"
+        about = f"to be made of {sum(one.rows for one in found)} events in {files}"
+        mistakes += _mistakes_of(identity.check_distinct_events, found)
+        warnings += [f"warning: {line}" for line in _result_of(identity.likely_the_same, found) or ()]
     return counts, header, shape, [_grid_line(header, shape), f"counts             {about}", *warnings]
 
 

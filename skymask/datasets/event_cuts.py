@@ -113,7 +113,7 @@ def _energy(events, limits):
     return Cut(cut.columns, lambda rows: cut.passes({energies.column: energies.values(rows)}))
 
 
-def _within(events, limits, column, unit):
+def _within(events, limits, column, unit, *, stored=None):
     """The cut to low <= value < high; limits are energies as texts, angles, or None."""
     try:
         low, high = (
@@ -122,7 +122,22 @@ def _within(events, limits, column, unit):
         )
     except units.UnitConversionError as error:
         raise MapError(f"{events.name}: the column {column} is in {unit}: no cut {limits} can be made") from error
+    low, high = (as_stored(limit, stored or events.columns[column]) for limit in (low, high))
     return Cut([column], lambda rows: (rows[column] >= low) & (rows[column] < high))
+
+
+def as_stored(limit, column):
+    """Return a limit as a column of a file holds it, so that what is stored of the limit itself is not below it.
+
+    Single precision has 0.7 as 0.69999999, and a change of units may move a number by the last digit of its double.
+
+    Parameters
+    ----------
+    limit : float
+    column : astropy.io.fits.Column
+    """
+    precision = np.finfo(np.float32 if str(column.format).strip().endswith("E") else np.float64).eps
+    return limit - 2 * precision * abs(limit) if np.isfinite(limit) else limit
 
 
 def _parsed(limit):
@@ -135,7 +150,7 @@ def _zenith(events, limits):
     unit = events.unit(column, "deg")
     if column.upper() != "ALT":
         return _within(events, limits, column, unit)
-    cut = _within(events, limits, "ZENITH_ANGLE", units.deg)
+    cut = _within(events, limits, "ZENITH_ANGLE", units.deg, stored=events.columns[column])
     return Cut([column], lambda rows: cut.passes({"ZENITH_ANGLE": 90 - rows[column] * unit.to("deg")}))
 
 

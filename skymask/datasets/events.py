@@ -9,9 +9,10 @@ from astropy.units import Quantity
 
 from skymask.datasets import event_cuts
 from skymask.datasets.event_columns import event_positions
+from skymask.datasets.identity import SharedEvents, check_distinct_events
 from skymask.datasets.reading import short_name
 from skymask.errors import MapError
-from skymask.io import file_names, maps
+from skymask.io import maps
 from skymask.io.data_subspace import ENERGY_CARDS, selected_range
 from skymask.io.event_files import open_events, read_chunks
 from skymask.io.header_cards import card_text
@@ -72,16 +73,17 @@ def bin_events(names, header, shape, cuts=None):
     """
     cuts = cuts or {}
     files = [open_events(name) for name in names]
-    digests = _digests(names)
+    check_distinct_events(files)
+    shared = SharedEvents(sum(events.rows for events in files)) if len(files) > 1 else None
     counts, tally = np.zeros(shape, dtype=np.int32), Tally()
     for events in files:
-        tally = Tally(*np.add(tally, _fill(counts, events, header, cuts)).tolist())
+        tally = Tally(*np.add(tally, _fill(counts, events, header, cuts, shared)).tolist())
     if not tally.selected:
         made = f" ({event_cuts.describe(cuts)})" if cuts else ""
         raise MapError(f"none of {tally.read} events passes the cuts{made}")
     if tally.outside + tally.undefined == tally.selected:
         raise MapError(f"all {tally.selected} selected events lie outside the field: is its centre right?")
-    warnings = []
+    warnings = shared.warnings() if shared else []
     if tally.outside:
         warnings.append(f"{tally.outside} of {tally.selected} selected events lie outside the field")
     if tally.undefined:
@@ -97,7 +99,7 @@ def bin_events(names, header, shape, cuts=None):
         ("NEVUNDEF", tally.undefined, "selected events without a position"),
         *event_cuts.card_values(cuts),
         *energy_cards(files, cuts),
-        *_file_cards(names, digests, cuts),
+        *_file_cards(names, cuts),
     ]
     return Binned(counts, cards, warnings)
 
@@ -129,7 +131,7 @@ def energy_cards(files, cuts):
 
 
 def check_events(name, header, shape, cuts=None):
-    """Return the number of events of a file, once it is known that they can be counted; their rows are not read.
+    """Return the event list in a file, once it is known that its events can be counted; its rows are not read.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def check_events(name, header, shape, cuts=None):
     """
     events = open_events(name)
     _plan(events, header, shape, cuts or {})
-    return events.rows
+    return events
 
 
 def pixel_finder(header, shape, frame):
@@ -189,12 +191,15 @@ def _plan(events, header, shape, cuts):
     return positions, cuts, pixel_finder(header, shape, positions.frame)
 
 
-def _fill(counts, events, header, cuts):
+def _fill(counts, events, header, cuts, shared=None):
     """Add the events of one file to counts, and return what became of them."""
     positions, cuts, find = _plan(events, header, counts.shape, cuts)
     columns = list(dict.fromkeys([*positions.columns, *(name for cut in cuts for name in cut.columns)]))
+    if shared:
+        columns = list(dict.fromkeys([*columns, *shared.columns(events)]))
     flat, selected, found, undefined = counts.reshape(-1), 0, 0, 0
-    for rows in read_chunks(events, columns):
+    chunks = read_chunks(events, columns)
+    for rows in shared.add(events, chunks) if shared else chunks:
         longitude, latitude = positions.degrees(rows)
         if cuts:
             kept = np.logical_and.reduce([cut.passes(rows) for cut in cuts])
@@ -229,18 +234,6 @@ def _turned(longitude, latitude, rotation):
     return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
-def _digests(names):
-    """The SHA-256 of every file, once it is known that no content stands twice."""
-    digests, seen = [], {}
-    for name in names:
-        path, table = file_names.split_name(name)
-        digest = maps.file_digest(path)
-        if (other := seen.setdefault((digest, table), name)) != name:
-            raise MapError(f"{name} and {other} are the same events: they would count twice")
-        digests.append(digest)
-    return digests
-
-
 def _origin(files):
     """The cards of the headers' origin that all files agree on."""
     cards = []
@@ -251,8 +244,9 @@ def _origin(files):
     return cards
 
 
-def _file_cards(names, digests, cuts):
+def _file_cards(names, cuts):
     """Names and SHA-256 of the files, the first ones each, and one digest over all."""
+    digests = [maps.file_digest(name) for name in names]
     everything = hashlib.sha256("".join(digests).encode()).hexdigest()
     cards = [
         ("NEVFILES", len(names), "event files"),

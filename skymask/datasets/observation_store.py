@@ -14,7 +14,7 @@ from astropy.io import fits
 from skymask.errors import ConfigurationError, MapError
 from skymask.io.fits_files import open_fits
 from skymask.io.hdu_names import find_hdu
-from skymask.io.header_cards import card_text
+from skymask.io.header_cards import card_number, card_text, is_number_card
 from skymask.units import angle_in_degrees
 
 #: What is said where gammapy, which makes maps of the runs, is missing.
@@ -45,6 +45,13 @@ TARGET_COLUMNS = ("OBJECT", "TARGET_NAME")
 
 #: Versions of the format whose tables are understood.
 VERSIONS = ("0.1", "0.2", "0.3")
+
+#: Cards that gammapy needs of a run's events and good time intervals, numbers without quotes, and their columns.
+NEEDED_CARDS = {
+    "events": ("MJDREFI", "MJDREFF", "DEADC", "GEOLON", "GEOLAT", "ALTITUDE"),
+    "gti": ("MJDREFI", "MJDREFF"),
+}
+NEEDED_COLUMNS = {"events": ("TIME", "RA", "DEC", "ENERGY"), "gti": ("START", "STOP")}
 
 #: Columns that must be there, and have a unit.
 COLUMNS_WITH_UNITS = {
@@ -244,12 +251,21 @@ def _check_table(present, kind, table, name):
     version = card_text(header, "HDUVERS", what, VERSIONS[0])
     if kind_of_format.upper() not in ("GADF", "OGIP"):
         raise MapError(f"{what} is in the format {kind_of_format} (HDUCLASS), and only GADF is read")
-    if version not in VERSIONS:
+    # Others count their versions in another way.
+    if kind_of_format.upper() == "GADF" and version not in VERSIONS:
         raise MapError(f"{what} is of version {version} of the format, and only {', '.join(VERSIONS)} are read")
     written = card_text(header, "HDUCLAS4", what, table["class"]).lower()
     # CTA's first data challenge leaves the kind of table off.
     if kind in ("bkg", "aeff", "edisp") and written not in (table["class"], table["class"].rsplit("_")[-1]):
         raise MapError(f"{what} is a {written} (HDUCLAS4), and the hdu-index says {table['class']}")
+    for column in NEEDED_COLUMNS.get(kind, ()):
+        if column not in hdu.columns.names:
+            raise MapError(f"{what} has no column {column}, only {', '.join(hdu.columns.names)}")
+    for key in NEEDED_CARDS.get(kind, ()):
+        if card_number(header, key, what) is None:
+            raise MapError(f"{what} has no card {key} in its header, which gammapy needs")
+        if not is_number_card(header, key):
+            raise MapError(f"{what} has its card {key} in quotes: gammapy needs a number")
     for column in COLUMNS_WITH_UNITS.get(kind, ()):
         if column not in columns:
             raise MapError(f"{what} has no column {column}, only {', '.join(columns)}")

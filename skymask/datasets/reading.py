@@ -170,6 +170,7 @@ def read_dataset(
             coverage=coverage,
             min_acceptance_fraction=min_acceptance_fraction,
             energy_bin=energy_bin,
+            check_distinct=True,
             exposure_options=ExposureOptions(spectral_index, energy_range),
         )
         inputs = stack_inputs(stack, shape, **arrays)

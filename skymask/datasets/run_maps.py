@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.units import Quantity
 
 from skymask.datasets import event_cuts
 from skymask.datasets.observation_store import NO_GAMMAPY, TABLES, check_run
@@ -95,7 +96,7 @@ def make_run_maps(run, header, shape, *, energy, energy_bins, energy_oversamplin
 
     axis = MapAxis.from_energy_bounds(*energy, nbin=energy_bins * energy_oversampling)
     try:
-        observation = _observation(run)
+        observation = _at_edges(_observation(run), axis)
         pointing = observation.get_pointing_icrs(observation.tmid)
         in_range, inside = _selection(observation.events, _geom(header, shape, axis))
         box = _footprint(header, shape, pointing, angle_in_degrees(offset_max))
@@ -171,6 +172,27 @@ def _observation(run):
     ]
     index = HDUIndexTable(rows=rows, names=["OBS_ID", "HDU_TYPE", "HDU_CLASS", "FILE_DIR", "FILE_NAME", "HDU_NAME"])
     return DataStore(hdu_table=index).obs(run["obs_id"], required_irf=[])
+
+
+def _at_edges(observation, axis):
+    """The run with energies that are stored just below an edge of an axis, which their precision is too coarse for.
+
+    Single precision has 0.7 TeV as 0.69999999 TeV, and gammapy would leave such events out.
+    """
+    from gammapy.data import EventList
+
+    table = observation.events.table
+    energies = table["ENERGY"].quantity.to_value("TeV")
+    precision = np.finfo(np.float32 if table["ENERGY"].dtype.itemsize == 4 else np.float64).eps
+    edges = axis.edges.to_value("TeV")
+    above = edges[np.minimum(np.searchsorted(edges, energies), len(edges) - 1)]
+    # Those at the last edge stay outside.
+    moved = (energies < above) & (above - energies <= 2 * precision * above) & (above < edges[-1])
+    if not moved.any():
+        return observation
+    table = table.copy()
+    table["ENERGY"] = Quantity(np.where(moved, above * (1 + 4 * np.finfo(float).eps), energies), "TeV")
+    return observation.copy(in_memory=True, events=EventList(table))
 
 
 def _geom(header, shape, axis):

@@ -8,6 +8,7 @@ import numpy as np
 from skymask.core.inputs import prepare_data
 from skymask.core.stacking import Run, estimate_bins, estimate_stack
 from skymask.datasets.exposures import DEFAULTS, ExposureOptions, acceptance_of_exposure, is_exposure
+from skymask.datasets.identity import SeenCounts
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.energy_axes import EnergyAxis, same_axis
@@ -86,6 +87,8 @@ class RunFiles:
         The only energy bin that is read.
     exposure_options : ExposureOptions
         For runs with an exposure.
+    check_distinct : bool
+        Whether counts that stand there twice are an error, the first time that the runs are gone through.
     """
 
     def __init__(
@@ -98,11 +101,13 @@ class RunFiles:
         min_acceptance_fraction=0,
         energy_bin=None,
         exposure_options=DEFAULTS,
+        check_distinct=False,
     ):
         self._runs, self._header, self._shape, self._exposure_options = runs, header, shape, exposure_options
         self._coverage, self._least, self._bin = coverage, min_acceptance_fraction, energy_bin
         #: What is odd about the runs, known once they have been gone through.
         self.warnings = []
+        self._seen = SeenCounts() if check_distinct else None
 
     def cards(self):
         """Return header cards: how many runs there are, and one SHA-256 for all their files."""
@@ -149,6 +154,7 @@ class RunFiles:
                 self.warnings += [_named(entry) + warning for warning in warnings]
             if run is not None:
                 yield run
+        self._seen = None
         if odd > MAX_TOLD:
             self.warnings.append(f"there are warnings about {odd - MAX_TOLD} more runs")
 
@@ -176,7 +182,8 @@ class RunFiles:
                 )
             else:
                 cubes[key] = _planes_of(key, entry[key], cube, counts)
-        prepared, warnings = [], []
+        name = entry.get("run", "counts")
+        prepared, warnings = [], self._seen.check(counts.data, counts.header, f"run {name}") if self._seen else []
         for number in range(planes):
             of_bin = {key: cube[min(number, len(cube) - 1)][within] for key, cube in cubes.items()}
             data = prepare_data(**of_bin, min_acceptance_fraction=self._least)

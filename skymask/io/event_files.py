@@ -118,6 +118,20 @@ def read_chunks(events, columns):
     dtype = events.columns.dtype.newbyteorder(">")
     for name in columns:
         check_one_number(events.columns[name], f"{events.name}: the column {name}")
+    for content in stored_chunks(events):
+        table = np.frombuffer(content, dtype)
+        yield {name: _numbers(table[name], events.columns[name]) for name in columns}
+
+
+def stored_chunks(events):
+    """Yield the rows of an event list as they are stored, in bytes, a few at a time.
+
+    Raises
+    ------
+    MapError
+        If the file ends before its last row.
+    """
+    dtype = events.columns.dtype
     rows = max(1, CHUNK // dtype.itemsize)
     with _stream(split_name(events.name)[0], events.offset) as stream:
         for start in range(0, events.rows, rows):
@@ -126,8 +140,7 @@ def read_chunks(events, columns):
             if len(content) < number * dtype.itemsize:
                 missing = events.rows - start - len(content) // dtype.itemsize
                 raise MapError(f"{events.name} is truncated: {missing} of its {events.rows} events are missing")
-            table = np.frombuffer(content, dtype)
-            yield {name: _numbers(table[name], events.columns[name]) for name in columns}
+            yield content
 
 
 def _is_binary_table(hdu):

@@ -60,6 +60,11 @@ def first_card_text(header, keys, name, default=""):
     return next((value for key in keys if (value := card_text(header, key, name))), default)
 
 
+def is_number_card(header, key):
+    """Whether a card holds a number, and not the text of one."""
+    return isinstance(header.get(key), int | float)
+
+
 def copied_cards(header, keys, name):
     """Return those of several cards that are there and not blank, as (key, value, comment)."""
     values = {key: _value(header, key, name) for key in keys}

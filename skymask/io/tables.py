@@ -143,9 +143,14 @@ def needed_column(table, *wanted, why):
     return column
 
 
+def holds_one_number(column):
+    """Whether a column of a binary table holds one number in every row."""
+    return _ONE_NUMBER.fullmatch(str(column.format).strip()) is not None
+
+
 def check_one_number(column, where):
     """Raise a MapError if a column of a binary table does not hold one number in each row."""
-    if not _ONE_NUMBER.fullmatch(str(column.format).strip()):
+    if not holds_one_number(column):
         raise MapError(f"{where} must hold one number in each row")
 
 
