@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skymask.core import tiling
 from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.errors import MapError
 
@@ -197,7 +198,7 @@ def prepare_data(
             warnings.append(f"{lost} counts lie where the coverage is 0; they are left out")
         covered &= data
     if acceptance is None:
-        acceptance = covered.astype(np.uint8)
+        acceptance = covered.view(np.uint8)
     else:
         acceptance, lost = _check_acceptance(given["acceptance"], counts, covered)
         if lost:
@@ -205,11 +206,20 @@ def prepare_data(
     if min_acceptance_fraction:
         acceptance = np.where(acceptance < min_acceptance_fraction * acceptance.max(), 0, acceptance)
     coverage = acceptance > 0
-    if counts.dtype.kind == "f" or not coverage.all():
-        counts = np.where(coverage, counts, 0)
+    counts = _whole_numbers(counts, coverage)
     if additive_background is not None:
         additive_background = _check_additive(given["additive_background"], coverage)
-    return Data(np.ascontiguousarray(counts, dtype=np.int32), acceptance, additive_background, warnings)
+    return Data(counts, acceptance, additive_background, warnings)
+
+
+def _whole_numbers(counts, coverage):
+    """Counts as integers of 32 bits, zero where there is no coverage."""
+    if counts.dtype.kind != "f" and coverage.all():
+        return np.ascontiguousarray(counts, dtype=np.int32)
+    whole = np.empty(counts.shape, dtype=np.int32)
+    for strip in tiling.strips(counts.shape):
+        whole[strip] = np.where(coverage[strip], counts[strip], 0)
+    return whole
 
 
 def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=None):
@@ -264,7 +274,19 @@ def _check_counts(counts):
     """Where counts are defined, once they are known to be counts."""
     if counts.dtype.kind != "f" and counts.min() >= 0 and counts.max() <= MAX_COUNT:
         return np.ones(counts.shape, dtype=bool)
-    covered = ~np.isnan(counts) if counts.dtype.kind == "f" else np.ones(counts.shape, dtype=bool)
+    covered = np.empty(counts.shape, dtype=bool)
+    for strip in tiling.strips(counts.shape):
+        part = counts[strip]
+        covered[strip] = ~np.isnan(part)
+        defined = part[covered[strip]]
+        if ((defined < 0) | (defined > MAX_COUNT) | (defined != np.floor(defined))).any():
+            _tell_what_is_wrong(counts)
+    return covered
+
+
+def _tell_what_is_wrong(counts):
+    """Raise a MapError about counts that are none."""
+    covered = ~np.isnan(counts)
     for problem, bad in {
         "infinite": np.isinf(counts),
         "negative": counts < 0,
@@ -273,22 +295,23 @@ def _check_counts(counts):
         if bad.any():
             raise MapError(f"counts are {problem} in {bad.sum()} pixels ({_first(bad, counts)})")
     fractional = covered & (counts != np.floor(counts))
-    if fractional.any():
-        raise MapError(
-            f"counts are no whole numbers in {fractional.sum()} pixels ({_first(fractional, counts)}): "
-            "the statistics need numbers of events, not rates, fluxes or smoothed maps"
-        )
-    return covered
+    raise MapError(
+        f"counts are no whole numbers in {fractional.sum()} pixels ({_first(fractional, counts)}): "
+        "the statistics need numbers of events, not rates, fluxes or smoothed maps"
+    )
 
 
 def _check_acceptance(acceptance, counts, covered):
     """Acceptance with zeros for no coverage, and the number of counts that this leaves out."""
-    for problem, bad in {"infinite": np.isinf(acceptance), "negative": acceptance < 0}.items():
-        if bad.any():
-            raise MapError(f"acceptance is {problem} in {bad.sum()} pixels ({_first(bad, acceptance)})")
-    acceptance = np.where(covered & ~np.isnan(acceptance), acceptance, 0)
-    lost = int(counts[covered & (acceptance == 0)].sum())
-    return acceptance.astype(float) if acceptance.dtype.kind == "f" else acceptance.astype(np.int64), lost
+    if not acceptance.min() >= 0 or not acceptance.max() < np.inf:
+        for problem, bad in {"infinite": np.isinf(acceptance), "negative": acceptance < 0}.items():
+            if bad.any():
+                raise MapError(f"acceptance is {problem} in {bad.sum()} pixels ({_first(bad, acceptance)})")
+    checked, lost = np.empty(acceptance.shape, float if acceptance.dtype.kind == "f" else np.int64), 0
+    for strip in tiling.strips(acceptance.shape):
+        checked[strip] = np.where(covered[strip] & ~np.isnan(acceptance[strip]), acceptance[strip], 0)
+        lost += int(counts[strip][covered[strip] & (checked[strip] == 0)].sum())
+    return checked, lost
 
 
 def _check_mask(mask, name, one, zero):

@@ -15,6 +15,7 @@ from skymask.datasets.runs import RUN_KEYS, RunFiles, common_grid
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.header_cards import copied_cards
+from skymask.loop import by_rows
 from skymask.sky import configured_kernels, reprojection
 from skymask.sky import exclusion_regions as user_regions
 from skymask.sky import geometry as sky
@@ -384,12 +385,16 @@ def check_kernels(
 
 def _starved_at_start(inputs, background_kernels):
     """The number of covered pixels without a used pixel under any of the kernels, before anything is excluded."""
-    usable, starved = inputs.coverage & inputs.exclusion_mask, inputs.coverage
-    for kernel in background_kernels:
-        # Of the rings of an adaptive one, the first mostly leaves none.
-        if starved.any():
-            starved = starved & (convolution.convolve(usable, kernel > 0) == 0)
-    return np.count_nonzero(starved)
+    number, halo = 0, max(len(kernel) // 2 for kernel in background_kernels)
+    for strip in by_rows.strips(inputs.acceptance.shape, halo):
+        covered = inputs.acceptance[strip.outer] > 0
+        usable = covered & inputs.exclusion_mask[strip.outer]
+        for kernel in background_kernels:
+            # Of the rings of an adaptive one, the first mostly leaves none.
+            if covered.any():
+                covered &= convolution.convolve(usable, kernel > 0) == 0
+        number += np.count_nonzero(covered[strip.inside])
+    return number
 
 
 def _check_tilt(inputs, kernel):
