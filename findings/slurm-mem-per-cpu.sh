@@ -25,7 +25,6 @@ rule a:
     shell: "touch {output}"
 EOF
 export FOLDER="$folder" PATH="$folder/bin:$PATH"
-
 mkdir site
 printf 'default-resources:\n  mem_mb_per_cpu: 1000\n  slurm_account: lab\n  slurm_partition: short\n' > site/config.yaml
 venv/bin/snakemake --jobs 1 --executor slurm --slurm-init-seconds-before-status-checks 1 --profile site &> log || true
