@@ -106,13 +106,42 @@ def test_an_energy_at_an_edge_is_at_it_whatever_its_precision(tmp_path, energies
 
 
 def test_every_event_is_accounted_for(store):
-    assert made(store).events == {"read": 5, "in_energy_range": 3, "outside": 1, "counted": 2, "unsafe": 0}
+    assert made(store).events == dict(read=5, in_bad_times=0, in_energy_range=3, outside=1, counted=2, unsafe=0)
     smaller = made(store, offset_max="0.5 deg").events
-    assert smaller == {"read": 5, "in_energy_range": 3, "outside": 1, "counted": 1, "unsafe": 1}
+    assert smaller == dict(read=5, in_bad_times=0, in_energy_range=3, outside=1, counted=1, unsafe=1)
 
 
 def test_live_time_is_that_of_the_intervals_less_dead_time(store):
     assert made(store).seconds == pytest.approx({"ontime": ONTIME, "livetime": 0.9 * ONTIME})
+
+
+def store_with_intervals(folder, start, stop):
+    """A store of run 13 with three events, after 1, 500 and 999 s, and these good time intervals."""
+    store = write_store(folder / "store", obs_ids=(13,), run_13=[(83.6, 22.0, 2.0)] * 3)
+    with fits.open(store / "run_13.fits", mode="update") as hdus:
+        columns = [fits.Column(name, "D", "s", array=value) for name, value in (("START", start), ("STOP", stop))]
+        hdus["GTI"] = fits.BinTableHDU.from_columns(columns, header=hdus["GTI"].header)
+    return store
+
+
+def test_events_outside_the_good_time_intervals_are_left_out_with_a_warning(tmp_path):
+    result = made(store_with_intervals(tmp_path, [0, 600], [400, 1000]))
+    assert result.counts.sum() == 2
+    assert result.seconds["ontime"] == pytest.approx(800)
+    assert result.events["in_bad_times"] == 1
+    assert result.warnings == ["run 13: 1 of its 3 events lie outside its good time intervals: they are left out"]
+
+
+def test_an_interval_that_ends_before_it_begins_is_refused(tmp_path):
+    with pytest.raises(MapError, match="run 13: one of its good time intervals does not end after it begins"):
+        made(store_with_intervals(tmp_path, [0, 600], [1000, 500]))
+
+
+def test_a_grid_whose_equinox_gammapy_would_lose_is_refused(store):
+    header = HEADER.copy()
+    header.update(RADESYS="FK5", EQUINOX=1950.0)
+    with pytest.raises(MapError, match=r"equinox 1950.0, which gammapy does not keep"):
+        made(store, header=header)
 
 
 def test_energy_bins_add_up_to_one(store):

@@ -24,6 +24,9 @@ from skymask.units import angle_in_degrees, in_words
 #: What header cards call the files of a run.
 FILE_WORDS = {"events": "EVT1", "bkg": "TMPL", "aeff": "AEFF", "edisp": "EDSP"}
 
+#: Seconds to which the ends of good time intervals may be rounded: whole ones in the data release of H.E.S.S.
+ROUNDED = 1
+
 #: What gammapy raises for tables that are not what it expects.
 _COMPLAINTS = (AttributeError, IndexError, KeyError, NotImplementedError, OSError, TypeError, ValueError)
 
@@ -96,7 +99,9 @@ def make_run_maps(run, header, shape, *, energy, energy_bins, energy_oversamplin
 
     axis = MapAxis.from_energy_bounds(*energy, nbin=energy_bins * energy_oversampling)
     try:
-        observation = _at_edges(_observation(run), axis)
+        observation = _observation(run)
+        read = len(observation.events.table)
+        observation = _at_edges(_in_good_times(observation, run), axis)
         pointing = observation.get_pointing_icrs(observation.tmid)
         in_range, inside = _selection(observation.events, _geom(header, shape, axis))
         box = _footprint(header, shape, pointing, angle_in_degrees(offset_max))
@@ -113,7 +118,8 @@ def make_run_maps(run, header, shape, *, energy, energy_bins, energy_oversamplin
             f"run {run['obs_id']}: gammapy cannot use its tables ({type(error).__name__}: {said})"
         ) from error
     events = {
-        "read": len(observation.events.table),
+        "read": read,
+        "in_bad_times": read - len(in_range),
         "in_energy_range": int(np.count_nonzero(in_range)),
         "outside": int(np.count_nonzero(in_range & ~inside)),
         "counted": int(counts.sum()),
@@ -174,6 +180,25 @@ def _observation(run):
     return DataStore(hdu_table=index).obs(run["obs_id"], required_irf=[])
 
 
+def _in_good_times(observation, run):
+    """The run without the events outside its good time intervals, which gammapy counts and gives no time.
+
+    Not those within a second of an interval: releases round its ends.
+    """
+    from astropy.time import TimeDelta
+    from gammapy.data import EventList
+
+    intervals = observation.gti
+    if not (intervals.time_delta.value > 0).all():
+        raise MapError(f"run {run['obs_id']}: one of its good time intervals does not end after it begins")
+    time = observation.events.time[:, np.newaxis]
+    margin = TimeDelta(ROUNDED, format="sec")
+    good = ((time >= intervals.time_start - margin) & (time <= intervals.time_stop + margin)).any(axis=1)
+    if good.all():
+        return observation
+    return observation.copy(in_memory=True, events=EventList(observation.events.table[good]))
+
+
 def _at_edges(observation, axis):
     """The run with energies that are stored just below an edge of an axis, which their precision is too coarse for.
 
@@ -196,10 +221,14 @@ def _at_edges(observation, axis):
 
 
 def _geom(header, shape, axis):
-    """Pixels and energies as gammapy's geometry."""
+    """Pixels and energies as gammapy's geometry, which keeps the name of the frame and no equinox."""
     from gammapy.maps import WcsGeom
 
-    return WcsGeom(sky_projection(header), npix=shape[::-1], axes=[axis])
+    geom = WcsGeom(sky_projection(header), npix=shape[::-1], axes=[axis])
+    frame = celestial_frame(header)
+    if not frame.is_equivalent_frame(type(frame)()):
+        raise MapError(f"the grid has the equinox {frame.equinox}, which gammapy does not keep: give one in ICRS")
+    return geom
 
 
 def _selection(events, field):
@@ -251,8 +280,14 @@ def _rebinned(cube, bins):
 
 def _warnings(run, events, acceptance):
     """What deserves to be known of a run whose maps could be made; in the words in which the stack would say it."""
+    told = []
+    if events["in_bad_times"]:
+        told.append(
+            f"run {run['obs_id']}: {events['in_bad_times']} of its {events['read']} events lie outside its good time "
+            "intervals: they are left out"
+        )
     if not acceptance.any():
-        return [f"run {run['obs_id']}: it has no coverage: it contributes nothing"]
-    if not events["counted"]:
-        return [f"run {run['obs_id']}: no event lies in the field, within its offsets and safe energies"]
-    return []
+        told.append(f"run {run['obs_id']}: it has no coverage: it contributes nothing")
+    elif not events["counted"]:
+        told.append(f"run {run['obs_id']}: no event lies in the field, within its offsets and safe energies")
+    return told
