@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint schema docs bench validation data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint schema docs bench validation findings data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -46,6 +46,10 @@ bench: .venv/dev.stamp
 
 validation: .venv/dev.stamp
 	$(BIN)/python -m snakemake --snakefile validation/Snakefile $(ARGS)
+
+# What other software does and nobody would guess (findings/README.md), each in an environment of its own; needs a network.
+findings:
+	@PYTHON="$(PYTHON)" findings/run $(ARGS)
 
 install: .venv/run.stamp
 

@@ -182,6 +182,10 @@ def test_limits_over_a_known_background_are_those_of_gammapy(gammapy_stats):
     close(cash_limits(n_on, 4.2, confidence_level=TWO_SIGMA), expected)
 
 
+def test_limits_over_a_known_background_grow_with_the_counts():
+    assert (np.diff(cash_limits(np.arange(30), 5.0, confidence_level=TWO_SIGMA).excess_upper_limit) > 0).all()
+
+
 def test_limits_lie_above_the_truth_as_often_as_their_confidence_level_says():
     random = np.random.default_rng(3)
     n, excess, background, alpha = 20000, 15.0, 40.0, 0.1

@@ -172,6 +172,11 @@ def test_gzipped_map_is_read(tmp_path):
     assert np.array_equal(maps.read(path).data, IMAGE)
 
 
+def test_plain_file_named_as_compressed_is_read(tmp_path):
+    # As it comes from a server that calls the compression an encoding of the transfer.
+    assert np.array_equal(maps.read(written(tmp_path / "a.fits").rename(tmp_path / "a.fits.gz")).data, IMAGE)
+
+
 def test_tile_compressed_map_is_read(tmp_path):
     compressed = fits.CompImageHDU(IMAGE.astype(np.int32), SKY, name="COUNTS")
     path = foreign(tmp_path / "a.fits", fits.PrimaryHDU(), compressed)

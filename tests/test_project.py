@@ -224,6 +224,12 @@ def test_contributing_names_the_longest_function_script_and_file_of_rules():
     assert named == [function, longest("scripts/*.py"), longest("workflow/rules/*.smk")]
 
 
+def test_no_output_is_temporary():
+    # A rule of a temporary file would run again with every other rule of that file.
+    rules = [REPOSITORY / "Snakefile", *(REPOSITORY / "workflow").rglob("*.smk")]
+    assert not any("temp(" in path.read_text(encoding="utf-8") for path in rules)
+
+
 def test_every_rule_that_runs_on_nodes_belongs_to_the_jobs_of_slurm():
     grouped = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())["groups"]
     text = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))

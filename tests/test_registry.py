@@ -18,6 +18,11 @@ def test_name_and_meaning_of_a_map_fit_into_a_card(name):
         assert fits.Card.fromstring(fits.Card("EXTNAME", name.upper(), meaning).image).comment == meaning
 
 
+def test_only_masks_are_named_so_that_gammapy_makes_masks_of_them():
+    taken = {name for name in registry.MAPS if any(word in name for word in ("mask", "is_ul", "success"))}
+    assert taken == {"exclusion_mask", "exclusion_mask_inverse"}
+
+
 def test_a_dataset_has_the_files_of_what_it_is_and_no_others():
     plain, adaptive = registry.files_of(), registry.files_of([registry.ADAPTIVE])
     assert set(adaptive) - set(plain) == {"ring_radius.fits", "plots/ring_radius.png"}
