@@ -106,9 +106,16 @@ def test_an_energy_at_an_edge_is_at_it_whatever_its_precision(tmp_path, energies
 
 
 def test_every_event_is_accounted_for(store):
-    assert made(store).events == dict(read=5, in_bad_times=0, in_energy_range=3, outside=1, counted=2, unsafe=0)
+    assert made(store).events == {
+        "read": 5,
+        "in_bad_times": 0,
+        "in_energy_range": 3,
+        "outside": 1,
+        "counted": 2,
+        "unsafe": 0,
+    }
     smaller = made(store, offset_max="0.5 deg").events
-    assert smaller == dict(read=5, in_bad_times=0, in_energy_range=3, outside=1, counted=1, unsafe=1)
+    assert smaller == {"read": 5, "in_bad_times": 0, "in_energy_range": 3, "outside": 1, "counted": 1, "unsafe": 1}
 
 
 def test_live_time_is_that_of_the_intervals_less_dead_time(store):
