@@ -69,7 +69,7 @@ def measure(folder, number, groups):
     write_workflow(folder, number, groups)
     first = run_engine(folder)
     second = run_engine(folder)
-    jobs = len(list((folder / "benchmarks").rglob("*.tsv")))
+    jobs = len(list((folder / "logs").rglob("*.log")))
     cells = (number, groups, jobs, f"{first['cpu']:.1f}", f"{1000 * first['cpu'] / jobs:.1f}")
     cells += (f"{first['memory']:.0f}", f"{first['wall']:.0f}", f"{second['cpu']:.1f}")
     return f"| {' | '.join(map(str, cells))} |"
@@ -90,7 +90,7 @@ def write_workflow(folder, number, groups, *, real=False, alike=False):
 def _toy_body(script):
     """The toy's command line in the place of a script; only decisions look at their inputs, which may be many."""
     inputs = "{input}" if script[1] == "check_convergence" else ""
-    return f"shell:\n        \"{sys.executable} -I -S toy.py {script[1]} '{{output}}' '{inputs}'\""
+    return f"shell:\n        \"{sys.executable} -I -S toy.py {script[1]} '{{output}}' '{inputs}' > {{log}}\""
 
 
 def names_of(number, *, alike=False):

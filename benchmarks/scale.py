@@ -23,6 +23,7 @@ import numpy as np
 import workflow_time
 
 from skymask.workflow import settled
+from skymask.workflow.warm_start import SWITCH
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -124,12 +125,12 @@ def measure(folder, number, *, real, at_once):
     if real:
         # It costs the engine some time as well.
         (folder / "sitecustomize.py").write_text(workflow_time.SITECUSTOMIZE)
-        os.environ["WORKFLOW_TIME"] = str(folder / "times")
+        os.environ |= {"WORKFLOW_TIME": str(folder / "times"), SWITCH: "off"}
     before = children_seconds()
     first = survey(folder, shards, at_once)
     everything = children_seconds() - before
     report = workflow_time.report_and_rest(workflow_time.rules_of(workflow_time.read_times(folder / "times")))["report"]
-    jobs = len(list((folder / "benchmarks").rglob("*.tsv")))
+    jobs = len(list((folder / "logs").rglob("*.log")))
     unchanged = checkpoint_grain.run_engine(folder)
     status = seconds_of_status(folder)
     checkpoint_grain.write_config(folder, number + MORE, groups)

@@ -5,7 +5,6 @@ python benchmarks/slurm_time.py [CONFIGFILE]    (as root, with Debian's slurmctl
 Runs a configuration, by default the repository's, in four ways on a real Slurm of one node, and prints a row for each.
 """
 
-import csv
 import os
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
+
+from skymask.workflow.jobs import TOOK
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROFILE = REPOSITORY / "profiles/slurm"
@@ -60,9 +61,8 @@ def measure(commands, folder, slurm):
     queue = sum(seconds(record, "SubmitTime", "StartTime") for record in records) / max(len(records), 1)
     node = sum(seconds(record, "StartTime", "EndTime") for record in records)
     scripts = 0
-    for path in (folder / "benchmarks").rglob("*.tsv"):
-        with open(path, newline="") as file:
-            scripts += sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+    for path in (folder / "logs").rglob("*.log"):
+        scripts += sum(float(took[1]) for took in TOOK.finditer(path.read_text()))
     return wall, len(records), queue, node, scripts
 
 

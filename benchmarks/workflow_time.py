@@ -1,7 +1,8 @@
 """Measure the workflow on one simulated map, from its configuration to the report, and what its CPU time goes into.
 
-Every job's Python gets a `sitecustomize` that takes the time of imports and of reading and writing maps. What is left
-is the arithmetic of a job, or, in the jobs whose names begin with "plot", the drawing. All else is the engine's.
+Every job has a Python of its own (no fork), which gets a `sitecustomize` that takes the time of imports and of reading
+and writing maps. What is left is the arithmetic of a job, or, in the jobs whose names begin with "plot", the drawing.
+All else is the engine's.
 """
 
 import json
@@ -14,6 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from skymask.workflow.warm_start import SWITCH
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -138,7 +141,7 @@ def one_run(config):
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "1"]
         command += ["--configfile", "config.yaml"]
         path = os.pathsep.join([str(folder / "site"), str(REPOSITORY)])
-        environment = os.environ | {"PYTHONPATH": path, "WORKFLOW_TIME": str(folder / "times")}
+        environment = os.environ | {"PYTHONPATH": path, "WORKFLOW_TIME": str(folder / "times"), SWITCH: "off"}
         before, start = children_seconds(), time.monotonic()
         process = subprocess.run(
             command, cwd=folder / "run", env=environment, capture_output=True, text=True, check=False

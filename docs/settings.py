@@ -1007,7 +1007,7 @@ RUN_SETTINGS = {
         default=None,
         comment="k/n: only the k-th of n parts of the datasets",
     ),
-    "pathvars": entry("object", "Snakemake's own path variables (results, logs, benchmarks)."),
+    "pathvars": entry("object", "Snakemake's own path variables (results, logs)."),
 }
 
 DATASET = {

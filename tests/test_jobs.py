@@ -12,6 +12,7 @@ from skymask.config.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
 from skymask.io import atomic
 from skymask.io.json_files import read_json, read_notes, write_json
+from skymask.workflow.jobs import TOOK
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,7 +59,9 @@ def test_output_of_a_job_goes_to_its_log_and_lines_told_to_the_terminal(tmp_path
     ended, log = run(tmp_path, "tell('half way')")
     assert ended.returncode == 0
     assert (ended.stdout, ended.stderr) == ("", "half way\n")
-    assert sorted(log.splitlines()) == ["from below Python", "printed"]
+    *lines, last = log.splitlines()
+    assert sorted(lines) == ["from below Python", "printed"]
+    assert TOOK.fullmatch(last)
 
 
 REPLACED = "counts.fits was replaced while the run was going on: run again"

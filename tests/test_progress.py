@@ -1,4 +1,4 @@
-"""Progress on a terminal: bars and the time left, told from benchmarks, and nothing of it elsewhere."""
+"""Progress on a terminal: bars and the time left, told from logs, and nothing of it elsewhere."""
 
 import io
 import os
@@ -20,38 +20,38 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def benchmarks(tmp_path):
-    """A folder of benchmarks, and a function that writes one: of a dataset, how long its job took, when it ended."""
+def logs(tmp_path):
+    """A folder of logs, and a function that writes one: of a dataset, how long its job took, when it ended."""
 
     def write(name, seconds, time):
-        file = tmp_path / f"{name}.tsv"
+        file = tmp_path / f"{name}.log"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
+        file.write_text(f"said before\ntook {seconds:.2f} s, 0.10 s of CPU, 80 MB\n")
         os.utime(file, (time, time))
         return tmp_path
 
     return write
 
 
-def test_time_left_is_that_of_what_the_ended_datasets_took_at_the_pace_until_now(benchmarks):
-    benchmarks("c/products", 30, 150)
-    benchmarks("c/iteration-1/background", 10, 160)
-    folder = benchmarks("a/iteration-1/background", 10, 170)
+def test_time_left_is_that_of_what_the_ended_datasets_took_at_the_pace_until_now(logs):
+    logs("c/products", 30, 150)
+    logs("c/iteration-1/background", 10, 160)
+    folder = logs("a/iteration-1/background", 10, 170)
     # 50 s of jobs in 100 s; left are 30 s of a and 40 s of b.
     *_, last = progress.picture([RUNNING, NEW, ENDED], folder, 100, 200)
     assert last == "1 of 3 datasets have ended, about 2 min 20 s left"
 
 
-def test_a_dataset_takes_as_long_as_in_the_run_before(benchmarks):
-    benchmarks("a/products", 60, 50)
-    folder = benchmarks("a/iteration-1/background", 20, 150)
+def test_a_dataset_takes_as_long_as_in_the_run_before(logs):
+    logs("a/products", 60, 50)
+    folder = logs("a/iteration-1/background", 20, 150)
     first, last = progress.picture([RUNNING], folder, 100, 140)
     assert first == f"a {'█' * 6}{'░' * 18} running, iteration 3"
     assert last == "0 of 1 datasets have ended, about 2 min 0 s left"
 
 
-def test_no_time_is_told_where_there_is_no_history(benchmarks):
-    folder = benchmarks("a/iteration-1/background", 20, 150)
+def test_no_time_is_told_where_there_is_no_history(logs):
+    folder = logs("a/iteration-1/background", 20, 150)
     assert progress.picture([RUNNING, NEW], folder, 100, 140)[-1] == "0 of 2 datasets have ended"
 
 
@@ -63,10 +63,10 @@ def test_those_at_work_come_first_and_what_finds_no_room_is_counted(tmp_path):
     assert lines[3] == "... and 7 more"
 
 
-def test_a_benchmark_that_is_being_written_is_left_out(benchmarks):
-    folder = benchmarks("a/products", 20, 150)
-    (folder / "a/empty.tsv").write_text("")
-    (folder / "a/odd.tsv").write_text("s\th:m:s\nNA\t-\n")
+def test_a_job_that_is_at_work_or_went_wrong_took_no_time(logs):
+    folder = logs("a/products", 20, 150)
+    (folder / "a/empty.log").write_text("")
+    (folder / "a/wrong.log").write_text("counts.fits is damaged\n")
     assert progress.seconds_of(folder / "a", 100) == (20, 20)
 
 

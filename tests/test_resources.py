@@ -1,6 +1,7 @@
 """Memory and time that jobs ask for: from the size of the map, enough for the script, and kept to by local runs."""
 
 import gzip
+import json
 import re
 import sys
 
@@ -14,6 +15,17 @@ from skymask.sky.geometry import shifted
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from peak_memory import measure
+
+#: The workflow, which tells the memory and the time that jobs ask for.
+TELL_RESOURCES = """
+import json
+
+include: {snakefile!r}
+
+onstart:
+    jobs = {{job.wildcards.dataset: job.resources for job in workflow.dag.jobs}}
+    print("asked", json.dumps({{name: [asked.mem_mb, asked.runtime] for name, asked in jobs.items()}}))
+"""
 
 IMAGE = np.ones((30, 50), dtype=np.int16)
 
@@ -91,14 +103,11 @@ def test_a_larger_map_asks_for_more_and_one_that_cannot_be_read_for_something(tm
     write_map(tmp_path / "small.fits", field_with_source())
     names = ("small", "bad", "large")
     write_config(tmp_path / "config.yaml", datasets={name: {"counts": f"{name}.fits"} for name in names})
-    # A rule's message hides its resources in a dry run; the extended benchmark has them.
+    (tmp_path / "Snakefile").write_text(TELL_RESOURCES.format(snakefile=str(REPOSITORY / "Snakefile")))
     targets = [f"results/{name}/inspection.json" for name in names]
-    process = snakemake(*targets, "--benchmark-extended", folder=tmp_path)
+    process = snakemake(*targets, folder=tmp_path, snakefile="Snakefile")
     assert process.returncode == 0, process.stdout
-    asked = {}
-    for name in names:
-        text = (tmp_path / f"benchmarks/{name}/check_dataset.tsv").read_text()
-        asked[name] = [int(re.search(rf"\b{key}\W+(\d+)", text)[1]) for key in ("mem_mb", "runtime")]
+    asked = json.loads(re.search("^asked (.*)$", process.stdout, flags=re.MULTILINE)[1])
     # 160 bytes per pixel on top of 250 MB, and five minutes to begin and 10 s per megapixel.
     assert asked == {"small": [251, 6], "bad": [410, 6], "large": [890, 6]}
 

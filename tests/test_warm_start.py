@@ -1,6 +1,6 @@
 """Scripts that a fork of the server runs: they are what they are in plain Python, and end with those who wait for them.
 
-Most run a script twice, by plain Python and by the program that stands for it, and compare what is told.
+Most run a script twice, in plain Python and by the server, and compare what is told.
 """
 
 import contextlib
@@ -8,35 +8,30 @@ import json
 import os
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, snakemake
 
-from skymask.workflow import warm_server, warm_start
+from skymask.workflow import snakemake_patches, warm_server, warm_start
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="jobs start plainly elsewhere")
+pytestmark = pytest.mark.skipif(not warm_start.is_possible(), reason="jobs start plainly here")
 
-#: What jobs get from Snakemake, and the server has.
-ENVIRONMENT = os.environ | dict.fromkeys(warm_start.THREADS, "1")
-
-#: Snakemake's own process: starts a server, tells the program, and starts a script that it is given.
+#: A process as Snakemake's: it tells its server's number, runs a script by it, and tells how that ended.
 SNAKEMAKE = """
-import subprocess, sys
+import sys
 sys.path.append({repository!r})
 from skymask.workflow import warm_start
-stand_in = warm_start.start()
-print(stand_in, flush=True)
-for line in sys.stdin:
-    client = subprocess.Popen([stand_in, line.strip()])
-    print(client.pid, flush=True)
-    print(client.wait(), flush=True)
+server = warm_start.Server()
+print(server.pid, flush=True)
+for script in sys.stdin:
+    print(server.run(script.strip(), warm_start.job_environment()), flush=True)
 """
 
 #: A script says so when it is run by the server.
@@ -112,49 +107,57 @@ ENDINGS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder as a run has it."""
+    """A folder as a run has it, in which the tests are."""
     folder = tmp_path_factory.mktemp("run")
     (folder / ".snakemake/scripts").mkdir(parents=True)
-    return folder
+    with contextlib.chdir(folder):
+        yield folder
 
 
 @pytest.fixture(scope="module")
-def stand_in(folder):
-    with snakemake_process(folder) as (_, program):
-        yield program
-        assert is_warm(program, folder)
+def environment(tmp_path_factory):
+    """The environment of jobs, which is that of the tests but for the name of each."""
+    return warm_start.job_environment(folder=str(tmp_path_factory.mktemp("temporary")))
 
 
-@contextlib.contextmanager
-def snakemake_process(folder, env=ENVIRONMENT, **options):
-    """Give a process that has started a server, and the program that stands for Python."""
-    command = [sys.executable, "-c", SNAKEMAKE.format(repository=str(REPOSITORY))]
-    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=folder, env=env, **streams, **options) as process:
-        yield process, process.stdout.readline().strip()
+@pytest.fixture(scope="module")
+def server(folder, environment):
+    server = warm_start.Server()
+    yield server
+    assert run(server, write_script(folder, IS_WARM), environment) == (0, "True\n", "")
+    server.end()
 
 
 def write_script(folder, source):
     """Write a script as Snakemake does, and return its path."""
     path = folder / ".snakemake/scripts" / f"tmp{random.getrandbits(64):x}.script.py"
     path.write_text(f"{warm_server.PREAMBLE_END.decode()}{source}\n")
-    return path
+    return str(path)
 
 
-def run(program, script, **options):
-    options = {"cwd": script.parents[2], "env": ENVIRONMENT, "input": "words", "timeout": 60} | options
-    return subprocess.run([program, script], capture_output=True, text=True, check=False, **options)
-
-
-def is_warm(stand_in, folder, before="", **options):
-    return "True" in run(stand_in, write_script(folder, f"{before}\n{IS_WARM}"), **options).stdout
+def run(server, script, environment):
+    """Run a script by a server, or by plain Python if that is None; return its exit code, output and errors."""
+    with contextlib.ExitStack() as stack:
+        given, *told = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3)]
+        given.write("words")
+        given.seek(0)
+        if server:
+            code = server.run(script, environment, streams=[file.fileno() for file in (given, *told)])
+        else:
+            streams = dict(zip(("stdin", "stdout", "stderr"), (given, *told), strict=True))
+            code = subprocess.run(
+                [sys.executable, script], env=environment, timeout=60, check=False, **streams
+            ).returncode
+        for file in told:
+            file.seek(0)
+        return code, *(file.read() for file in told)
 
 
 @pytest.fixture(scope="module")
-def facts(stand_in, folder):
+def facts(server, folder, environment):
     """The facts of plain Python and of what stands for it."""
     script = write_script(folder, PRINT_FACTS)
-    return [json.loads(run(program, script).stdout) for program in (sys.executable, stand_in)]
+    return [json.loads(run(one, script, environment)[1]) for one in (None, server)]
 
 
 @pytest.mark.parametrize("fact", FACTS)
@@ -164,71 +167,58 @@ def test_a_script_finds_what_it_would_find_in_plain_python(fact, facts):
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-def test_a_script_ends_as_it_would_in_plain_python(how, stand_in, folder):
+def test_a_script_ends_as_it_would_in_plain_python(how, server, folder, environment):
     script = write_script(folder, ENDINGS[how])
-    plain, warm = (run(program, script) for program in (sys.executable, stand_in))
-    assert (warm.returncode, warm.stdout, warm.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+    assert run(server, script, environment) == run(None, script, environment)
 
 
-def test_a_fork_of_the_server_runs_a_script(stand_in, folder):
-    assert is_warm(stand_in, folder)
-    # And is told apart from plain Python.
-    assert not is_warm(sys.executable, folder)
-
-
-def test_what_is_imported_is_shared_by_later_scripts(stand_in, folder):
+def test_what_is_imported_is_shared_by_later_scripts(server, folder, environment):
     importing = write_script(folder, "def later():\n    import email.mime.image\n\n\nlater()")
-    assert run(stand_in, importing).returncode == 0
-    assert (
-        run(stand_in, write_script(folder, "import sys; print('email.mime.image' in sys.modules)")).stdout == "True\n"
-    )
+    assert run(server, importing, environment)[0] == 0
+    looking = write_script(folder, "import sys; print('email.mime.image' in sys.modules)")
+    assert run(server, looking, environment)[1] == "True\n"
 
 
-def test_random_numbers_differ_between_scripts(stand_in, folder):
+def test_random_numbers_differ_between_scripts(server, folder, environment):
     script = write_script(folder, "import random\nimport numpy\nprint(random.random())\nprint(numpy.random.random())")
-    told = [run(stand_in, script).stdout.split() for _ in range(2)]
+    told = [run(server, script, environment)[1].split() for _ in range(2)]
     assert not set(told[0]) & set(told[1])
 
 
-def test_what_one_script_changes_no_other_sees(stand_in, folder):
+def test_what_one_script_changes_no_other_sees(server, folder, environment):
     imports = "import os\nimport numpy\nimport matplotlib\n"
     changing = "numpy.seterr(all='raise')\nmatplotlib.rcParams['font.size'] = 1\nos.chdir('/')\nos.environ['NEW'] = '1'"
-    assert run(stand_in, write_script(folder, imports + changing)).returncode == 0
+    assert run(server, write_script(folder, imports + changing), environment)[0] == 0
     looking = "print(numpy.geterr()['over'], matplotlib.rcParams['font.size'], os.getcwd() == '/', 'NEW' in os.environ)"
-    assert run(stand_in, write_script(folder, imports + looking)).stdout == "warn 10.0 False False\n"
+    assert run(server, write_script(folder, imports + looking), environment)[1] == "warn 10.0 False False\n"
 
 
-def test_the_server_stays_a_single_thread_with_all_that_jobs_import(stand_in, folder):
+def test_the_server_stays_a_single_thread_with_all_that_jobs_import(server, folder, environment):
     """Python 3.12 warns of forks beside threads."""
     imports = "import os\nimport numpy.linalg\nimport scipy.ndimage\nimport matplotlib.pyplot\nimport astropy.wcs\n"
     imports += "from skymask.products import plots, report\n"
     script = write_script(folder, imports + "print(len(os.listdir(f'/proc/{os.getppid()}/task')))")
-    assert run(stand_in, script).stdout == "1\n"
+    assert run(server, script, environment)[1] == "1\n"
 
 
-def test_what_is_no_script_of_snakemake_starts_in_plain_python(stand_in, folder):
-    told = subprocess.run([stand_in, "-c", IS_WARM], capture_output=True, text=True, check=True, cwd=folder)
-    assert told.stdout == "False\n"
+@pytest.mark.parametrize("variable", ["PYTHONPATH", "OPENBLAS_NUM_THREADS"])
+def test_a_job_with_an_environment_of_its_own_is_left_to_plain_python(variable, server, folder, environment):
+    assert server.run(write_script(folder, ""), environment | {variable: "2"}) is None
 
 
-@pytest.mark.parametrize(
-    "surroundings",
-    [
-        {"env": ENVIRONMENT | {"PYTHONPATH": "/"}},
-        {"env": ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "2"}},
-        {"preexec_fn": lambda: os.nice(1)},
-        {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_CPU, (1000, 1000))},
-        {"cwd": "/"},
-    ],
-    ids=["search path", "threads", "priority", "limits", "folder"],
-)
-def test_a_job_with_surroundings_of_its_own_starts_in_plain_python(surroundings, stand_in, folder):
-    assert not is_warm(stand_in, folder, **surroundings)
-
-
-def test_a_job_has_the_umask_that_it_was_started_with(stand_in, folder):
-    script = write_script(folder, "import os; print(os.umask(0))\n" + IS_WARM)
-    assert run(stand_in, script, umask=0o027).stdout == f"{0o027}\nTrue\n"
+@pytest.mark.parametrize("surroundings", ["folder", "umask", "limits"])
+def test_a_job_whose_surroundings_have_changed_is_left_to_plain_python(surroundings, server, folder, environment):
+    script = write_script(folder, "")
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    umask = os.umask(0)
+    try:
+        os.umask(0o777 - umask if surroundings == "umask" else umask)
+        resource.setrlimit(resource.RLIMIT_CORE, (1 if surroundings == "limits" else soft, hard))
+        with contextlib.chdir("/" if surroundings == "folder" else folder):
+            assert server.run(script, environment) is None
+    finally:
+        os.umask(umask)
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
 
 
 @pytest.mark.parametrize(
@@ -239,49 +229,36 @@ def test_a_job_has_the_umask_that_it_was_started_with(stand_in, folder):
     ],
     ids=["threads", "variables"],
 )
-def test_imports_that_a_fork_would_not_share_are_left_to_plain_python(module, folder):
-    (folder / "peculiar.py").write_text(module)
-    with snakemake_process(folder, env=ENVIRONMENT | {"PYTHONPATH": str(folder)}) as (_, stand_in):
-        environment = ENVIRONMENT | {"PYTHONPATH": str(folder)}
-        assert is_warm(stand_in, folder, env=environment)
-        assert not is_warm(stand_in, folder, "import peculiar", env=environment)
-        assert not is_warm(stand_in, folder, env=environment)
+def test_imports_that_a_fork_would_not_share_are_left_to_plain_python(module, folder, tmp_path, monkeypatch):
+    (tmp_path / "peculiar.py").write_text(module)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with own_server() as (server, environment):
+        assert server.run(write_script(folder, ""), environment) == 0
+        assert server.run(write_script(folder, "import peculiar"), environment) is None
+        assert server.run(write_script(folder, ""), environment) is None
 
 
-def test_without_a_server_jobs_start_in_plain_python(folder):
-    with snakemake_process(folder) as (process, stand_in):
-        assert is_warm(stand_in, folder)
-        [server] = psutil.Process(process.pid).children()
-        server.kill()
-        wait_until(lambda: server.status() == psutil.STATUS_ZOMBIE)
-        assert run(stand_in, write_script(folder, IS_WARM)).stdout == "False\n"
+@contextlib.contextmanager
+def own_server():
+    """Give a server that nobody else uses, and the environment of its jobs."""
+    environment = warm_start.job_environment()
+    server = warm_start.Server()
+    try:
+        yield server, environment
+    finally:
+        server.end()
 
 
-@pytest.mark.parametrize("name", ["", 100 * "x", "a b"], ids=["no folder", "too long a path", "spaces in the path"])
-def test_where_no_server_can_be_jobs_start_in_plain_python(name, tmp_path, monkeypatch):
-    if name:
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / (name or "nowhere")))
-    assert warm_start.start() is None
+def test_without_a_server_jobs_are_left_to_plain_python(folder):
+    with own_server() as (server, environment):
+        assert server.run(write_script(folder, ""), environment) == 0
+        os.kill(server.pid, signal.SIGKILL)
+        assert server.run(write_script(folder, ""), environment) is None
 
 
 def test_a_variable_lets_jobs_start_in_plain_python(monkeypatch):
     monkeypatch.setenv(warm_start.SWITCH, "off")
-    assert warm_start.start() is None
-
-
-def test_only_the_user_can_reach_the_server(stand_in):
-    assert Path(stand_in).parent.stat().st_mode & 0o777 == 0o700
-
-
-def test_nothing_is_left_after_the_end(folder):
-    with snakemake_process(folder) as (process, stand_in):
-        assert is_warm(stand_in, folder)
-        [server] = psutil.Process(process.pid).children()
-        process.stdin.close()
-        process.wait(30)
-        assert not server.is_running()
-        assert not Path(stand_in).parent.exists()
+    assert not warm_start.is_possible()
 
 
 #: A script that begins other processes, says so, and would go on for long.
@@ -294,8 +271,8 @@ time.sleep(600)
 OTHERS = "subprocess.Popen(['sleep', '600'])\nif os.fork() == 0: time.sleep(600)"
 
 
-@pytest.mark.parametrize("victim", ["client", "Snakemake", "all"])
-def test_a_script_ends_with_its_client_and_with_snakemake_and_so_does_what_it_began(victim, folder, tmp_path):
+@pytest.mark.parametrize("victim", ["Snakemake", "all"])
+def test_a_script_ends_with_snakemake_and_so_does_what_it_began(victim, folder, tmp_path):
     assert left_after(victim, folder, tmp_path / "begun") == []
 
 
@@ -306,20 +283,21 @@ def test_a_script_ends_with_the_server(folder, tmp_path):
 def test_nothing_is_left_after_random_kills(folder, tmp_path):
     chance = random.Random(0)
     for _ in range(8):
-        victim = chance.choice(["client", "Snakemake", "all"])
+        victim = chance.choice(["Snakemake", "all"])
         assert left_after(victim, folder, tmp_path / "begun", seconds=chance.uniform(0, 0.5)) == []
 
 
 def left_after(victim, folder, begun, seconds=None, others=OTHERS):
-    """Kill one of the processes of a run, at a moment or when its script has begun others; return what is left."""
+    """Kill a process of a run, at a moment or when its script has begun others, and return what is left of them all."""
     begun.unlink(missing_ok=True)
     script = write_script(folder, LONG.format(begun=str(begun), others=others))
     mark = f"{random.getrandbits(64):x}"
-    environment = ENVIRONMENT | {"MARK": mark}
-    with snakemake_process(folder, env=environment, start_new_session=True) as (process, stand_in):
+    command = [sys.executable, "-c", SNAKEMAKE.format(repository=str(REPOSITORY))]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = os.environ | {"MARK": mark}
+    with subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **streams) as process:
+        server = int(process.stdout.readline())
         print(script, file=process.stdin, flush=True)
-        client = int(process.stdout.readline())
-        [server] = {child.pid for child in psutil.Process(process.pid).children()} - {client}
         if seconds is None:
             wait_until(begun.exists)
         else:
@@ -327,10 +305,11 @@ def left_after(victim, folder, begun, seconds=None, others=OTHERS):
         if victim == "all":
             os.killpg(process.pid, signal.SIGKILL)
         else:
-            os.kill({"client": client, "Snakemake": process.pid, "server": server}[victim], signal.SIGKILL)
-        if victim in ("client", "server"):
+            os.kill({"Snakemake": process.pid, "server": server}[victim], signal.SIGKILL)
+        if victim == "server":
             assert int(process.stdout.readline()) == -signal.SIGKILL
-    shutil.rmtree(Path(stand_in).parent, ignore_errors=True)
+        process.stdin.close()
+        process.wait(20)
     with contextlib.suppress(TimeoutError):
         wait_until(lambda: not marked(mark), 10)
     left = marked(mark)
@@ -341,11 +320,8 @@ def left_after(victim, folder, begun, seconds=None, others=OTHERS):
 
 def marked(mark):
     """Return the processes that have a mark in their environment."""
-    return [
-        one
-        for one in psutil.process_iter(["cmdline", "environ"])
-        if (one.info["environ"] or {}).get("MARK") == mark and one.is_running()
-    ]
+    processes = psutil.process_iter(["cmdline", "environ"])
+    return [one for one in processes if (one.info["environ"] or {}).get("MARK") == mark and one.is_running()]
 
 
 def wait_until(condition, seconds=30):
@@ -354,3 +330,59 @@ def wait_until(condition, seconds=30):
         if time.monotonic() > end:
             raise TimeoutError
         time.sleep(0.02)
+
+
+#: A workflow whose rules tell whether the server runs their scripts.
+WORKFLOW = """
+from skymask.workflow.snakemake_patches import start_jobs_warm
+
+rule all:
+    input: "warm", "failed", "benchmarked"
+
+rule warm:
+    output: "warm"
+    script: "script.py"
+
+rule failing:
+    output: "failed"
+    params: code=3
+    script: "script.py"
+
+rule benchmarked:
+    output: "benchmarked"
+    benchmark: "benchmark.tsv"
+    script: "script.py"
+
+onstart:
+    start_jobs_warm(workflow)
+"""
+SCRIPT = f"""
+import sys
+print(snakemake.output[0], end=" ")
+{IS_WARM}
+sys.stdout.flush()
+open(snakemake.output[0], "w").close()
+if "code" in snakemake.params.keys():
+    sys.exit(snakemake.params.code)
+"""
+
+
+def test_jobs_of_a_local_run_are_forks_unless_they_are_benchmarked(tmp_path):
+    (tmp_path / "Snakefile").write_text(WORKFLOW)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    process = snakemake("--keep-going", folder=tmp_path, snakefile="Snakefile")
+    assert {"warm True", "failed True", "benchmarked False"} <= set(process.stdout.splitlines()), process.stdout
+    assert "returned non-zero exit status 3" in process.stdout
+
+
+@pytest.mark.parametrize("around", ["conda_env", "container_img", "env_modules", "shell_exec", "prefix"])
+def test_a_job_with_an_environment_or_a_shell_of_its_own_does_not_run_in_our_python(around, monkeypatch):
+    script = SimpleNamespace(conda_env=None, container_img=None, env_modules=None, bench_record=None, resources={})
+    assert snakemake_patches._runs_in_our_python(script)
+    if around == "shell_exec":
+        script.resources[around] = "sh"
+    elif around == "prefix":
+        monkeypatch.setattr(snakemake_patches.shell, "_process_prefix", "nice ")
+    else:
+        setattr(script, around, "own")
+    assert not snakemake_patches._runs_in_our_python(script)

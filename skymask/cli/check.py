@@ -66,7 +66,7 @@ def forecast(path):
         settings, more = _one_by_one(config, schema)
         mistakes += [line for line in more if line not in mistakes]
     pathvars = config.get("pathvars")
-    for folder in ("results", "logs", "benchmarks"):
+    for folder in ("results", "logs"):
         try:
             check_writable(str((pathvars if isinstance(pathvars, dict) else {}).get(folder, folder)))
         except SkymaskError as error:

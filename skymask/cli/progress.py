@@ -1,12 +1,13 @@
 """Progress of a run on a terminal: a bar per dataset and the time left, told from files alone."""
 
-import csv
+import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
 from skymask.cli.status import WRONG, lines_of, standings_of
+from skymask.workflow.jobs import TOOK
 from skymask.workflow.locks import locked_since
 
 #: States of datasets that have not ended.
@@ -14,6 +15,9 @@ UNENDED = ("not begun", "waiting", "running", "interrupted", "crashed")
 
 #: Seconds between two looks, and characters of a bar.
 PAUSE, WIDTH = 2, 24
+
+#: A log's last line has no more bytes.
+LAST_LINE = 100
 
 
 def watch(path, stream=None, pause=PAUSE):
@@ -45,7 +49,7 @@ def watch(path, stream=None, pause=PAUSE):
     while stream.isatty() and (started := locked_since()) is not None:
         standings, folders = standings_of(path)
         size = shutil.get_terminal_size()
-        lines = picture(standings, folders["benchmarks"], started, time.time(), rows=size.lines - 2)
+        lines = picture(standings, folders["logs"], started, time.time(), rows=size.lines - 2)
         # Back to the first line of what was shown before, and over it.
         stream.write(f"\x1b[{shown}F\x1b[J" if shown else "")
         stream.write("".join(f"{line[: size.columns - 1]}\n" for line in lines))
@@ -58,14 +62,14 @@ def watch(path, stream=None, pause=PAUSE):
     return any(one.state in WRONG for one in standings)
 
 
-def picture(standings, benchmarks, started, now, rows=40):
+def picture(standings, logs, started, now, rows=40):
     """Return the lines that show a run: a bar for each dataset that goes on, how many have ended, and the time left.
 
     Parameters
     ----------
     standings : list of Standing
-    benchmarks : str or Path
-        Folder of Snakemake's benchmarks. What is older than the run says how long a dataset takes.
+    logs : str or Path
+        Folder of the logs. Those older than the run say how long a dataset takes.
     started, now : float
         When the run began and the present, in seconds.
     rows : int
@@ -73,7 +77,7 @@ def picture(standings, benchmarks, started, now, rows=40):
     """
     done, ever = {}, {}
     for one in standings:
-        done[one.dataset], ever[one.dataset] = seconds_of(Path(benchmarks, one.dataset), started)
+        done[one.dataset], ever[one.dataset] = seconds_of(Path(logs, one.dataset), started)
     ended = [one.dataset for one in standings if one.state not in UNENDED]
     usual = sum(ever[name] for name in ended) / len(ended) if ended else 0.0
     expected = {name: max(ever[name], usual) for name in ever}
@@ -98,17 +102,20 @@ def picture(standings, benchmarks, started, now, rows=40):
 
 
 def seconds_of(folder, since):
-    """Return how long the jobs took whose benchmarks lie below a folder: those that ended since a time, and all."""
+    """Return how long the jobs took whose logs lie below a folder: those that ended since a time, and all."""
     recent = total = 0.0
-    for path in Path(folder).rglob("*.tsv"):
+    for path in Path(folder).rglob("*.log"):
         try:
-            with open(path, newline="", encoding="utf-8") as file:
-                seconds = sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
-            recent += seconds if path.stat().st_mtime >= since else 0.0
-        except (OSError, ValueError, KeyError, TypeError):
-            # Snakemake may be writing it.
+            with open(path, "rb") as file:
+                # The last line says it.
+                file.seek(-min(LAST_LINE, os.fstat(file.fileno()).st_size), os.SEEK_END)
+                took = TOOK.search(file.read().decode(errors="replace"))
+                ended = os.fstat(file.fileno()).st_mtime
+        except OSError:
             continue
-        total += seconds
+        if took:
+            total += float(took[1])
+            recent += float(took[1]) if ended >= since else 0.0
     return recent, total
 
 

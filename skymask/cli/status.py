@@ -70,12 +70,12 @@ def standings_of(path):
     -------
     standings : list of Standing
     folders : dict of str to Path
-        Of results, logs and benchmarks.
+        Of results and logs.
     """
     config = configuration.read_configuration(path)
     entries = configuration.entries(config)
     pathvars = config.get("pathvars") or {}
-    folders = {folder: Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs", "benchmarks")}
+    folders = {folder: Path(str(pathvars.get(folder, folder))) for folder in ("results", "logs")}
     results, logs = folders["results"], folders["logs"]
     names = {part: name for name, entry in entries.items() for part in _parts(name, entry, config, results)}
     locked = set(names) if is_locked() else _in_shards(list(names), working_shards(), config)

@@ -1,7 +1,10 @@
 """What every job of the workflow shares: its log and its errors."""
 
 import os
+import re
+import resource
 import sys
+import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +13,9 @@ from skymask.config.configuration import library_digest
 from skymask.errors import SkymaskError
 from skymask.io.atomic import check_identities
 from skymask.workflow.locks import begin_job
+
+#: The last line of the log of a job that did its work: see `what_it_took`.
+TOOK = re.compile(r"^took ([\d.]+) s, ([\d.]+) s of CPU, ([\d.]+) MB$", re.MULTILINE)
 
 
 @contextmanager
@@ -27,6 +33,7 @@ def job(snakemake):
     tell : callable
         Writes a line to the terminal, past the log.
     """
+    began = time.monotonic()
     try:
         begin_job()
     except SkymaskError as error:
@@ -51,6 +58,7 @@ def job(snakemake):
         check_identities(identities)
         yield tell
         check_identities(identities)
+        print(what_it_took(began), file=sys.stderr)
     except SkymaskError as error:
         print(error, file=sys.stderr)
         tell(f"{snakemake.rule} {wildcards}: {error}")
@@ -65,3 +73,19 @@ def job(snakemake):
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def what_it_took(began):
+    """Return a line with time, CPU time and the largest memory of this process and those that it waited for.
+
+    Parameters
+    ----------
+    began : float
+        When its work began, in seconds, as from `time.monotonic`. CPU time and memory are those since the process
+        began: with its imports, or with the memory that it shares with the process of which it is a fork.
+    """
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    # In kilobytes, but in bytes on macOS.
+    megabytes = max(usage.ru_maxrss for usage in usages) / (1e6 if sys.platform == "darwin" else 1e3)
+    return f"took {time.monotonic() - began:.2f} s, {seconds:.2f} s of CPU, {megabytes:.0f} MB"

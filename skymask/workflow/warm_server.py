@@ -1,12 +1,12 @@
-"""The server of `warm_start`: a process that has imported what scripts need, and forks itself for each of them.
+"""The process of `warm_start`: it has imported what scripts need, and forks itself for each of them.
 
 What a script is and does is the same as in plain Python. So a script is taken only where a new process would be like
 a fork of this one: with the same folder, limits and environment (but for variables that no import reads), and as long
 as imports started no thread and changed no variable. What is imported comes from where plain Python would find it.
 
-The server imports nothing before the first script, and then what scripts name at their beginning; what one imports
-later is imported for the next ones. It is a single thread. When the process that started it ends, or a client, it ends
-their scripts with all processes that these began; and when it is killed itself, the kernel ends its scripts.
+The process imports what scripts name at their beginning before it runs them, and what one imports later for the next
+ones. It is a single thread. When the process that started it ends, it ends its scripts with all that these began; and
+when it is killed itself, the kernel ends its scripts.
 """
 
 import atexit
@@ -20,16 +20,14 @@ import os
 import re
 import resource
 import selectors
-import shutil
 import signal
 import socket
-import struct
 import sys
 import sysconfig
 import tempfile
 import threading
 import types
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 #: Variables that shells and Snakemake set for jobs, and that no import reads.
 OF_JOBS = {b"PWD", b"OLDPWD", b"SHLVL", b"_", b"TMPDIR", b"TMP", b"TEMPDIR", b"TEMP"}
@@ -44,11 +42,11 @@ IMPORT = re.compile(r"^(?:import ([\w.]+)|from ([\w.]+) import ([\w, ]+))", re.M
 #: Bytes that a script may tell at its end: as many as a pipe holds.
 PIPE_SIZE = 1 << 16
 
-#: Seconds that a client may take to hand over a script.
+#: Seconds that it may take to hand over a script.
 PATIENCE = 5
 
-#: Of Linux: which signal a process gets when its parent ends.
-PR_SET_PDEATHSIG = 1
+#: Of Linux: which signal a process gets when its parent ends, and its name.
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 #: The limits of a process.
 LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
@@ -65,22 +63,20 @@ class Server:
 
     Parameters
     ----------
-    listener : int
-        Descriptor of the socket at which clients ask.
-    folder : str
-        Is removed in the end.
+    requests : socket
+        Through which scripts are handed over; it closes when the process at its other end is gone.
     search_path : list of str
         Where scripts find what plain Python alone does not.
     """
 
-    def __init__(self, listener, folder, search_path):
-        self.listener = socket.socket(fileno=listener)
-        self.folder = folder
-        #: Of every script that runs, by process: the connection to its client, and the pipe for what it imported.
+    def __init__(self, requests, search_path):
+        self.requests = requests
+        #: Of every script that runs, by process: the connection of who waits for it, and the pipe for what it imported.
         self.jobs = {}
         self.path = sys.path if sys.flags.safe_path else sys.path[1:]
         sys.path = [*self.path, *search_path]
         self.tried = set()
+        self.is_fit = True
         self.environment = dict(os.environb)
         self.surroundings = surroundings_of(os.getpid())
         self.kernel = ctypes.CDLL(None)
@@ -89,61 +85,54 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.ended, self.wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self.wakeup, warn_on_full_buffer=False)
-        # Unlike epoll it is not shared with forks.
-        self.selector = selectors.PollSelector()
-        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
-        self.selector.register(self.ended, selectors.EVENT_READ, self.reap)
-        self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         gc.disable()
+        self.import_modules(PREAMBLE)
 
     def serve(self):
-        """Run scripts until the process that started this one is gone."""
-        while True:
-            for key, _ in self.selector.select():
-                if key.data is None:
-                    return
-                # What was ready a moment ago may be closed.
-                if key.fd in self.selector.get_map():
-                    key.data()
-
-    def end(self):
-        """End all scripts and leave nothing."""
+        """Run scripts until the process that hands them over is gone, and leave none."""
+        # Unlike epoll, poll shares nothing with forks.
+        selector = selectors.PollSelector()
+        selector.register(self.requests, selectors.EVENT_READ, self.accept)
+        selector.register(self.ended, selectors.EVENT_READ, self.reap)
+        while all(key.data() for key, _ in selector.select()):
+            pass
         for process in self.jobs:
             kill_tree(process)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        atexit._run_exitfuncs()
-        os._exit(0)
 
     def accept(self):
-        """Run the script that a client asks for, or close its connection: then the client becomes plain Python."""
-        connection, _ = self.listener.accept()
+        """Run the script that is handed over, or close its connection; return whether there may be more."""
+        said, descriptors, _, _ = socket.recv_fds(self.requests, 1, 4)
+        if not said:
+            return False
+        *streams, connection = descriptors
+        connection = socket.socket(fileno=connection)
         taken = False
-        # It is gone, or the script is, or there can be no more processes.
-        with suppress(OSError, EOFError, ValueError):
+        # The script may be gone, or there can be no more processes.
+        with suppress(OSError):
             connection.settimeout(PATIENCE)
-            with request_of(connection) as (request, streams, client):
-                script, folder, umask, environment = marshal.loads(request)
-                with open(script, "rb") as file:
-                    source = file.read()
-                if (
-                    folder == os.getcwdb()
-                    and of_imports(environment) == of_imports(self.environment)
-                    and surroundings_of(client) == self.surroundings
-                    and self.import_for(source)
-                ):
-                    self.fork(connection, streams, script, source, umask, environment)
-                    taken = True
+            script, folder, environment = marshal.loads(b"".join(iter(lambda: connection.recv(PIPE_SIZE), b"")))
+            with open(script, "rb") as file:
+                source = file.read()
+            if (
+                folder == os.getcwdb()
+                and of_imports(environment) == of_imports(self.environment)
+                and surroundings_of(os.getppid()) == self.surroundings
+                and self.import_for(source)
+            ):
+                self.fork(connection, streams, script, source, environment)
+                taken = True
+        for stream in streams:
+            os.close(stream)
         if not taken:
             connection.close()
+        return True
 
     def import_for(self, source):
         """Import what a script names at its beginning; return whether a fork would be like a new process."""
-        self.import_modules((*PREAMBLE, *named_modules(source.partition(PREAMBLE_END)[2].decode(errors="replace"))))
-        if len(os.listdir("/proc/self/task")) == 1 and os.environb == self.environment:
-            return True
-        self.selector.unregister(self.listener)
-        self.listener.close()
-        return False
+        if self.is_fit:
+            self.import_modules(named_modules(source.partition(PREAMBLE_END)[2].decode(errors="replace")))
+            self.is_fit = len(os.listdir("/proc/self/task")) == 1 and os.environb == self.environment
+        return self.is_fit
 
     def import_modules(self, names):
         """Import modules, if they can be imported; each of them is tried once."""
@@ -155,7 +144,7 @@ class Server:
         # Collecting garbage in a fork would write to all memory that it shares with this process.
         gc.freeze()
 
-    def fork(self, connection, streams, script, source, umask, environment):
+    def fork(self, connection, streams, script, source, environment):
         """Fork a process that runs a script."""
         names, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         server = os.getpid()
@@ -167,7 +156,7 @@ class Server:
                     self.kernel.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                     if os.getppid() == server:
                         os.close(names)
-                        self.become_job(connection, streams, script, umask, environment)
+                        self.become_job(connection, streams, script, environment)
                         run_script(script, source, told)
                 finally:
                     os._exit(1)
@@ -178,30 +167,27 @@ class Server:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             os.close(told)
         self.jobs[process] = connection, names
-        self.selector.register(connection, selectors.EVENT_READ, lambda: self.abandon(process))
 
-    def become_job(self, connection, streams, script, umask, environment):
-        """Become, in a fork, what a new Python is before it runs a script, and tell its client that it is run."""
+    def become_job(self, connection, streams, script, environment):
+        """Become, in a fork, what a new Python is before it runs a script, and tell who waits that it is run."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, self.interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        # The first is where requests came in.
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
-        self.listener.close()
         for other, names in self.jobs.values():
             other.close()
             os.close(names)
         os.close(self.ended)
         os.close(self.wakeup)
-        connection.send(b"!")
-        connection.close()
-        os.umask(umask)
         os.environ.clear()
         os.environb.update(environment)
         sys.stdout.reconfigure(line_buffering=os.isatty(1))
         sys.path = self.path if sys.flags.safe_path else [os.path.dirname(script), *self.path]
+        self.kernel.prctl(PR_SET_NAME, os.fsencode(os.path.basename(script).partition(".")[2]))
         sys.argv = [script]
         sys.orig_argv = [sys.executable, script]
         # Every process has random numbers of its own, and may have its own folder for temporary files.
@@ -209,52 +195,26 @@ class Server:
         if "numpy.random" in sys.modules:
             sys.modules["numpy.random"].seed()
         gc.enable()
-
-    def abandon(self, process):
-        """End a script whose client is gone."""
-        self.selector.unregister(self.jobs[process][0])
-        kill_tree(process)
+        connection.send(b"!")
+        connection.close()
 
     def reap(self):
-        """Tell clients of scripts that have ended, and import what these imported."""
+        """Tell who waits of scripts that have ended, and import what these imported; return True."""
         os.read(self.ended, PIPE_SIZE)
-        while True:
-            try:
-                process, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if process == 0:
-                return
-            if process not in self.jobs:
-                continue
-            connection, names = self.jobs.pop(process)
-            with suppress(KeyError):
-                self.selector.unregister(connection)
-            with suppress(OSError), connection:
-                connection.send(str(os.waitstatus_to_exitcode(status)).encode())
-            with suppress(BlockingIOError):
-                self.import_modules(os.read(names, PIPE_SIZE).decode().split())
-            os.close(names)
-
-
-@contextmanager
-def request_of(connection):
-    """Receive what a client says, its standard streams, to be closed in the end, and the number of its process."""
-    length, streams, _, _ = socket.recv_fds(connection, 8, 3)
-    try:
-        client, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        if user != os.getuid() or len(streams) != 3:
-            raise ValueError("no client of this server")
-        request = b""
-        while missing := int.from_bytes(length, sys.byteorder) - len(request):
-            part = connection.recv(missing)
-            if not part:
-                raise EOFError("the client is gone")
-            request += part
-        yield request, streams, client
-    finally:
-        for stream in streams:
-            os.close(stream)
+        ended = []
+        with suppress(ChildProcessError):
+            while (process := os.waitpid(-1, os.WNOHANG))[0]:
+                ended.append(process)
+        for process, status in ended:
+            # What imports began is no script.
+            if process in self.jobs:
+                connection, names = self.jobs.pop(process)
+                with suppress(OSError), connection:
+                    connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+                with suppress(BlockingIOError):
+                    self.import_modules(os.read(names, PIPE_SIZE).decode().split())
+                os.close(names)
+        return True
 
 
 def of_imports(environment):
@@ -263,9 +223,11 @@ def of_imports(environment):
 
 
 def surroundings_of(process):
-    """Return what a process inherits, but for folder, environment and umask."""
+    """Return what a process hands on to those that it begins, but for folder and environment."""
     limits = [resource.prlimit(process, limit) for limit in LIMITS]
-    return limits, os.getpriority(os.PRIO_PROCESS, process), os.sched_getaffinity(process)
+    with open(f"/proc/{process}/status") as file:
+        umask = [line for line in file if line.startswith("Umask")]
+    return limits, umask, os.getpriority(os.PRIO_PROCESS, process), os.sched_getaffinity(process)
 
 
 def named_modules(script):
@@ -351,7 +313,14 @@ def imported_since(before):
     return [one.name for one in specifications if one and str(one.origin).startswith(LIBRARIES)]
 
 
-if __name__ == "__main__":
-    server = Server(**json.loads(sys.stdin.readline()))
+def main():
+    """Serve the process at the other end of the standard input."""
+    server = Server(socket.socket(fileno=0), json.loads(sys.argv[1]))
     server.serve()
-    server.end()
+    atexit._run_exitfuncs()
+    # To clear away what was imported takes longer.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

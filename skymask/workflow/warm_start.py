@@ -1,19 +1,18 @@
-"""Jobs that start in milliseconds: a program that stands for Python, and has scripts run by forks of one process.
+"""Jobs that start in milliseconds: scripts are run by forks of a process that has imported what they need.
 
-Most of what a small job takes is Python's start and its imports. `start` makes a program that is Python in every
-respect. Given a script of Snakemake's it asks a server to run it (`warm_client`, `warm_server`); given anything else,
-or where the server does not answer or does not take it, it becomes plain Python with the same arguments.
+Most of what a small job takes is Python's start and its imports. A `Server` starts that process (`warm_server`) and has
+scripts run by it, which are and do what they would in plain Python. What it does not take is for plain Python to run.
 """
 
 import atexit
 import json
+import marshal
 import os
-import shlex
-import shutil
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import threading
 from pathlib import Path
 
 #: Environment variable that, as "off", lets every job start in a Python of its own.
@@ -29,72 +28,98 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
 )
 
-#: Python itself, before a program stood for it.
-PYTHON = sys.executable
+#: What it sets to a job's folder for temporary files.
+TEMPORARY = ("TMPDIR", "TMP", "TEMPDIR", "TEMP")
 
-#: The program that stands for Python.
-STAND_IN = '#!/bin/sh\nexec {client} "$@"\n'
+#: Seconds that the process is given to end.
+PATIENCE = 5
 
 
-def start():
-    """Start a server for the jobs of this process, which run in the present folder and environment.
+def is_possible():
+    """Whether jobs can start that way: on macOS a process that has used its frameworks cannot be forked."""
+    return sys.platform.startswith("linux") and os.environ.get(SWITCH) != "off"
 
-    Returns
-    -------
-    stand_in : str or None
-        Path of the program that stands for Python for as long as this process lives; None where jobs start plainly.
+
+def job_environment(threads=1, folder=None):
+    """Return the environment that Snakemake gives a job of this process.
+
+    Parameters
+    ----------
+    threads : int
+        Of the job.
+    folder : str, optional
+        For its temporary files.
     """
-    # On macOS a process that has used its frameworks cannot fork.
-    if not sys.platform.startswith("linux") or os.environ.get(SWITCH) == "off":
-        return None
-    try:
-        # Nobody else can enter it.
-        folder = tempfile.mkdtemp(prefix="skymask-")
-    except OSError:
-        return None
-    try:
-        stand_in = _write_stand_in(Path(folder))
-        server = _start_server(folder)
-    except OSError:
-        # A path that is too long for a socket is one, too.
-        shutil.rmtree(folder, ignore_errors=True)
-        return None
-    atexit.register(_end, server, folder)
-    return stand_in
+    temporary = dict.fromkeys(TEMPORARY, folder) if folder else {}
+    return os.environ | dict.fromkeys(THREADS, str(threads)) | temporary
 
 
-def _write_stand_in(folder):
-    client = [PYTHON, "-I", "-S", str(Path(__file__).with_name("warm_client.py"))]
-    client += [PYTHON, str(folder / "socket"), str(os.getpid())]
-    path = folder / "python"
-    path.write_text(STAND_IN.format(client=shlex.join(client)))
-    path.chmod(0o700)
-    # Snakemake writes it into a command as it is; and there are file systems from which no program may start.
-    if shlex.quote(str(path)) != str(path) or not os.access(path, os.X_OK):
-        raise OSError(f"{path} cannot be run")
-    return str(path)
+class Server:
+    """The process whose forks run scripts; it ends when this process does, and its scripts with it.
 
+    Its scripts have the folder, limits and environment in which it was started, but for what `run` is given.
+    """
 
-def _start_server(folder):
-    """Return the process of a server that listens already, and ends when its standard input is closed."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(os.path.join(folder, "socket"))
-        listener.listen(socket.SOMAXCONN)
-        server = subprocess.Popen(
-            [PYTHON, Path(__file__).with_name("warm_server.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[listener.fileno()],
-            env=os.environ | dict.fromkeys(THREADS, "1"),
-        )
-        told = {"listener": listener.fileno(), "folder": folder, "search_path": list(filter(os.path.isdir, sys.path))}
-        server.stdin.write(json.dumps(told).encode() + b"\n")
-        server.stdin.flush()
-    return server
+    def __init__(self):
+        # Nobody else can reach it: the socket has no name.
+        self._requests, requests = socket.socketpair()
+        self._sending = threading.Lock()
+        search_path = list(filter(os.path.isdir, sys.path))
+        with requests:
+            self._process = subprocess.Popen(
+                [sys.executable, Path(__file__).with_name("warm_server.py"), json.dumps(search_path)],
+                stdin=requests,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=job_environment(),
+            )
+        atexit.register(self.end)
 
+    @property
+    def pid(self):
+        """The number of the process."""
+        return self._process.pid
 
-def _end(server, folder):
-    server.stdin.close()
-    server.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    def run(self, script, environment, streams=(0, 1, 2)):
+        """Run a script as Python does, and wait for its end.
+
+        Parameters
+        ----------
+        script : str
+            A path.
+        environment : dict of str to str
+            Of the script.
+        streams : sequence of int
+            Descriptors of its standard input, output and error.
+
+        Returns
+        -------
+        code : int or None
+            The exit code, or the negative number of the signal that ended the script; None if it was not run, because
+            its process would not be like a new one, or the server is gone.
+        """
+        environment = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
+        started = False
+        connection, other_end = socket.socketpair()
+        with connection:
+            try:
+                with other_end, self._sending:
+                    socket.send_fds(self._requests, [b"!"], [*streams, other_end.fileno()])
+                connection.sendall(marshal.dumps((script, os.getcwdb(), environment)))
+                connection.shutdown(socket.SHUT_WR)
+                started = connection.recv(1) == b"!"
+                code = b"".join(iter(lambda: connection.recv(16), b"")) if started else b""
+            except OSError:
+                code = b""
+        # Where the server was killed, its scripts were, too.
+        return int(code or -signal.SIGKILL) if started else None
+
+    def end(self):
+        """End the process and the scripts that it runs."""
+        atexit.unregister(self.end)
+        self._requests.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -49,7 +49,7 @@ try:
     if workflow.is_main_process:
         for configfile in workflow.configfiles:
             configuration.check_duplicate_keys(configfile)
-        for folder in ("<results>", "<logs>", "<benchmarks>"):
+        for folder in ("<results>", "<logs>"):
             check_writable(workflow.pathvars.apply(folder))
     SCHEMA = configuration.load_schema(workflow.source_path("../schemas/config.schema.yaml"))
     SETTINGS = configuration.dataset_settings(config, SCHEMA)

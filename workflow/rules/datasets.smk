@@ -11,8 +11,6 @@ rule simulate_counts:
         simulation="<results>/{dataset}/simulation.fits",
     log:
         "<logs>/{dataset}/simulate_counts.log",
-    benchmark:
-        "<benchmarks>/{dataset}/simulate_counts.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -36,8 +34,6 @@ rule bin_events:
         binning="<results>/{dataset}/binning.json",
     log:
         "<logs>/{dataset}/bin_events.log",
-    benchmark:
-        "<benchmarks>/{dataset}/bin_events.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -62,8 +58,6 @@ rule make_run_maps:
         notes="<results>/{dataset}/runs/{run}.json",
     log:
         "<logs>/{dataset}/make_run_maps/{run}.log",
-    benchmark:
-        "<benchmarks>/{dataset}/make_run_maps/{run}.tsv"
     conda:
         "../envs/gammapy.yml"
     threads: 1
@@ -88,8 +82,6 @@ rule cut_field:
         cutting="<results>/{dataset}/cutting.json",
     log:
         "<logs>/{dataset}/cut_field.log",
-    benchmark:
-        "<benchmarks>/{dataset}/cut_field.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -117,8 +109,6 @@ rule check_dataset:
         inspection="<results>/{dataset}/inspection.json",
     log:
         "<logs>/{dataset}/check_dataset.log",
-    benchmark:
-        "<benchmarks>/{dataset}/check_dataset.tsv"
     conda:
         "../../environment.yml"
     threads: 1

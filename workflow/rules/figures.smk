@@ -36,8 +36,6 @@ rule draw_maps:
         data="<results>/figures/{figure}.fits",
     log:
         "<logs>/figures/{figure}.log",
-    benchmark:
-        "<benchmarks>/figures/{figure}.tsv"
     wildcard_constraints:
         figure=one_of(name for name, entry in PAPER_FIGURES.items() if entry["kind"] in OF_MAPS),
     conda:
@@ -72,8 +70,6 @@ rule draw_curves:
         data="<results>/figures/{figure}.ecsv",
     log:
         "<logs>/figures/{figure}.log",
-    benchmark:
-        "<benchmarks>/figures/{figure}.tsv"
     wildcard_constraints:
         figure=one_of(name for name, entry in PAPER_FIGURES.items() if entry["kind"] not in OF_MAPS),
     conda:

@@ -18,8 +18,6 @@ rule estimate_initial_background:
         background="<results>/{dataset}/iteration-0/background.fits",
     log:
         "<logs>/{dataset}/iteration-0/estimate_initial_background.log",
-    benchmark:
-        "<benchmarks>/{dataset}/iteration-0/estimate_initial_background.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -50,8 +48,6 @@ rule compute_significance:
         significance="<results>/{dataset}/iteration-{iteration}/significance.fits",
     log:
         "<logs>/{dataset}/iteration-{iteration}/compute_significance.log",
-    benchmark:
-        "<benchmarks>/{dataset}/iteration-{iteration}/compute_significance.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -81,8 +77,6 @@ rule update_exclusion_mask:
         record="<results>/{dataset}/iteration-{iteration}/record.json",
     log:
         "<logs>/{dataset}/iteration-{iteration}/update_exclusion_mask.log",
-    benchmark:
-        "<benchmarks>/{dataset}/iteration-{iteration}/update_exclusion_mask.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -110,8 +104,6 @@ rule estimate_background:
         background="<results>/{dataset}/iteration-{iteration}/background.fits",
     log:
         "<logs>/{dataset}/iteration-{iteration}/estimate_background.log",
-    benchmark:
-        "<benchmarks>/{dataset}/iteration-{iteration}/estimate_background.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -136,8 +128,6 @@ checkpoint check_convergence:
         decisions="<results>/.decisions/{group}/iteration-{iteration}.json",
     log:
         "<logs>/.decisions/{group}/iteration-{iteration}/check_convergence.log",
-    benchmark:
-        "<benchmarks>/.decisions/{group}/iteration-{iteration}/check_convergence.tsv"
     wildcard_constraints:
         iteration="0|[1-9][0-9]*",
     localrule: True

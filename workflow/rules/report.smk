@@ -22,8 +22,6 @@ rule plot_dataset:
         thumbnail="<results>/{dataset}/plots/thumbnail.png",
     log:
         "<logs>/{dataset}/plot_dataset.log",
-    benchmark:
-        "<benchmarks>/{dataset}/plot_dataset.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -87,8 +85,6 @@ rule plot_sky:
         ),
     log:
         "<logs>/{sky}/plot_sky.log",
-    benchmark:
-        "<benchmarks>/{sky}/plot_sky.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -112,8 +108,6 @@ rule render_page:
         page="<results>/{dataset}/report.html",
     log:
         "<logs>/{dataset}/render_page.log",
-    benchmark:
-        "<benchmarks>/{dataset}/render_page.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -141,8 +135,6 @@ rule render_report:
         report="<results>/report.html",
     log:
         "<logs>/render_report.log",
-    benchmark:
-        "<benchmarks>/render_report.tsv"
     localrule: True
     conda:
         "../../environment.yml"

@@ -27,8 +27,6 @@ rule compute_products:
         quality="<results>/{dataset}/quality.json",
     log:
         "<logs>/{dataset}/compute_products.log",
-    benchmark:
-        "<benchmarks>/{dataset}/compute_products.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -93,8 +91,6 @@ rule compute_energy_bins:
         **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in OF_ENERGIES},
     log:
         "<logs>/{dataset}/compute_energy_bins.log",
-    benchmark:
-        "<benchmarks>/{dataset}/compute_energy_bins.tsv"
     wildcard_constraints:
         dataset=among(CUBES),
     conda:
@@ -122,8 +118,6 @@ rule join_energy_bins:
         **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in OF_BINS},
     log:
         "<logs>/{dataset}/join_energy_bins.log",
-    benchmark:
-        "<benchmarks>/{dataset}/join_energy_bins.tsv"
     wildcard_constraints:
         dataset=among(CUBES_OF_BINS),
     conda:
@@ -159,8 +153,6 @@ rule compute_limits:
         excess_upper_limit="<results>/{dataset}/excess_upper_limit.fits",
     log:
         "<logs>/{dataset}/compute_limits.log",
-    benchmark:
-        "<benchmarks>/{dataset}/compute_limits.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -194,8 +186,6 @@ rule compute_further_significance:
         **{name: f"<results>/{{dataset}}/further/{{kernel}}/{name}.fits" for name in FURTHER},
     log:
         "<logs>/{dataset}/further/{kernel}/compute_further_significance.log",
-    benchmark:
-        "<benchmarks>/{dataset}/further/{kernel}/compute_further_significance.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -237,8 +227,6 @@ rule catalogue_regions:
         ),
     log:
         "<logs>/{dataset}/catalogue_regions.log",
-    benchmark:
-        "<benchmarks>/{dataset}/catalogue_regions.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -267,8 +255,6 @@ rule simulate_null:
         null="<results>/{dataset}/null.json",
     log:
         "<logs>/{dataset}/simulate_null.log",
-    benchmark:
-        "<benchmarks>/{dataset}/simulate_null.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -296,8 +282,6 @@ rule record_status:
         status="<results>/{dataset}/status.json",
     log:
         "<logs>/{dataset}/record_status.log",
-    benchmark:
-        "<benchmarks>/{dataset}/record_status.tsv"
     localrule: True
     conda:
         "../../environment.yml"
@@ -326,8 +310,6 @@ rule join_fields:
         status="<results>/{sky}/status.json",
     log:
         "<logs>/{sky}/join_fields.log",
-    benchmark:
-        "<benchmarks>/{sky}/join_fields.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -356,8 +338,6 @@ rule summarize_datasets:
         ),
     log:
         "<logs>/summarize_datasets.log",
-    benchmark:
-        "<benchmarks>/summarize_datasets.tsv"
     localrule: True
     conda:
         "../../environment.yml"

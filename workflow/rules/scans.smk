@@ -18,8 +18,6 @@ rule try_settings:
         record="<results>/{dataset}/scan/{point}.json",
     log:
         "<logs>/{dataset}/scan/{point}.log",
-    benchmark:
-        "<benchmarks>/{dataset}/scan/{point}.tsv"
     wildcard_constraints:
         dataset=among(SCANNED),
     conda:
@@ -52,8 +50,6 @@ rule compare_settings:
         figure=figure_outputs("scan")["scan"],
     log:
         "<logs>/{dataset}/compare_settings.log",
-    benchmark:
-        "<benchmarks>/{dataset}/compare_settings.tsv"
     wildcard_constraints:
         dataset=among(SCANNED),
     conda:
