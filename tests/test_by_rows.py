@@ -7,6 +7,7 @@ from skymask import adaptive_ring, disk, field_of_view, gaussian, ring
 from skymask.core import convergence, stored_values
 from skymask.core.background import estimate_background, mean_background
 from skymask.core.exclusion import update_exclusion_mask
+from skymask.core.further_kernels import compute_further_significance
 from skymask.core.inputs import prepare
 from skymask.core.limits import compute_limits
 from skymask.core.significance import compute_significance
@@ -176,6 +177,19 @@ def test_products_are_those_of_the_whole_map(inputs, kernel, statistic):
     same(joined(found), expected)
 
 
+@pytest.mark.parametrize("further", [disk(1), gaussian(1)], ids=["disk", "weights"])
+@pytest.mark.parametrize("statistic", ["wstat", "cash"])
+def test_maps_under_a_further_kernel_are_those_of_the_whole_map(inputs, further, statistic):
+    options = {"statistic": statistic, "background_systematic": 0.02, "confidence_level": 0.9}
+    products = {"background": graded(), "counts_off": 90 * graded(), "alpha": 0.1 + graded()}
+    given = products, SOURCE, further, RING
+    found = by_rows.further_in_strips(measured(inputs), *given, **options)
+    expected = compute_further_significance(
+        inputs.counts, inputs.acceptance, *given, additive_background=inputs.additive_background, **options
+    )
+    same(joined(found), expected)
+
+
 def test_ring_is_summed_in_strips_and_weights_are_not():
     shape = measured(prepare(field()))
     for kernel, number in ((RING, len(range(0, SHAPE[0], 16))), (gaussian(4), 1)):
@@ -256,7 +270,8 @@ def test_mask_and_its_record_are_those_of_the_whole_map(monkeypatch, shaping, nu
     shaping = Options(threshold=3.0, **SHAPING[shaping])
     options = {"dilation_kernel": disk(2), "mask_update": shaping.mask_update, **shaping.shaping}
     options["starved_pixels"] = shaping.starved_pixels
-    found, decision, figures = by_rows.update_mask(significances, coverage, **masks, **options)
+    packed = {name: by_rows.packed(image) for name, image in masks.items()}
+    found, decision, figures = by_rows.update_mask(significances, by_rows.packed(coverage), **packed, **options)
     first, *further = significances
     expected = update_exclusion_mask(first, coverage, further=further, **masks, **options)
     assert np.array_equal(found.array(), expected[0])

@@ -60,7 +60,8 @@ class PackedMask:
         return PackedMask(~self.packed, self.shape)._ended()
 
     def __getitem__(self, block):
-        """Return a block, a pair of slices, as an array of bool."""
+        """Return a block, a pair of slices or one for whole rows, as an array of bool."""
+        block = block if isinstance(block, tuple) else (block, slice(None))
         (top, bottom, _), (left, right, _) = (part.indices(n) for part, n in zip(block, self.shape, strict=True))
         unpacked = np.unpackbits(self.packed[top:bottom, left // 8 : -(-right // 8)], axis=1).view(bool)
         return unpacked[:, left % 8 : left % 8 + right - left]

@@ -150,13 +150,13 @@ class ImageWriter:
         Of the whole images: (ny, nx), or (n, ny, nx), whose rows are planes.
     describe : callable
         Takes a header and the name of an image, and adds the cards that say what it is.
-    packed : container of str
-        Names of the images that are packed.
+    packed : bool or container of str
+        Whether images are packed, or the names of those that are.
     anew : bool
         Whether `describe` is called again at the end, when it knows more, but not more cards.
     """
 
-    def __init__(self, path, shape, describe, *, packed=(), anew=False):
+    def __init__(self, path, shape, describe, *, packed=False, anew=False):
         self._path, self._shape, self._describe, self._packed = Path(path), tuple(shape), describe, packed
         self._anew = anew
         self._images, self._rows, self._stack = {}, 0, ExitStack()
@@ -204,7 +204,8 @@ class ImageWriter:
             place = None if place is None or part.size is None else place + part.size
 
     def _part(self, name, file, begin, dtype, *, first):
-        kind = _Packed if name in self._packed else _Plain
+        packed = self._packed if isinstance(self._packed, bool) else name in self._packed
+        kind = _Packed if packed else _Plain
 
         def describe(header):
             self._describe(header, name)

@@ -199,17 +199,17 @@ def read_product(path):
     return {name: SkyMap(image[:], image.header) for name, image in open_product(path).items()}
 
 
-def open_product(path):
+def open_product(path, *, verify=True):
     """Return the images of a file that skymask wrote as `StoredImage`, which are read by rows; else as `read_product`.
 
-    The file is read once, to check its checksums.
+    The file is read once, to check its checksums, unless it is known that they are right.
     """
     try:
         if not Path(path).is_file():
             raise MapError(f"{path} is not a file" if Path(path).exists() else f"{path} does not exist")
         with warnings.catch_warnings():
             warnings.simplefilter("error", AstropyWarning)
-            return stored_images(path)
+            return stored_images(path, verify=verify)
     except (MapError, AstropyWarning, *DAMAGE) as error:
         reason = error if isinstance(error, MapError) else f"{path} is damaged ({error})"
         raise MapError(f"{reason}: remove it and run again, and it is made anew") from error
@@ -226,6 +226,12 @@ def read_acceptance(path):
     images = read_product(path)
     additive = images.get("additive_background")
     return images["acceptance"], None if additive is None else additive.data
+
+
+def open_acceptance(path):
+    """Return the acceptance that all steps read, and the additive background beside it, or None, as `open_product`."""
+    images = open_product(path)
+    return images["acceptance"], images.get("additive_background")
 
 
 def read_header(path):
@@ -298,7 +304,7 @@ def write(path, images, *, sky, cards=(), energies=None):
 
 
 @contextmanager
-def written_in_rows(path, shape, *, sky, cards=(), energies=None, packed=()):
+def written_in_rows(path, shape, *, sky, cards=(), energies=None, packed=False):
     """Give an `ImageWriter`, which is handed images a few rows at a time and never has them in memory.
 
     Parameters
@@ -310,8 +316,8 @@ def written_in_rows(path, shape, *, sky, cards=(), energies=None, packed=()):
     cards : iterable, or callable that returns one
         As for `write`. A callable is asked when the images begin and again at the end, for cards whose values are known
         only then.
-    packed : container of str
-        Names of the images that are compressed without loss.
+    packed : bool or container of str
+        Whether images are compressed without loss, or the names of those that are.
 
     Yields
     ------

@@ -15,6 +15,7 @@ from skymask.core import convolution, kernels, tiling
 from skymask.core.background import Background, estimate_background, mean_of_rows, row_sums
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance, starved_under_any
+from skymask.core.further_kernels import compute_further_significance
 from skymask.core.limits import compute_limits
 from skymask.core.significance import compute_significance
 from skymask.loop.incremental import full_map_reason
@@ -49,6 +50,24 @@ class RowsOf:
 
     def __getitem__(self, rows):
         return self._function(rows)
+
+
+def ones(image):
+    """Return where an image of a mask is 1, as an image of bool."""
+    return RowsOf(image.shape, lambda rows: image[rows] == 1)
+
+
+def positive(image):
+    """Return where an image is above zero, as an image of bool: of an acceptance, the coverage."""
+    return RowsOf(image.shape, lambda rows: image[rows] > 0)
+
+
+def packed(*images):
+    """Return where all of some images of bool are True, as a `PackedMask`."""
+    result = PackedMask.zeros(images[0].shape)
+    for rows, _ in tiling.strips(result.shape, READ):
+        result.put(rows, np.logical_and.reduce([image[rows] for image in images]))
+    return result
 
 
 class Measured(NamedTuple):
@@ -180,6 +199,8 @@ class MeanBackground:
 
     def mean(self):
         """Return the mean, None if the background is nowhere defined."""
+        if not self._sums:
+            return None
         return mean_of_rows(np.concatenate(self._sums), np.concatenate(self._defined))
 
 
@@ -242,7 +263,7 @@ def update_mask(
     ----------
     significances : sequence of image of float
         Under the source kernel, and under further ones.
-    coverage, user_mask, previous_mask, previous_decision : image of bool
+    coverage, user_mask, previous_mask, previous_decision : PackedMask
     **options
         Further arguments of `skymask.core.exclusion.exclude`.
 
@@ -267,22 +288,14 @@ def update_mask(
         starved,
         first[:] if whole else None,
         further=[image[:] for image in significances[len(at_once) :]],
-        coverage=packed(coverage),
-        user_mask=packed(user_mask),
-        previous_mask=packed(previous_mask),
-        previous_decision=packed(previous_decision),
+        coverage=coverage,
+        user_mask=user_mask,
+        previous_mask=previous_mask,
+        previous_decision=previous_decision,
         **options,
     )
     highest = None if np.isnan(highest) else float(highest)
     return mask, decision, {"starved": starved.count(), "highest_significance": highest}
-
-
-def packed(image):
-    """Return an image of bool as a `PackedMask`."""
-    result = PackedMask.zeros(image.shape)
-    for rows, _ in tiling.strips(image.shape, READ):
-        result.put(rows, image[rows])
-    return result
 
 
 def products_in_strips(
@@ -339,3 +352,39 @@ def strips_of_products(acceptance, source_kernel, background_kernel, statistic, 
     )
     halo = 0 if whole else len(background_kernel) // 2 + len(source_kernel) // 2
     return strips(acceptance.shape, halo, whole=bool(whole))
+
+
+def further_in_strips(measured, products, source_kernel, further_kernel, background_kernel, **options):
+    """Give the maps under a further source kernel, one strip after the other.
+
+    Parameters
+    ----------
+    measured : Measured
+    products : dict of str to image
+        Those of `skymask.core.further_kernels.compute_further_significance`, which has the other parameters, too.
+
+    Yields
+    ------
+    rows : slice
+    images : dict of str to ndarray
+    """
+    pair = [source_kernel, further_kernel]
+    whole = whole_significance_reason(
+        pair,
+        known=options["statistic"] == "cash",
+        acceptance_kind=measured.acceptance.dtype.kind,
+        additive=measured.additive_background is not None,
+    )
+    halo = max(len(kernel) // 2 for kernel in pair)
+    for strip in strips(measured.counts.shape, halo, whole=bool(whole)):
+        counts, acceptance, additive_background = measured.part(strip.outer)
+        images = compute_further_significance(
+            counts,
+            acceptance,
+            {name: image[strip.outer] for name, image in products.items()},
+            *pair,
+            background_kernel,
+            additive_background=additive_background,
+            **options,
+        )
+        yield strip.rows, {name: image[strip.inside] for name, image in images.items()}
