@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from skymask.datasets.events import bin_events
-from skymask.errors import MapError
+from skymask.errors import MapError, failing_alone
 from skymask.io import maps
 from skymask.io.json_files import write_json
 from skymask.sky.geometry import grid
@@ -12,8 +12,9 @@ from skymask.workflow.jobs import job
 
 def write_counts(*, names, geometry, cuts, counts, binning):
     try:
-        header, shape = grid(geometry)
-        binned = bin_events(names, header, shape, cuts)
+        with failing_alone(names):
+            header, shape = grid(geometry)
+            binned = bin_events(names, header, shape, cuts)
         maps.write(counts, {"counts": binned.counts}, sky=header, cards=binned.cards)
         write_json(binning, {"reason": None, "warnings": binned.warnings})
     except MapError as error:

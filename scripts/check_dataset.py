@@ -3,7 +3,7 @@
 from skymask.core import convergence
 from skymask.core.bitmask import PackedMask
 from skymask.datasets.reading import inspect, named_files
-from skymask.errors import MapError
+from skymask.errors import MapError, failing_alone
 from skymask.io.json_files import read_notes, write_json
 from skymask.workflow.jobs import job
 
@@ -12,7 +12,8 @@ def check_dataset(*, dataset, notes, files, runs, selection, kernels, output):
     inspection = {"dataset": dataset, "reason": None, "warnings": [], "record": None}
     try:
         noticed = read_notes(notes)
-        found, warnings = inspect(files, runs, selection, kernels)
+        with failing_alone([*files.values(), *(run["counts"] for run in runs.get("runs", ()))]):
+            found, warnings = inspect(files, runs, selection, kernels)
         inputs = found.inputs
         # What the job of a run noticed, the stack may notice too.
         inspection["warnings"] = list(dict.fromkeys(noticed + warnings))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from skymask.errors import MapError
+from skymask.errors import MapError, failing_alone
 from skymask.io import maps
 from skymask.io.json_files import write_json
 from skymask.sky.healpix import cut_field, field_of_entry, files_and_columns, read_sky
@@ -11,7 +11,8 @@ from skymask.workflow.jobs import job
 
 def write_field(*, healpix, field, counts, cutting):
     try:
-        sky = read_sky(**files_and_columns(healpix))
+        with failing_alone([healpix["counts"]]):
+            sky = read_sky(**files_and_columns(healpix))
         found = field_of_entry(field, healpix["field_nside"], sky.counts.frame)
         images = dict(zip(("counts", "acceptance"), cut_field(sky, found), strict=True))
         maps.write(counts, images, sky=found.header)

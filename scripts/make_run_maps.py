@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from skymask.datasets.observation_store import files_of_run
 from skymask.datasets.run_maps import make_run_maps, origin_cards
-from skymask.errors import MapError
+from skymask.errors import MapError, failing_alone
 from skymask.io import maps
 from skymask.io.json_files import write_json
 from skymask.sky.geometry import grid
@@ -12,8 +13,9 @@ from skymask.workflow.jobs import job
 
 def write_run_maps(*, run, geometry, options, output, notes):
     try:
-        header, shape = grid(geometry)
-        made = make_run_maps(run, header, shape, **options)
+        with failing_alone(files_of_run(run)):
+            header, shape = grid(geometry)
+            made = make_run_maps(run, header, shape, **options)
         images, energies = {"counts": made.counts, "acceptance": made.acceptance}, made.energies
         if len(made.counts) == 1:
             images, energies = {name: cube[0] for name, cube in images.items()}, None

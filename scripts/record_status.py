@@ -5,16 +5,18 @@ from pathlib import Path
 from skymask.core.quality import quality_warnings, verdict
 from skymask.io.ecsv import read_rows
 from skymask.io.json_files import read_json, write_json
+from skymask.io.own_files import remove_own_products
+from skymask.registry import FURTHER, maps_in
 from skymask.units import in_words
 from skymask.workflow.jobs import job
 
 
 def record_status(*, dataset, inspection, quality, null, catalogue, loop, analysis, stale, further, output):
-    for path in stale:
-        Path(path).unlink(missing_ok=True)
-    for path in Path(output).parent.glob("further/*/*.fits"):
-        if path.parent.name not in further:
-            path.unlink()
+    folder = Path(output).parent
+    remove_own_products(folder, [Path(path).relative_to(folder) for path in stale])
+    # Maps of further source kernels that there are no more.
+    kernels = {path.name for path in folder.glob("further/*")} - set(further)
+    remove_own_products(folder, [f"further/{kernel}/{name}.fits" for kernel in kernels for name in maps_in(FURTHER)])
     warnings, figures = read_json(inspection)["warnings"], {}
     if quality:
         figures = read_json(quality) | read_json(null) | {"regions": len(read_rows(catalogue))}

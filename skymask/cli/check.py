@@ -11,7 +11,7 @@ from skymask.datasets import events, identity, observation_store
 from skymask.datasets.exposures import describe_energies
 from skymask.datasets.reading import check_kernels, check_lengths, inspect
 from skymask.datasets.runs import RUN_KEYS, common_grid
-from skymask.errors import ConfigurationError, MapError, SkymaskError
+from skymask.errors import ConfigurationError, MapError, SkymaskError, failing_alone
 from skymask.io import file_names, maps, remote
 from skymask.io.atomic import check_writable
 from skymask.io.energy_axes import EnergyNodes
@@ -85,7 +85,11 @@ def forecast(path):
             wanted = ", ".join(addresses.values())
             lines += [name, f"  to be fetched      {wanted}: nothing else is known before that"]
             continue
-        about, wrong = _dataset(entry)
+        try:
+            with failing_alone(file_names.file_names(entry).values(), in_job=False):
+                about, wrong = _dataset(entry)
+        except MapError as error:
+            about, wrong = [], [str(error)]
         # Of a thousand datasets that share most settings, what differs must not be lost among the rest.
         new = [line for line in about if line not in before]
         lines += [name, *(f"  {line}" for line in new)] + ["  the rest           as above"] * (len(new) < len(about))

@@ -436,11 +436,12 @@ def _with_fields(settings):
             expanded[name] = entry
             continue
         # The map says which fields there are: numpy and astropy are needed, and only here.
-        from skymask.errors import MapError
+        from skymask.errors import MapError, failing_alone
         from skymask.sky.healpix import field_entries
 
         try:
-            fields = field_entries(name, entry)
+            with failing_alone([entry["healpix"].get("counts", name)], in_job=False):
+                fields = field_entries(name, entry)
         except MapError as error:
             errors.append(f"datasets.{name}: {error}")
             continue

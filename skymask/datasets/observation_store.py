@@ -11,7 +11,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord, angular_separation
 from astropy.io import fits
 
-from skymask.errors import ConfigurationError, MapError
+from skymask.errors import ConfigurationError, MapError, failing_alone
 from skymask.io.fits_files import open_fits
 from skymask.io.hdu_names import find_hdu
 from skymask.io.header_cards import card_number, card_text, is_number_card
@@ -84,7 +84,8 @@ def runs_of_datasets(settings):
     for dataset, entry in settings.items():
         if "observations" in entry:
             try:
-                runs[dataset] = select_runs(entry["observations"])
+                with failing_alone([entry["observations"]["store"]], in_job=False):
+                    runs[dataset] = select_runs(entry["observations"])
             except MapError as error:
                 errors.append(f"datasets.{dataset}.observations: {error}")
     if errors:

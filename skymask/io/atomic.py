@@ -1,12 +1,14 @@
 """Files that are whole or not there."""
 
 import os
+import re
 import socket
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skymask.errors import SkymaskError
 from skymask.io.file_names import split_name
+from skymask.io.own_files import remove_named
 
 
 @contextmanager
@@ -19,8 +21,8 @@ def written_whole(path):
     # Nodes of a cluster may have processes of the same number.
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
     # What a killed process left behind.
-    for stale in path.parent.glob(f".{path.name}.*.part"):
-        stale.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        remove_named(path.parent, rf"\.{re.escape(path.name)}\.[^/]*-\d+\.part")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -19,6 +19,7 @@ from skymask.core.exclusion import exclude, needs_significance
 from skymask.core.inputs import NO_BACKGROUND, NO_COVERAGE, NOTHING_USED, prepare_part
 from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.errors import MapError
+from skymask.io.own_files import remove_named
 from skymask.loop.incremental import IncrementalEstimate, full_map_reason
 from skymask.loop.iteration import Products, Result, warn_of_lost_backgrounds
 from skymask.loop.options import Options
@@ -156,8 +157,7 @@ def iterate_strips(
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (*folder.glob("*.bits"), *folder.glob("strip-*.pickle")):
-        stale.unlink()
+    remove_named(folder, rf"({'|'.join(MASKS)}|mask-\d+)\.bits|strip-\d+\.pickle")
     halo = background_kernel.shape[0] // 2 + source_kernel.shape[0] // 2
     estimates = _Estimates(folder, strips(halo), counts.shape[0])
     masks = _Masks(folder, counts.shape)
@@ -268,13 +268,16 @@ def _survey(images, strips, masks):
     return largest
 
 
+#: Masks that a loop has one of each, by their names.
+MASKS = ("coverage", "user", "decision", "next_decision", "reached", "starved", "final")
+
+
 class _Masks:
     """All masks of a loop, in files."""
 
     def __init__(self, folder, shape):
         self._folder, self._shape = folder, shape
-        names = ("coverage", "user", "decision", "next_decision", "reached", "starved", "final")
-        for name in names:
+        for name in MASKS:
             setattr(self, name, self._stored(name))
 
     def of(self, iteration):
