@@ -239,3 +239,32 @@ def test_regions_that_leave_nothing_are_refused(mask, message):
 def test_regions_that_leave_little_are_a_warning():
     inputs = prepare([[1, 1, 1]], region_mask=[[False, False, True]])
     assert inputs.warnings == ["exclusion_regions exclude 67% of the map"]
+
+
+def test_coverage_comes_first_whatever_stands_elsewhere():
+    inputs = prepare(
+        [[5.0, -1.0, NAN, 3.0]],
+        acceptance=[[1.0, INF, -7.0, 2.0]],
+        coverage=[[1, 0, 0, 1]],
+        exclusion_mask=[[1, NAN, 17, 0]],
+        background=[[1.0, -3.0, INF, 2.0]],
+        additive_background=[[0.5, -2.0, INF, 0.0]],
+    )
+    assert inputs.coverage.tolist() == [[True, False, False, True]]
+    assert inputs.counts.tolist() == [[5, 0, 0, 3]]
+    assert inputs.acceptance.tolist() == [[1, 0, 0, 2]]
+    assert inputs.exclusion_mask.tolist() == [[True, True, True, False]]
+    assert inputs.additive_background.tolist() == [[0.5, 0, 0, 0]]
+
+
+def test_counts_without_coverage_are_told_by_their_number():
+    (warning,) = prepare([[5, 2, 7]], coverage=[[1, 0, 0]]).warnings
+    assert warning == "9 counts lie where the coverage is 0; they are left out"
+
+
+@pytest.mark.parametrize("key", ["acceptance", "background", "additive_background"])
+def test_rounding_below_zero_is_zero(key):
+    values = np.array([[1.0, -8e-18, 2.0]])
+    assert getattr(prepare([[1, 2, 3]], **{key: values}), key)[0, 1] == 0
+    with pytest.raises(MapError, match=rf"{key} is negative in 1 pixels \(first at x = 1, y = 0: -0.001\)"):
+        prepare([[1, 2, 3]], **{key: np.where(values < 0, -1e-3, values)})

@@ -12,6 +12,9 @@ from skymask.errors import MapError
 MAX_COUNT = 2**31 - 1
 
 
+#: What lies below zero by at most this fraction of the largest value of a map is zero but for rounding.
+ROUNDING = 1e-6
+
 #: A user's mask that excludes more than this fraction may have the opposite convention.
 MANY = 0.5
 
@@ -145,7 +148,10 @@ def prepare_part(counts, *, acceptance=None, exclusion_mask=None, background=Non
     data = prepare_data(counts, acceptance=acceptance, others=others)
     coverage = data.acceptance > 0
     mask = ~coverage
-    mask |= True if exclusion_mask is None else _check_mask(plain(exclusion_mask, "exclusion_mask"), *MASK_WORDS)
+    if exclusion_mask is None:
+        mask[:] = True
+    else:
+        mask |= _check_mask(plain(exclusion_mask, "exclusion_mask"), *MASK_WORDS, coverage)
     if background is not None:
         background = _check_background(plain(background, "background"), coverage)
     return Inputs(data.counts, data.acceptance, mask, background, data.warnings, None, largest_acceptance)
@@ -190,13 +196,13 @@ def prepare_data(
         if array.shape != counts.shape:
             raise MapError(f"{name} has the shape {array.shape}, counts {counts.shape}: they must agree")
 
-    covered = _check_counts(counts)
-    warnings = []
-    if coverage is not None:
-        data = check_coverage(given["coverage"])
-        if lost := int(counts[covered & ~data].sum()):
+    # Where there is no coverage, maps may hold whatever they like.
+    within = None if coverage is None else check_coverage(given["coverage"])
+    covered, warnings = _check_counts(counts, within), []
+    if within is not None:
+        outside = counts[~within]
+        if lost := int(outside[np.isfinite(outside) & (outside > 0)].sum()):
             warnings.append(f"{lost} counts lie where the coverage is 0; they are left out")
-        covered &= data
     if acceptance is None:
         acceptance = covered.view(np.uint8)
     else:
@@ -233,7 +239,7 @@ def with_users_maps(data, *, exclusion_mask=None, region_mask=None, background=N
     coverage, warnings = data.acceptance > 0, list(data.warnings)
     mask = np.ones(coverage.shape, dtype=bool)
     if exclusion_mask is not None:
-        mask = _check_mask(plain(exclusion_mask, "exclusion_mask"), *MASK_WORDS)
+        mask = _check_mask(plain(exclusion_mask, "exclusion_mask"), *MASK_WORDS, coverage)
         excluded = _excluded_fraction(mask, coverage)
         if excluded == 1:
             raise MapError(NOTHING_USED)
@@ -270,28 +276,31 @@ def check_coverage(coverage):
     return _check_mask(coverage, "coverage", "data", "none")
 
 
-def _check_counts(counts):
-    """Where counts are defined, once they are known to be counts."""
+def _check_counts(counts, within=None):
+    """Where counts are defined, and there is coverage, once they are known to be counts there."""
     if counts.dtype.kind != "f" and counts.min() >= 0 and counts.max() <= MAX_COUNT:
-        return np.ones(counts.shape, dtype=bool)
+        return np.ones(counts.shape, dtype=bool) if within is None else within
     covered = np.empty(counts.shape, dtype=bool)
     for strip in tiling.strips(counts.shape):
         part = counts[strip]
         covered[strip] = ~np.isnan(part)
+        if within is not None:
+            covered[strip] &= within[strip]
         defined = part[covered[strip]]
         if ((defined < 0) | (defined > MAX_COUNT) | (defined != np.floor(defined))).any():
-            _tell_what_is_wrong(counts)
+            _tell_what_is_wrong(counts, within)
     return covered
 
 
-def _tell_what_is_wrong(counts):
+def _tell_what_is_wrong(counts, within):
     """Raise a MapError about counts that are none."""
-    covered = ~np.isnan(counts)
+    covered = ~np.isnan(counts) if within is None else within & ~np.isnan(counts)
     for problem, bad in {
         "infinite": np.isinf(counts),
         "negative": counts < 0,
-        "too large to be counts": covered & (counts > MAX_COUNT),
+        "too large to be counts": counts > MAX_COUNT,
     }.items():
+        bad &= covered
         if bad.any():
             raise MapError(f"counts are {problem} in {bad.sum()} pixels ({_first(bad, counts)})")
     fractional = covered & (counts != np.floor(counts))
@@ -303,20 +312,30 @@ def _tell_what_is_wrong(counts):
 
 def _check_acceptance(acceptance, counts, covered):
     """Acceptance with zeros for no coverage, and the number of counts that this leaves out."""
-    if not acceptance.min() >= 0 or not acceptance.max() < np.inf:
-        for problem, bad in {"infinite": np.isinf(acceptance), "negative": acceptance < 0}.items():
-            if bad.any():
-                raise MapError(f"acceptance is {problem} in {bad.sum()} pixels ({_first(bad, acceptance)})")
     checked, lost = np.empty(acceptance.shape, float if acceptance.dtype.kind == "f" else np.int64), 0
     for strip in tiling.strips(acceptance.shape):
         checked[strip] = np.where(covered[strip] & ~np.isnan(acceptance[strip]), acceptance[strip], 0)
+    checked = _not_negative("acceptance", checked)
+    for strip in tiling.strips(acceptance.shape):
         lost += int(counts[strip][covered[strip] & (checked[strip] == 0)].sum())
     return checked, lost
 
 
-def _check_mask(mask, name, one, zero):
-    """A mask as booleans, once it is known to hold nothing but 1 and 0."""
+def _not_negative(name, values):
+    """Values of zero or more, once they are known to be finite, and not below zero by more than rounding."""
+    if values.min() >= 0 and values.max() < np.inf:
+        return values
+    for problem, bad in {"infinite": np.isinf(values), "negative": values < -ROUNDING * values.max()}.items():
+        if bad.any():
+            raise MapError(f"{name} is {problem} in {bad.sum()} pixels ({_first(bad, values)})")
+    return np.maximum(values, 0)
+
+
+def _check_mask(mask, name, one, zero, within=None):
+    """A mask as booleans, once it is known to hold nothing but 1 and 0, at least within another mask."""
     bad = ~((mask == 0) | (mask == 1))
+    if within is not None:
+        bad &= within
     if bad.any():
         raise MapError(
             f"{name} must hold 1 ({one}) and 0 ({zero}) only, not in {bad.sum()} pixels ({_first(bad, mask)})"
@@ -329,18 +348,15 @@ def _excluded_fraction(mask, coverage):
 
 
 def _check_background(background, coverage):
-    for problem, bad in {"infinite": np.isinf(background), "negative": background < 0}.items():
-        if bad.any():
-            raise MapError(f"background is {problem} in {bad.sum()} pixels ({_first(bad, background)})")
-    return np.where(coverage, background, np.nan).astype(float)
+    defined = coverage & ~np.isnan(background)
+    return np.where(defined, _not_negative("background", np.where(defined, background, 0)), np.nan).astype(float)
 
 
 def _check_additive(additive, coverage):
-    problems = {"undefined": np.isnan(additive), "infinite": np.isinf(additive), "negative": additive < 0}
-    for problem, bad in problems.items():
-        if (bad := bad & coverage).any():
-            raise MapError(f"additive_background is {problem} in {bad.sum()} pixels ({_first(bad, additive)})")
-    return np.where(coverage, additive, 0).astype(float)
+    undefined = np.isnan(additive) & coverage
+    if undefined.any():
+        raise MapError(f"additive_background is undefined in {undefined.sum()} pixels ({_first(undefined, additive)})")
+    return _not_negative("additive_background", np.where(coverage, additive, 0)).astype(float)
 
 
 def _first(bad, array):

@@ -186,9 +186,12 @@ class RunFiles:
         prepared, warnings = [], self._seen.check(counts.data, counts.header, f"run {name}") if self._seen else []
         for number in range(planes):
             of_bin = {key: cube[min(number, len(cube) - 1)][within] for key, cube in cubes.items()}
-            data = prepare_data(**of_bin, min_acceptance_fraction=self._least)
-            prepared.append(data)
             bin_name = f"{energies.describe(number)}: " if energies else ""
+            try:
+                data = prepare_data(**of_bin, min_acceptance_fraction=self._least)
+            except MapError as error:
+                raise MapError(f"{bin_name}{error}") from error
+            prepared.append(data)
             warnings += [bin_name + warning for warning in data.warnings]
         acceptance = np.stack([data.acceptance for data in prepared])
         counts = np.stack([data.counts for data in prepared])
