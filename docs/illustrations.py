@@ -130,7 +130,7 @@ def outlines(axes, regions):
     for name, region in regions.items():
         axes.contour(region.astype(float), levels=[0.5], colors=colours[name], linewidths=1.4)
     handles = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    handles = [*axes.get_legend().get_lines(), *handles]
+    handles = [*axes.get_legend().legend_handles, *handles]
     axes.legend(handles=handles, fontsize=7.5, loc="lower left", framealpha=0.9)
 
 

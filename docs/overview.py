@@ -34,7 +34,8 @@ def main(path):
         "background": result.products.background,
         "significance": result.products.significance,
     }
-    figure = Figure(figsize=(13, 3.9), layout="constrained")
+    figure = Figure(figsize=(13.6, 3.9), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.05)
     for number, (name, image) in enumerate(products.items(), start=1):
         plots.map_panel(figure, (1, 3, number), name, image, sky.header, result.exclusion_mask, title=name.capitalize())
     plots.save(figure, path, {"dpi": 110})

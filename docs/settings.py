@@ -17,7 +17,7 @@ from skymask.core import kernels, limits
 from skymask.datasets import exposures
 from skymask.loop import null_simulations
 from skymask.loop.options import CHOICES, Options
-from skymask.products import plots
+from skymask.products.colour_scales import scale_of
 from skymask.sky.exclusion_regions import DEFAULT_FRAME
 
 #: Defaults of the loop's options.
@@ -955,9 +955,10 @@ RUN_SETTINGS = {
         "How figures look; changing it redraws figures and nothing else.",
         {
             "significance_limits": pair(
-                "Ends of the colour scale of significance maps, in standard deviations.",
+                "Ends of the colour scale of significance maps, in standard deviations; where a map goes beyond the "
+                "upper one, the scale goes on to its peak as an inverse hyperbolic sine.",
                 {"type": "number"},
-                default=list(default_of(plots.sky_map, "significance_limits")),
+                default=list(default_of(scale_of, "significance_limits")),
                 comment="ends of the colour scale",
             ),
             "dpi": integer("Resolution of the figures, in pixels per inch.", least=50, most=600, default=120),

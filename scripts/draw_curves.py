@@ -3,6 +3,7 @@
 from skymask.io import maps
 from skymask.io.json_files import read_json
 from skymask.products import paper_figures
+from skymask.products.figures import distribution_of
 from skymask.products.products import read_convergence_table
 from skymask.workflow.jobs import job
 
@@ -11,9 +12,9 @@ def draw_curves(*, name, settings, status, inputs, plots, output):
     status = read_json(status)
     paper_figures.refuse_failed(name, status)
     if settings["kind"] == "significance":
-        significance = maps.read_product(inputs["significance"])["significance"].data
-        mask = maps.read_product(inputs["exclusion_mask"])["exclusion_mask"].data == 1
-        columns = paper_figures.distribution(significance, mask)
+        significance = maps.open_product(inputs["significance"])["significance"]
+        mask = maps.open_product(inputs["exclusion_mask"])["exclusion_mask"]
+        columns = distribution_of(significance, mask)
         figure = paper_figures.significance_distribution(columns, status, settings)
     else:
         rows = read_convergence_table(inputs["convergence"])

@@ -5,12 +5,19 @@ import re
 from skymask.io import maps
 from skymask.io.json_files import read_json
 from skymask.products import viewer
+from skymask.products.field import field_of
 from skymask.products.products import read_convergence_table
 from skymask.products.report import render_page
 from skymask.registry import TRAITS, shown_maps
-from skymask.sky.geometry import pixel_size
 from skymask.sky.region_catalogue import read_catalogue
 from skymask.workflow.jobs import job
+
+
+def read_field(layers, masks):
+    """What the page shows, read some rows at a time."""
+    images = {name: maps.open_product(path)[name] for name, path in layers.items()}
+    every_mask = (maps.open_product(path)["exclusion_mask"] for path in masks)
+    return field_of(images, every_mask, images["significance"].header)
 
 
 def write_page(*, status, layers, masks, convergence, catalogue, figures, files, significance_limits, output):
@@ -18,26 +25,12 @@ def write_page(*, status, layers, masks, convergence, catalogue, figures, files,
     if not layers:
         render_page(status, [], output)
         return
-    read = {name: maps.read_product(path)[name] for name, path in layers.items()}
-    final = read["significance"]
-    block = viewer.block_size(final.data.shape)
-    limits = {"significance": significance_limits}
-    shown = {
-        "layers": [
-            viewer.layer(name, sky_map.data, limits.get(name), block) | {"unit": sky_map.header["BUNIT"]}
-            for name, sky_map in read.items()
-        ],
-        "masks": [viewer.mask(maps.read_product(path)["exclusion_mask"].data == 1, block) for path in masks],
-        "sky": viewer.sky_grid(final.header, final.data.shape, pixel_size(final.header)),
-        "shape": [-(-size // block) for size in final.data.shape],
-        "full_shape": list(final.data.shape),
-        "block": block,
-    }
+    field = read_field(layers, masks)
     render_page(
         status,
         figures,
         output,
-        viewer=shown,
+        viewer=viewer.view_of(field, significance_limits),
         regions=read_catalogue(catalogue),
         convergence=[
             {key: int(row[key]) for key in ("iteration", "excluded", "added", "released")}
@@ -45,7 +38,7 @@ def write_page(*, status, layers, masks, convergence, catalogue, figures, files,
         ],
         origin=[
             (f"{card.keyword} ({card.comment})" if card.comment else card.keyword, card.value)
-            for card in final.header.cards
+            for card in field.header.cards
             if re.match("SHA|FIL|CREATOR", card.keyword)
         ],
         files=files,

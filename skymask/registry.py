@@ -20,8 +20,8 @@ class Look(NamedTuple):
 
     Attributes
     ----------
-    colours : {"cividis", "viridis", "signed"}
-        Signed ones are white at zero.
+    colours : str
+        Of `COLOURS`.
     label : str
         Of the colour bar, with the unit.
     stretch : {"linear", "square root"}
@@ -66,6 +66,14 @@ class File(NamedTuple):
     content: str
     of: str = EVERY
 
+
+#: Colours at equal distances, between which they change linearly; those of signed maps are white in the middle.
+COLOURS = {
+    "cividis": "00224e 083370 35456c 4f576c 666970 7d7c78 948e77 aea371 c8b866 e5cf52 fee838",
+    "viridis": "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725",
+    "signed": "053061 2065ab 4393c3 90c4dd d1e5f0 ffffff fddbc7 f3a481 d6604d b1182b 67001f",
+    "deviation": "2d004b 532687 8073ac b1aad1 d8daeb ffffff fee0b6 fcb761 e08214 b25706 7f3b08",
+}
 
 #: Maps by their names; product files are called after them.
 MAPS = {

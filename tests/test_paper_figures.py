@@ -13,6 +13,7 @@ from skymask.errors import ConfigurationError, MapError
 from skymask.io import maps
 from skymask.io.position_tables import read_labels
 from skymask.products import paper_figures
+from skymask.products.figures import distribution_of
 from skymask.sky.geometry import box_of, sky_positions
 
 SHAPE = (40, 60)
@@ -45,7 +46,7 @@ def draw(kind):
     if kind == "mask_evolution":
         return paper_figures.mask_evolution([np.ones_like(MASK), MASK], MASK, HEADER, entry)
     if kind == "significance":
-        columns = paper_figures.distribution(images()["significance"], MASK)
+        columns = distribution_of(images()["significance"], MASK)
         return paper_figures.significance_distribution(columns, QUALITY, entry)
     return paper_figures.convergence_curves({"iteration": [1, 2], "excluded": [5, 5], "changed": [5, 0]}, entry)
 
@@ -122,7 +123,7 @@ def test_counts_of_nothing_can_be_drawn_in_any_stretch(stretch, tmp_path):
 def test_distribution_counts_every_defined_pixel_once():
     significance = np.array([[-0.3, 0.0, 0.1, 0.25], [7.0, np.nan, 0.2, 0.2]])
     used = np.array([[True, True, True, True], [False, True, False, True]])
-    columns = paper_figures.distribution(significance, used)
+    columns = distribution_of(significance, used)
     assert columns["low"][0] == -0.5
     np.testing.assert_array_equal(columns["pixels"][:4], [1, 0, 4, 1])
     np.testing.assert_array_equal(columns["used_pixels"][:4], [1, 0, 3, 1])
@@ -166,10 +167,13 @@ def test_strips_show_every_column_of_the_map_once_from_left_to_right(strips):
     shown = [axes.images[0].get_array() for axes in panels]
     np.testing.assert_array_equal(np.concatenate(shown, axis=1), whole["counts"])
     assert len({axes.images[0].norm.vmax for axes in panels}) == 1
-    # Where the first column of every panel is on the sky.
+    # Where the ticks of every panel are on the sky.
     for axes, column in zip(panels, np.arange(strips) * SHAPE[1] // strips, strict=True):
-        here, there = axes.wcs.wcs_pix2world([[0, 0]], 0), sky_positions(HEADER, [column], [0])
-        np.testing.assert_allclose(here[0], np.ravel(there), atol=1e-9)
+        ticks = axes.get_xticks()
+        told = [float(text.get_text().rstrip("°")) for text in axes.get_xticklabels()]
+        assert len(ticks)
+        true, _ = sky_positions(HEADER, column + ticks, np.zeros(len(ticks))).T
+        np.testing.assert_allclose(told, true, atol=1e-9)
 
 
 @pytest.mark.parametrize("strips", [1, 3])

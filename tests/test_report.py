@@ -93,7 +93,7 @@ def test_settings_and_files_stand_in_the_page(tmp_path):
     [
         ({}, ">inf</td>"),
         ({"highest_significance": None}, ">undefined</td>"),
-        ({"off_source_mean": -0.01234, "off_source_mean_error": 0.0081}, ">-0.012 ± 0.008</td>"),
+        ({"off_source_mean": -0.01234, "off_source_mean_error": 0.0081}, ">−0.012 ± 0.008</td>"),
         ({"off_source_width": 1.0449}, ">1.045</td>"),
         ({"post_trial_significance": 5.678, "post_trial_significance_error": 0.0312}, ">5.68 ± 0.03</td>"),
         ({"post_trial_significance": 44.7147, "post_trial_significance_error": 0.0032}, ">44.71</td>"),
@@ -113,11 +113,11 @@ def test_numbers_stand_in_the_table_with_their_errors(changes, words, tmp_path):
             "14012 ± 1401 trials, of 100 simulations",
         ),
         ({}, "between 3 source kernels and 10 pixels"),
-        ({"clipped_mean": -0.0612, "clipped_width": 0.9333}, "mean -0.0612, width 0.9333"),
-        ({}, "-0.0552 and 0.9415"),
+        ({"clipped_mean": -0.0612, "clipped_width": 0.9333}, "mean −0.0612, width 0.9333"),
+        ({}, "−0.0552 and 0.9415"),
         (
             {"null_off_source_mean": -0.0017, "null_off_source_width": 1.0123, "null_simulations": 50},
-            "expected -0.002 and 1.012, the means of 50 simulations",
+            "expected −0.002 and 1.012, the means of 50 simulations",
         ),
         (
             {"analysis": STATUS["analysis"] | {"scan": {"threshold": [3, 4]}}},

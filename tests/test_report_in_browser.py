@@ -10,6 +10,7 @@ from test_report import STATUS, SUCCESS
 
 from skymask.config import scan
 from skymask.products import plots, viewer
+from skymask.products.pictures import Picture
 from skymask.products.report import render_page, render_report, render_scan
 from skymask.registry import TRAITS, shown_maps
 from skymask.sky.geometry import axis_names, pixel_size, sky_positions, sky_projection
@@ -66,7 +67,7 @@ def report(tmp_path_factory):
     statuses = []
     for number, name in enumerate(PROJECTIONS):
         header, maps, masks = field(name)
-        layers = [viewer.layer(key, maps[key]) | {"unit": ""} for key in shown_maps(TRAITS) if key in maps]
+        layers = [viewer.layer(key, maps[key]) for key in shown_maps(TRAITS) if key in maps]
         shown = {"layers": layers, "masks": list(map(viewer.mask, masks)), "shape": SHAPE, "full_shape": SHAPE}
         shown |= {"block": 1, "sky": viewer.sky_grid(header, SHAPE, pixel_size(header))}
         status = SUCCESS | {"dataset": name, "iteration": 2 + number, "axes": axis_names(header), "regions": 2}
@@ -81,8 +82,7 @@ def report(tmp_path_factory):
     render_page(statuses[-1], [], folder / "broken/report.html")
     for status in statuses[:2]:
         (folder / status["dataset"] / "plots").mkdir()
-        figure = plots.thumbnail(np.zeros(SHAPE), np.ones(SHAPE, dtype=bool))
-        plots.save(figure, folder / status["dataset"] / "plots/thumbnail.png", {"dpi": 60})
+        Picture((80, 60), 60).save(folder / status["dataset"] / "plots/thumbnail.png")
     render_report(statuses, [], folder / "report.html")
     write_scan_page(folder / "broken")
     return folder
@@ -203,7 +203,7 @@ def test_coordinates_under_the_cursor_are_those_of_astropy(browser, report, name
     header, _, _ = field(name)
     axes = axis_names(header)
     ((longitude, latitude),) = sky_positions(header, [pixel[0]], [pixel[1]])
-    said = [float(part.split("°")[0]) for part in (text.split(f"{axis} ")[1] for axis in axes)]
+    said = [float(part.split("°")[0].replace("−", "-")) for part in (text.split(f"{axis} ")[1] for axis in axes)]
     # Shown to four decimals; a hundredth of a pixel has 0.0005 deg.
     assert (said[0] - longitude + 180) % 360 - 180 == pytest.approx(0, abs=6e-4)
     assert said[1] == pytest.approx(latitude, abs=6e-4)
@@ -230,7 +230,7 @@ def test_the_value_under_the_cursor_is_that_of_the_map(page):
     for number, name in ((1, "counts"), (3, "significance")):
         page.click(f".layers label:nth-of-type({number})")
         text, _ = hover(page, 33, 21)
-        said = float(text.split(f", {name} ")[1].split(",")[0])
+        said = float(text.split(f", {name} ")[1].split(",")[0].split()[0].replace("−", "-"))
         assert said == pytest.approx(maps[name][21, 33], abs=1e-3)
 
 

@@ -48,7 +48,7 @@ ALLOWED = {
     "join_energy_bins": FITS,
     "make_run_maps": SKY,
     "join_fields": SKY,
-    "plot_dataset": SKY | {"matplotlib"},
+    "plot_dataset": SKY,
     "plot_sky": SKY | {"matplotlib"},
     "record_status": set(),
     "render_page": SKY | {"jinja2"},

@@ -53,24 +53,6 @@ def test_masks_are_bits_with_the_first_pixel_in_the_highest():
     assert zlib.decompress(base64.b64decode(viewer.mask(mask))) == bytes([0b10000001, 0b10000000])
 
 
-@pytest.mark.parametrize(
-    ("shape", "block"), [((1000, 1000), 1), ((1024, 1024), 1), ((1025, 1024), 2), ((4000, 3000), 4)]
-)
-def test_blocks_are_as_small_as_the_largest_number_of_pixels_allows(shape, block):
-    assert viewer.block_size(shape) == block
-
-
-def test_blocks_leave_out_nan_and_are_nan_without_any_value():
-    image = np.array([[1.0, 3.0, np.nan], [np.nan, 8.0, np.nan], [2.0, 4.0, 6.0]])
-    np.testing.assert_array_equal(viewer.in_blocks(image, 2, np.nanmean), [[4, np.nan], [3, 6]])
-
-
-def test_a_block_with_an_excluded_pixel_is_excluded():
-    mask = np.ones((4, 4), dtype=bool)
-    mask[0, 3] = False
-    assert zlib.decompress(base64.b64decode(viewer.mask(mask, 2))) == bytes([0b10110000])
-
-
 def interpolated(grid, shape, x, y):
     """Return unit vectors towards pixels, interpolated as the browser does."""
     rows, columns = grid["nodes"]

@@ -1,16 +1,22 @@
 """Figures for a paper, drawn from products alone: maps, distributions and curves in the widths of journals."""
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Ellipse
+from matplotlib.patches import Ellipse, Patch
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
+from skymask.core.exclusion import first_exclusion
 from skymask.errors import MapError
 from skymask.io.atomic import written_whole
 from skymask.products import plots
+from skymask.products.blocks import in_blocks
+from skymask.products.colour_scales import scale_of
+from skymask.products.figures import BIN_WIDTH, FEW_COLOURS, expected
+from skymask.products.numbers import number_text
 from skymask.sky.geometry import (
     box_of,
     celestial_frame,
@@ -20,7 +26,7 @@ from skymask.sky.geometry import (
     shifted,
     sky_projection,
 )
-from skymask.units import angle_in_degrees, kernel_lengths, parse_length
+from skymask.units import angle_in_degrees, in_words, kernel_lengths, parse_length
 
 #: Widths of a column and of a page, in inches.
 WIDTHS = {"column": 3.5, "page": 7.2}
@@ -28,8 +34,8 @@ WIDTHS = {"column": 3.5, "page": 7.2}
 #: Largest height of a figure, in inches: a page's.
 HEIGHT = 9.5
 
-#: What is about the image of a panel, across and along, and the legend below all panels, in inches.
-AROUND, LEGEND = (1.35, 0.75), 0.3
+#: Height of the legend below all panels, in inches.
+LEGEND = 0.3
 
 #: Text is text, in fonts that come with the file.
 STYLE = {"pdf.fonttype": 42, "font.size": 8, "svg.hashsalt": "skymask"}
@@ -46,14 +52,10 @@ LABELS = {
     "counts": "Counts",
     "background": "Background [ct]",
     "significance": "Significance [σ]",
-    "excess": "Excess [ct]",
 }
 
-#: How a colour bar of counts says that its scale is no linear one.
-STRETCHES = {"linear": "", "sqrt": " (√ scale)", "log": " (log scale)"}
-
-#: Bins of a significance distribution, in standard deviations.
-BIN_WIDTH = 0.25
+#: Scales of counts, by what the configuration calls them.
+STRETCHES = {"linear": "linear", "sqrt": "square root", "log": "asinh"}
 
 
 def cut(images, header, settings):
@@ -103,7 +105,7 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
     rows = -(-len(layers) // columns)
     width = WIDTHS[settings["width"]]
     aspect = np.clip(mask.shape[0] / mask.shape[1], 0.1, 2.0)
-    height = LEGEND + rows * (AROUND[1] + aspect * (width / columns - AROUND[0]))
+    height = LEGEND + rows * (plots.AROUND[1] + aspect * (width / columns - plots.AROUND[0]))
     figure = Figure(figsize=(width, height), layout="constrained")
     for number, name in enumerate(layers):
         axes = plots.map_panel(
@@ -115,9 +117,9 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
             mask,
             title=f"({chr(ord('a') + number)}) {name}" if len(layers) > 1 else "",
             significance_limits=significance_limits,
-            stretch=settings["stretch"],
+            stretch=STRETCHES[settings["stretch"]],
+            label=_label(name, source_kernel),
         )
-        axes.images[0].colorbar.set_label(_label(name, settings["stretch"]))
         _contours(axes, images["significance"], settings["contours"])
         if labels:
             # Names in one panel, as those of the others stand at the same places.
@@ -126,7 +128,8 @@ def map_panels(images, header, settings, *, source_kernel, significance_limits, 
             _scale_bar(axes, header, mask.shape)
             _kernel(axes, header, mask.shape, source_kernel)
         axes.get_legend().remove()
-    _legend_below(figure, _reached(images["significance"], settings["contours"]))
+    undefined = any(np.isnan(images[name]).any() for name in layers)
+    _legend_below(figure, _reached(images["significance"], settings["contours"]), undefined)
     return figure
 
 
@@ -139,10 +142,17 @@ def strips(images, header, settings, *, source_kernel, significance_limits, labe
     shape = images[name].shape
     rows, width = settings["strips"], WIDTHS[settings["width"]]
     aspect = np.clip(shape[0] / (shape[1] / rows), 0.05, 2.0)
-    height = min(LEGEND + rows * (AROUND[1] + aspect * (width - AROUND[0])), HEIGHT)
+    height = min(LEGEND + rows * (plots.AROUND[1] + aspect * (width - plots.AROUND[0])), HEIGHT)
     figure = Figure(figsize=(width, height), layout="constrained")
-    limits = {"significance_limits": significance_limits, "stretch": settings["stretch"]}
-    look = plots.look_of(name, images[name], **limits) | {"label": _label(name, settings["stretch"])}
+    look = plots.look_of(name) | {
+        "scale": scale_of(
+            name,
+            images[name],
+            significance_limits=significance_limits,
+            stretch=STRETCHES[settings["stretch"]],
+            label=_label(name, source_kernel),
+        )
+    }
     edges = np.linspace(0, shape[1], rows + 1).round().astype(int)
     for number, columns in enumerate(map(slice, edges[:-1].tolist(), edges[1:].tolist())):
         part = {key: image[:, columns] for key, image in images.items()}
@@ -156,37 +166,60 @@ def strips(images, header, settings, *, source_kernel, significance_limits, labe
             _kernel(axes, of_part, mask.shape, source_kernel)
         axes.get_legend().remove()
         if number < rows - 1:
-            axes.coords[axes.wcs.wcs.lng].set_axislabel("")
-    _legend_below(figure, _reached(images["significance"], settings["contours"]))
+            axes.set_xlabel("")
+    undefined = np.isnan(images[name]).any()
+    _legend_below(figure, _reached(images["significance"], settings["contours"]), undefined)
     return figure
 
 
 def mask_evolution(masks, final_mask, header, settings, labels=None):
-    """Return the figure of the iteration at which every pixel was first excluded; see `plots.mask_growth`."""
-    figure = plots.mask_growth(masks, final_mask, header)
-    if labels:
-        _source_labels(figure.axes[0], header, final_mask.shape, labels)
-    aspect = np.clip(final_mask.shape[0] / final_mask.shape[1], 0.3, 2.0)
-    width = WIDTHS[settings["width"]]
-    figure.set_size_inches(width, 0.9 + 0.75 * width * aspect)
-    figure.axes[0].set_title("", loc="left")
-    return figure
-
-
-def distribution(significance, exclusion_mask):
-    """Return the significance distribution as columns: edges of bins, and pixels in all and in the used ones.
+    """Return the figure of the iteration at which every pixel of the final mask was first excluded.
 
     Parameters
     ----------
-    significance : ndarray of float, shape (ny, nx)
-    exclusion_mask : ndarray of bool, shape (ny, nx)
-        True where the pixel is used.
+    masks : sequence of ndarray of bool, shape (ny, nx)
+        Masks of iterations 0, 1, ...: True where the pixel is used.
+    final_mask : ndarray of bool, shape (ny, nx)
+    header : Header
+    settings : dict
+        Of the figure.
+    labels : (SkyCoord, list of str), optional
+        As for `map_panels`.
     """
-    finite = np.isfinite(significance)
-    low, high = (significance[finite].min(), significance[finite].max()) if finite.any() else (0, 0)
-    edges = BIN_WIDTH * np.arange(np.floor(low / BIN_WIDTH), np.floor(high / BIN_WIDTH) + 2)
-    everything, used = (np.histogram(significance[chosen], edges)[0] for chosen in (finite, finite & exclusion_mask))
-    return {"low": edges[:-1], "high": edges[1:], "pixels": everything, "used_pixels": used}
+    n = plots.block_of(final_mask.shape)
+    first = first_exclusion([in_blocks(mask, n, "min") for mask in masks])
+    used = in_blocks(final_mask, n, "min")
+    width, aspect = WIDTHS[settings["width"]], np.clip(final_mask.shape[0] / final_mask.shape[1], 0.3, 2.0)
+    figure = Figure(figsize=(width, 1.1 + 0.75 * width * aspect), layout="constrained")
+    axes = plots.sky_axes(figure, 111, header, final_mask.shape)
+    axes.patch.set(facecolor="white", hatch=None)
+    handles = [plots.mask_line()]
+    # Colours stand only for iterations that excluded something.
+    values = np.unique(first[~used & ~np.isnan(first)])
+    if values.size:
+        few = values.size <= FEW_COLOURS
+        ends = (0.1, 0.9) if few else (0, 1)
+        colours = colormaps["viridis"](np.linspace(*ends, values.size))
+        numbers = np.where(used, np.nan, np.searchsorted(values, np.nan_to_num(first)))
+        look = {"cmap": ListedColormap(colours), "norm": Normalize(-0.5, values.size - 0.5)}
+        image = plots.show(axes, numbers, n, **look)
+        texts = [f"{value:.0f}" + (" (user)" if value == 0 else "") for value in values]
+        if few:
+            pairs = zip(colours, texts, strict=True)
+            handles += [Patch(color=colour, label=f"iteration {text}") for colour, text in pairs]
+        else:
+            bar = plots.colour_bar(figure, axes, image, "Iteration of first exclusion")
+            step = -(-values.size // 12)
+            bar.set_ticks(range(0, values.size, step), labels=texts[::step])
+            bar.minorticks_off()
+    if (released := ~np.isnan(first) & used).any():
+        plots.show(axes, np.where(released, 1.0, np.nan), n, cmap="Greys", norm=Normalize(0, 3))
+        handles.append(Patch(color="#C0C0C0", label="excluded for a while"))
+    plots.mask_contour(axes, final_mask, n)
+    if labels:
+        _source_labels(axes, header, final_mask.shape, labels)
+    figure.legend(handles=handles, fontsize=7, frameon=False, ncols=2 if width < 5 else 4, loc="outside lower center")
+    return figure
 
 
 def significance_distribution(columns, quality, settings):
@@ -195,26 +228,27 @@ def significance_distribution(columns, quality, settings):
     Parameters
     ----------
     columns : dict
-        Of `distribution`.
+        Of `skymask.products.figures.distribution_of`.
     quality : dict
         Of the dataset: the off-source mean and width, those of null simulations, and the threshold in force.
     settings : dict
         Of the figure.
     """
     width = WIDTHS[settings["width"]]
-    figure = Figure(figsize=(width, 2.6), layout="constrained")
+    figure = Figure(figsize=(width, 3.2), layout="constrained")
     axes = figure.subplots()
     edges = [*columns["low"], columns["high"][-1]]
     axes.stairs(columns["pixels"], edges, fill=True, color="#D9D9D9", label="all pixels")
     axes.stairs(columns["used_pixels"], edges, color=plots.BLUE, linewidth=1.4, label="used for the background")
     grid = np.linspace(-5, 5, 400)
     scale = columns["used_pixels"].sum() * BIN_WIDTH / np.sqrt(2 * np.pi)
-    mean, sigma, label = plots.expected(quality)
+    mean, sigma, source = expected(quality)
+    label = f"{source}: mean {number_text(mean, '%.3f')}, width {sigma:.3f}"
     curve = scale / sigma * np.exp(-0.5 * ((grid - mean) / sigma) ** 2)
     axes.plot(grid, curve, "--", color="black", linewidth=1, label=label)
     mean, sigma = quality["off_source_mean"], quality["off_source_width"]
     if mean is not None:
-        label = f"fit: mean {mean:.3f}, width {sigma:.3f}"
+        label = f"fit: mean {number_text(mean, '%.3f')}, width {sigma:.3f}"
         axes.plot(
             grid, scale / sigma * np.exp(-0.5 * ((grid - mean) / sigma) ** 2), color=plots.ORANGE, lw=1.2, label=label
         )
@@ -224,7 +258,8 @@ def significance_distribution(columns, quality, settings):
     axes.set_xlim(min(-5, edges[0]), max(edges[-1], 6))
     axes.set_xlabel("Significance [σ]")
     axes.set_ylabel(f"Pixels per {BIN_WIDTH} σ")
-    axes.legend(fontsize=7, frameon=False)
+    # Within the axes it would lie over the curves or the threshold.
+    figure.legend(fontsize=7, frameon=False, loc="outside lower center", ncols=1 if width < 5 else 2)
     return figure
 
 
@@ -302,9 +337,13 @@ def _kernel(axes, header, shape, source_kernel):
     axes.add_patch(Ellipse(place, width, height, fill=False, color="black", linewidth=1.2, path_effects=effect))
 
 
-def _label(name, stretch):
-    """The label of a map's colour bar, with how that of counts is stretched."""
-    return LABELS[name] + (STRETCHES[stretch] if name == "counts" else "")
+def _label(name, source_kernel):
+    """The label of a map's colour bar; that of an excess names the kernel under which counts are summed."""
+    if name != "excess":
+        return LABELS[name]
+    length = next(iter(kernel_lengths(in_words(source_kernel)).values()), "").replace(" deg", "°")
+    shapes = {"disk": f"Excess within {length} [ct]", "gaussian": f"Excess, Gaussian of {length} [ct]"}
+    return shapes.get(source_kernel["shape"], "Excess under the source kernel [ct]")
 
 
 def _reached(significance, levels):
@@ -319,9 +358,9 @@ def _contours(axes, significance, levels):
         axes.contour(significance, levels=levels, colors=plots.GREEN, linewidths=0.8)
 
 
-def _legend_below(figure, contours):
+def _legend_below(figure, contours, undefined):
     """One legend for all panels, below them, where no title is in its way."""
-    handles = [plots.mask_line()]
+    handles = [plots.mask_line(), *([plots.no_data()] if undefined else [])]
     if contours:
         levels = ", ".join(f"{level:g}" for level in contours)
         handles.append(Line2D([], [], color=plots.GREEN, linewidth=0.8, label=f"significance of {levels} σ"))

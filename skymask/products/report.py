@@ -1,6 +1,7 @@
 """The report: a page over all datasets and one for every dataset, which open from disk without server or network."""
 
 import os
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from jinja2 import Environment, FunctionLoader
 
 from skymask import __version__
 from skymask.io.atomic import written_whole
+from skymask.products.numbers import number_text
 from skymask.products.summary import state_text
+from skymask.registry import COLOURS
 
 
 def render_report(statuses, figures, path, skies=()):
@@ -63,6 +66,7 @@ def render_page(status, figures, path, *, viewer=None, regions=(), convergence=(
         status=status,
         figures=[_figure(figure, path) for figure in figures],
         viewer=viewer,
+        colours=COLOURS,
         regions=regions,
         convergence=convergence,
         origin=origin,
@@ -88,6 +92,14 @@ def render_scan(dataset, scan, rows, figure, path):
 
 def _write(template, path, **content):
     """Fill a template and write the page in one piece."""
+    page = _template(template).render(version=__version__, **content)
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+@cache
+def _template(name):
+    """A template, which takes longer to compile than to fill."""
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_source))
     environment.filters |= {
         "state_text": lambda status: state_text(status["state"], status["period"]),
@@ -95,9 +107,7 @@ def _write(template, path, **content):
         "number": _number,
         "sort_key": _sort_key,
     }
-    page = environment.get_template(template).render(version=__version__, **content)
-    with written_whole(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    return environment.get_template(name)
 
 
 def _source(name):
@@ -115,7 +125,7 @@ def _number(value, form, error=None):
     """A number of a status file, with its error unless that rounds to nothing; "undefined" where there is none."""
     if value is None:
         return "undefined"
-    text = value if isinstance(value, str) else form % value
+    text = number_text(value, form)
     error_text = form.replace("+", "") % (error or 0.0)
     return f"{text} ± {error_text}" if float(error_text) else text
 

@@ -111,7 +111,7 @@ def files_of_more_figures(wildcards):
     dataset, folder = wildcards.dataset, f"<results>/{wildcards.dataset}"
     files = {}
     if dataset in ADAPTIVE:
-        files |= {name: f"{folder}/{name}.fits" for name in ("ring_radius", "coverage")}
+        files["ring_radius"] = f"{folder}/ring_radius.fits"
     if dataset in SIMULATED:
         files |= {name: f"{folder}/{name}.fits" for name in ("simulation", "background_error")}
     return files

@@ -12,6 +12,7 @@ rule plot_dataset:
         background="<results>/{dataset}/background.fits",
         significance="<results>/{dataset}/significance.fits",
         excess="<results>/{dataset}/excess.fits",
+        coverage="<results>/{dataset}/coverage.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
         masks=every_mask,
         convergence="<results>/{dataset}/convergence.csv",

@@ -1,20 +1,17 @@
 "use strict";
 // The map viewer of a dataset's page. Maps stand in the page as skymask/products/viewer.py encodes them.
 (() => {
-  const { viewer, regions, convergence, axes } = JSON.parse(document.getElementById("data").textContent);
+  const { viewer, colours, regions, convergence, axes } = JSON.parse(document.getElementById("data").textContent);
   const [ny, nx] = viewer.shape;                       // of the maps as they are shown
   const block = viewer.block;                          // their pixels stand for block x block pixels
   const element = id => document.getElementById(id);
   const canvas = element("sky");
   const context = canvas.getContext("2d");
 
-  const COLOURS = {
-    cividis: "00224e 083370 35456c 4f576c 666970 7d7c78 948e77 aea371 c8b866 e5cf52 fee838",
-    viridis: "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725",
-    signed: "053061 2065ab 4393c3 90c4dd d1e5f0 ffffff fddbc7 f3a481 d6604d b1182b 67001f",
-  };
   const MASK = { used: [217, 230, 242], excluded: [213, 94, 0], added: [90, 20, 0], released: [0, 114, 178] };
   const MASK_KEYS = [["used", "used"], ["excluded", "excluded"], ["added", "excluded since the iteration before"], ["released", "used again"]];
+  // In print, a minus sign is one, and zero has none.
+  const numberText = (value, digits) => (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "−");
   const BLINK_MS = 800, PLAY_MS = 900, STEP = 1.25, MAX_ZOOM = 64, GRID = 48;
 
   // ---- Maps
@@ -57,7 +54,7 @@
   // ---- Colours
 
   const tables = {};
-  for (const [name, text] of Object.entries(COLOURS)) {
+  for (const [name, text] of Object.entries(colours)) {
     const anchors = text.split(" ").map(hex => [0, 2, 4].map(i => parseInt(hex.slice(i, i + 2), 16)));
     tables[name] = Array.from({ length: 256 }, (_, i) => {
       const at = i / 255 * (anchors.length - 1), k = Math.min(Math.floor(at), anchors.length - 2);
@@ -279,7 +276,7 @@
             if (axis === 0 ? j === 0 : i === 0) label ??= points[0];
           }
         }
-        if (label) words.push([`${((axis ? k * step : (k * step + 360) % 360)).toFixed(digits)}°`, label, axis]);
+        if (label) words.push([`${numberText(axis ? k * step : (k * step + 360) % 360, digits)}°`, label, axis]);
       }
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -306,7 +303,7 @@
     if (isNaN(value)) return "undefined";
     if (!isFinite(value)) return value > 0 ? "infinite" : "-infinite";
     const digits = Number.isInteger(layer.step) ? 0 : Math.min(Math.max(Math.ceil(-Math.log10(layer.step)), 0), 12);
-    return `${value.toFixed(digits)}${layer.unit ? ` ${layer.unit}` : ""}`;
+    return `${numberText(value, digits)}${layer.unit ? ` ${layer.unit}` : ""}`;
   }
 
   async function tell() {
@@ -315,7 +312,7 @@
     const value = layer.name === "exclusion_mask" ? "" : `, ${title(layer)} ${text((await values(layer))[i], layer)}`;
     const pixel = block === 1 ? `pixel ${x}, ${y}` : `pixels ${x * block} to ${x * block + block - 1}, ${y * block} to ${y * block + block - 1}`;
     if (cursor.x !== x || cursor.y !== y) return;
-    element("readout").textContent = `${axes[0]} ${longitude.toFixed(4)}°, ${axes[1]} ${latitude.toFixed(4)}° (${pixel})${value}, ${used ? "used" : "excluded"}`;
+    element("readout").textContent = `${axes[0]} ${numberText(longitude, 4)}°, ${axes[1]} ${numberText(latitude, 4)}° (${pixel})${value}, ${used ? "used" : "excluded"}`;
   }
 
   function tellIteration() {
