@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.coordinates import FK5, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from test_events import columns_of, write_events
@@ -58,6 +59,19 @@ def test_pixels_of_a_plane_are_positions(tmp_path, names):
     # Half a degree up on a tangent plane.
     up = np.degrees(np.arctan(np.radians(0.5)))
     np.testing.assert_allclose(degrees(path)[3], [CENTER[0], CENTER[1] + up], atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("cards", "frame"),
+    [
+        ({"RADESYS": "FK4", "EQUINOX": 1950.0}, "fk4"),
+        ({"RADESYS": "FK4", "EQUINOX": 1950.0, "RADE3": "ICRS"}, "icrs"),
+        ({"RADESYS": "ICRS", "RADE3": "FK5", "EQUI3": 1950.0}, FK5(equinox="J1950")),
+    ],
+)
+def test_frame_of_a_plane_is_that_of_its_columns_and_else_that_of_the_header(tmp_path, cards, frame):
+    source = open_events(write_list(tmp_path / "e.fits", **plane(), **cards))
+    assert event_positions(source).frame.is_equivalent_frame(SkyCoord(0, 0, unit="deg", frame=frame).frame)
 
 
 def test_the_reference_of_xmm_newton_is_one_of_pixels(tmp_path):

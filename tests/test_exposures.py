@@ -237,6 +237,13 @@ def test_energies_of_cards_are_in_gev():
     assert (axis.lower.tolist(), axis.upper.tolist(), axis.unit) == ([0.2], [10.0], "GeV")
 
 
+@pytest.mark.parametrize(("unit", "read"), [(None, "MeV"), ("MeV", "MeV"), ("GeV", "GeV")])
+def test_energies_of_planes_have_the_unit_of_their_column_and_mev_without(tmp_path, unit, read):
+    energies = maps.read_expected(write_all_sky(tmp_path / "e.fits", unit=unit)).energies
+    assert energies.unit == read
+    np.testing.assert_array_equal(energies.values, NODES.values)
+
+
 def test_true_energies_of_gammapy_are_energies_of_an_exposure(tmp_path, gammapy):
     from gammapy.maps import Map, MapAxis
 

@@ -206,12 +206,15 @@ def _plane(events):
             _copy_cards(events, header, axis, {f"REF{letter}{key}": word for key, word in _REFERENCE.items()})
     else:
         return None
-    for key in ("RADESYS", "RADECSYS"):
-        if text := card_text(events.header, key, events.name):
-            header["RADESYS"] = text.upper()
+    # The standard's cards are those of a column (RADE, EQUI and its number); most lists have those of an image instead.
+    numbers = [of_columns[column] for column in pairs[0] if column in of_columns]
+    systems = [f"RADE{number}" for number in numbers] + ["RADESYS", "RADECSYS"]
+    if system := first_card_text(events.header, systems, events.name):
+        header["RADESYS"] = system.upper()
+    for key in [f"EQUI{number}" for number in numbers] + ["EQUINOX"]:
+        if (equinox := card_number(events.header, key, events.name)) is not None:
+            header["EQUINOX"] = float(equinox)
             break
-    if (equinox := card_number(events.header, "EQUINOX", events.name)) is not None:
-        header["EQUINOX"] = float(equinox)
     return list(pairs[0]), header
 
 
