@@ -35,6 +35,7 @@ from skymask.core import convergence, kernels  # noqa: E402
 from skymask.core.bitmask import PackedMask  # noqa: E402
 from skymask.core.exclusion import exclude  # noqa: E402
 from skymask.core.inputs import prepare  # noqa: E402
+from skymask.core.measured import OneMap  # noqa: E402
 from skymask.loop import incremental, iteration  # noqa: E402
 
 RESULTS = REPOSITORY / "benchmarks" / "compare_loops.json"
@@ -423,13 +424,9 @@ def follow(counts, statistic, masks, **changed):
     options = kernels_of_the_field() | changed
     source_kernel, dilation_kernel = options["source_kernel"], options["dilation_kernel"]
     inputs = prepare(counts)
-    estimate = incremental.first_estimate(
-        inputs,
-        source_kernel,
-        background_kernel=kernels.background_kernel(options["background_kernel"], [source_kernel], statistic),
-        statistic=statistic,
-        threshold=THRESHOLD,
-    )
+    background_kernel = kernels.background_kernel(options["background_kernel"], [source_kernel], statistic)
+    measured = OneMap(inputs.counts, inputs.acceptance, source_kernel, background_kernel, statistic=statistic)
+    estimate = incremental.first_estimate(measured, inputs, threshold=THRESHOLD)
     user_mask, coverage = PackedMask.of(inputs.exclusion_mask), PackedMask.of(inputs.coverage)
     mask = decision = user_mask
     for given in masks:

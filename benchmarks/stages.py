@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
-from skymask.core import background, bitmask, convergence
+from skymask.core import bitmask, convergence, off_sums
 from skymask.loop import incremental, iteration
 
 FINAL_MAPS = "maps of the result"
@@ -14,8 +14,8 @@ FINAL_MAPS = "maps of the result"
 STAGES = {
     "checks of the input": [(iteration, "prepare")],
     "counts under the source kernel": [(incremental, "sums_on")],
-    "ring sums of the whole map": [(background.OffSums, "_sum_whole_map")],
-    "ring sums where the mask changed": [(background.OffSums, "update")],
+    "ring sums of the whole map": [(off_sums.OffSums, "_sum_whole_map")],
+    "ring sums where the mask changed": [(off_sums.OffSums, "update")],
     "background per pixel, for its mean": [(incremental.IncrementalEstimate, "_sum_rows")],
     "candidates": [
         (incremental.IncrementalEstimate, "_find_reached"),

@@ -49,10 +49,8 @@ def picture():
     lines = [f"    {above} --> {package}" for above, package in arrows(found)]
     rows = []
     for package in sorted(set(found) - {"scripts"}):
-        folder = REPOSITORY / "skymask" / package
-        modules = ", ".join(f"`{path.stem}`" for path in sorted(folder.glob("[!_]*.py")))
-        rows.append(f"| `{package}` | {purpose(folder / '__init__.py')} | {modules} |")
-    table = ["| package | what it is for | modules |", "|---|---|---|", *rows]
+        rows.append(f"| `{package}` | {purpose(REPOSITORY / 'skymask' / package / '__init__.py')} |")
+    table = ["| package | what it is for |", "|---|---|", *rows]
     return "\n".join(["```mermaid", "flowchart TB", *lines, "```", "", *table, ""])
 
 

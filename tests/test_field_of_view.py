@@ -7,9 +7,10 @@ from conftest import KERNELS, field_with_source
 from skymask import compute_products, disk, field_of_view, iterate, ring
 from skymask.core.background import background_error, estimate_background
 from skymask.core.kernels import is_weighted, off_kernel, shared_pixels
+from skymask.core.measured import Part
 from skymask.core.significance import wstat
 from skymask.sky.configured_kernels import dilation_kernel, to_pixels
-from skymask.sky.region_catalogue import Part, catalogue_regions
+from skymask.sky.region_catalogue import catalogue_regions
 
 #: Exact algebra.
 EXACT = 1e-12

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skymask import disk, ring
-from skymask.core.background import OffSums
 from skymask.core.bitmask import PackedMask
 from skymask.core.inputs import prepare
+from skymask.core.measured import OneMap
+from skymask.core.off_sums import OffSums
 from skymask.core.significance import cash, fewest_counts, wstat
 from skymask.loop.incremental import MANY_CANDIDATES, IncrementalEstimate, first_estimate
 
@@ -62,11 +63,10 @@ CASES = [
 ]
 
 
-def estimates(inputs, **options):
+def estimates(inputs, *, statistic, threshold, source_kernel=SOURCE):
     """The estimate brought up to date where a mask changed, and that computed again."""
-    running, whole = (
-        first_estimate(inputs, SOURCE, background_kernel=BACKGROUND, whole=whole, **options) for whole in (False, True)
-    )
+    measured = OneMap(inputs.counts, inputs.acceptance, source_kernel, BACKGROUND, statistic=statistic)
+    running, whole = (first_estimate(measured, inputs, threshold=threshold, whole=whole) for whole in (False, True))
     assert isinstance(running, IncrementalEstimate)
     return running, whole
 
@@ -117,12 +117,12 @@ def test_sums_do_not_remember_earlier_masks(acceptance, brightest):
     inputs.counts[75, 100] = brightest
     first = np.ones(SHAPE, dtype=bool)
     sums = OffSums(inputs.counts, inputs.acceptance, BACKGROUND, PackedMask.of(first))
-    before = {name: image.copy() for name, image in sums.estimate().maps().items()}
+    before = [image.copy() for image in sums.maps()]
     for mask in masks(1):
         sums.update(PackedMask.of(mask))
     sums.update(PackedMask.of(first))
-    for name, image in sums.estimate().maps().items():
-        assert np.array_equal(image, before[name], equal_nan=True)
+    for image, kept in zip(sums.maps(), before, strict=True):
+        assert np.array_equal(image, kept, equal_nan=True)
 
 
 COUNTS = st.one_of(st.integers(0, 50), st.integers(0, 10**7))
@@ -157,8 +157,7 @@ def test_pixel_without_acceptance_under_a_source_kernel_without_its_centre_is_st
     acceptance = np.ones(SHAPE)
     acceptance[60, [40, 42]] = 0
     inputs = prepare(np.ones(SHAPE, dtype=int), acceptance=acceptance)
-    options = {"background_kernel": BACKGROUND, "statistic": "wstat", "threshold": 5.0}
     beside = np.array([[True, False, True]])
-    running, whole = (first_estimate(inputs, beside, **options, whole=whole) for whole in (False, True))
+    running, whole = estimates(inputs, statistic="wstat", threshold=5.0, source_kernel=beside)
     assert whole.starved[60:61, 41:42].all()
     assert running.starved.count() == whole.starved.count() == 1

@@ -8,6 +8,7 @@ from scipy.ndimage import label
 
 from skymask.core.background import estimate_background
 from skymask.core.kernels import adaptive_ring, disk, gaussian, ring
+from skymask.core.measured import Part
 from skymask.sky import region_catalogue
 
 NAN = np.nan
@@ -44,7 +45,7 @@ COVERED = np.ones((4, 9), dtype=bool)
 
 def parts(kernel):
     """One map with a flat acceptance."""
-    return [region_catalogue.Part(COUNTS, np.ones((4, 9)), kernel)]
+    return [Part(COUNTS, np.ones((4, 9)), kernel)]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_region_without_a_significance_comes_last(rows):
 def test_region_appears_with_the_first_of_its_pixels_that_the_user_used():
     masks = [mask_of("#........"), mask_of("#........"), mask_of("#.##....."), mask_of("####.....")]
     ones = np.ones((1, 9))
-    part = region_catalogue.Part(ones.astype(int), ones, ring(4, 1))
+    part = Part(ones.astype(int), ones, ring(4, 1))
     rows, _ = region_catalogue.catalogue_regions(part.counts, ones > 0, masks, masks[-1], ones, ones, [part])
     assert (rows[0]["iteration"], rows[0]["user_pixels"]) == (2, 1)
 
@@ -137,7 +138,7 @@ def test_background_error_of_a_region_is_that_of_its_response_to_every_count(fie
         mask,
         estimate.background,
         np.ones(mask.shape),
-        [region_catalogue.Part(counts, acceptance, kernel)],
+        [Part(counts, acceptance, kernel)],
     )
     for row in rows:
         inside = labels == row["region"]
@@ -158,7 +159,7 @@ def test_error_of_a_pixel_alone_is_that_of_the_background_map():
     kernel = ring(3, 1)
     background = estimate_background(counts, np.ones(counts.shape), mask, kernel).background
     ones = np.ones(counts.shape)
-    part = region_catalogue.Part(counts, ones, kernel)
+    part = Part(counts, ones, kernel)
     (row,), _ = region_catalogue.catalogue_regions(counts, ones > 0, [mask], mask, background, ones, [part])
     # The root of the off counts over the off pixels.
     assert row["background_error"] == pytest.approx(np.sqrt(3 * kernel.sum()) / kernel.sum(), rel=1e-12)
@@ -173,7 +174,7 @@ def test_error_of_a_region_is_the_scatter_of_its_excess():
     for _ in range(400):
         counts = random.poisson(2.0, mask.shape)
         estimate = estimate_background(counts, acceptance, mask, kernel)
-        part = region_catalogue.Part(counts, acceptance, kernel)
+        part = Part(counts, acceptance, kernel)
         (row,), _ = region_catalogue.catalogue_regions(
             counts, acceptance > 0, [mask], mask, estimate.background, acceptance, [part]
         )
@@ -312,7 +313,7 @@ def test_error_over_an_adaptive_ring_is_that_of_its_response_to_every_count():
         mask,
         background_of(counts),
         counts * 1.0,
-        [region_catalogue.Part(counts, acceptance, kernel, source)],
+        [Part(counts, acceptance, kernel, source)],
     )
     variance = 0
     for y, x in np.argwhere(mask):
@@ -336,7 +337,7 @@ def test_regions_are_the_same_however_few_rows_are_read_at_a_time(monkeypatch, k
     acceptance = np.where(coverage, graded if acceptance == "graded" else 1, 0).astype(graded.dtype)
     background, significance = random.normal(3, 0.1, shape), random.normal(size=shape)
     background[40:43, 3:9] = np.nan
-    part = region_catalogue.Part(counts, acceptance, kernel)
+    part = Part(counts, acceptance, kernel)
 
     def found():
         return region_catalogue.catalogue_regions(counts, coverage, masks, final, background, significance, [part])

@@ -10,6 +10,7 @@ from astropy.table import Table
 from conftest import KERNELS, field_with_source, sky_header, snakemake, write_config, write_map
 
 from skymask.config import configuration
+from skymask.core.measured import Part
 from skymask.core.stacking import Run
 from skymask.datasets.reading import inspect
 from skymask.datasets.runs import RunFiles, common_grid
@@ -18,7 +19,7 @@ from skymask.io import file_names, maps
 from skymask.loop.iteration import iterate, iterate_runs
 from skymask.sky.configured_kernels import background_kernel, dilation_kernel, to_pixels
 from skymask.sky.geometry import shifted
-from skymask.sky.region_catalogue import Part, catalogue_regions
+from skymask.sky.region_catalogue import catalogue_regions
 
 SHAPE = (60, 64)
 SIZE = (0.05, 0.05)

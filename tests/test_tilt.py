@@ -12,12 +12,13 @@ from skymask import Run, compute_products, disk, field_of_view, iterate, iterate
 from skymask.core import tilt
 from skymask.core.background import background_error, estimate_background
 from skymask.core.inputs import prepare
+from skymask.core.measured import Part
 from skymask.core.quality import fit_off_source
 from skymask.datasets.reading import check_kernels
 from skymask.errors import ConvergenceWarning, MapError
 from skymask.io import maps
 from skymask.sky.configured_kernels import dilation_kernel, to_pixels
-from skymask.sky.region_catalogue import Part, catalogue_regions
+from skymask.sky.region_catalogue import catalogue_regions
 
 #: Exact algebra, and the end of a fit at 1e-8 standard errors.
 EXACT, FITTED = 1e-10, 1e-8

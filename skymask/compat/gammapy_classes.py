@@ -5,30 +5,19 @@ what is different.
 """
 
 import warnings
+from itertools import chain, islice
 from numbers import Real
 
 import numpy as np
 
 from skymask.core import kernels
 from skymask.core.background import Background, estimate_background
-from skymask.core.exclusion import update_exclusion_mask
 from skymask.core.inputs import prepare
 from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.core.significance import compute_significance, sums_on
 from skymask.errors import ConvergenceWarning, MapError
-from skymask.loop.iteration import iterate
+from skymask.loop.iteration import loop_of_map
 from skymask.loop.options import Options
-
-#: Options of `skymask.iterate` that matter to a single iteration.
-STEP_OPTIONS = (
-    "threshold_low",
-    "threshold_in_widths",
-    "min_pixels",
-    "max_hole_pixels",
-    "region_growth",
-    "mask_update",
-    "starved_pixels",
-)
 
 #: Options of `skymask.iterate` that are maps.
 MAP_OPTIONS = ("acceptance", "additive_background")
@@ -130,18 +119,11 @@ class KernelBackgroundEstimator:
         ConvergenceWarning
             If the loop did not end with an unchanged mask.
         """
+        keep = self.parameters["keep_record"]
         inputs = self._prepare(images)
-        result = iterate(
-            _array(images["counts"], "counts"),
-            exclusion_mask=inputs.exclusion_mask,
-            background=inputs.background,
-            threshold=self.parameters["significance_threshold"],
-            max_iterations=niter_max,
-            **self._kernels(images["counts"]),
-            **self.options | self._maps(),
-        )
-        self.result = result
-        self.images_stack = self._replay(images, result.iterations) if self.parameters["keep_record"] else []
+        loop = self._loop(images, inputs, background=inputs.background, max_iterations=niter_max, whole=keep)
+        self.images_stack = [_with_maps(images, **step) for step in _steps(loop)] if keep else []
+        result = self.result = loop.result()
         if result.state != "converged":
             end = ENDS[result.state].format(period=result.period, iterations=result.iterations)
             warnings.warn(f"the loop did not converge: {end}", ConvergenceWarning, stacklevel=2)
@@ -167,68 +149,23 @@ class KernelBackgroundEstimator:
             `user_exclusion` and the `decision` that `exclusion` grew from.
         """
         inputs = self._prepare({**images, "exclusion": images.get("user_exclusion", images.get("exclusion"))})
-        mask, decision = inputs.exclusion_mask, np.ones_like(inputs.exclusion_mask)
         is_first = "decision" not in images
-        if not is_first:
-            mask, decision = (_array(images[name]).astype(bool) for name in ("exclusion", "decision"))
-        options = self._kernels(images["counts"])
-        known = inputs.background is not None and (is_first or self.options["statistic"] == "cash")
-        estimate = Background(inputs.background) if known else self._estimate(inputs, mask, options)
-        return _with_maps(images, **self._step(inputs, estimate, mask, decision, options)[0])
+        start = None if is_first else [_array(images[name]).astype(bool) for name in ("exclusion", "decision")]
+        known = is_first or self.options["statistic"] == "cash"
+        background = inputs.background if known else None
+        _, step = islice(_steps(self._loop(images, inputs, background=background, start=start, whole=True)), 2)
+        return _with_maps(images, **step)
 
-    def _replay(self, images, iterations):
-        """The images of every iteration of a run, from the initial ones on."""
-        inputs, options = self._prepare(images), self._kernels(images["counts"])
-        mask, decision = inputs.exclusion_mask, np.ones_like(inputs.exclusion_mask)
-        given = inputs.background is not None
-        estimate = Background(inputs.background) if given else self._estimate(inputs, mask, options)
-        start = {"background": estimate.background, "exclusion": mask, "user_exclusion": mask, "decision": decision}
-        stack = [start | {"significance": self._significance(inputs, estimate, options["source_kernel"])}]
-        for _ in range(iterations):
-            step, estimate = self._step(inputs, estimate, mask, decision, options)
-            mask, decision = step["exclusion"], step["decision"]
-            stack.append(step)
-        return [_with_maps(images, **step) for step in stack]
-
-    def _step(self, inputs, estimate, mask, decision, options):
-        """The arrays of the next iteration by name, and its background as an estimate."""
-        significance = self._significance(inputs, estimate, options["source_kernel"])
-        mask, decision = update_exclusion_mask(
-            significance,
-            inputs.coverage,
+    def _loop(self, images, inputs, **options):
+        """The loop of `skymask.iterate` over images, before its first iteration."""
+        return loop_of_map(
+            _array(images["counts"], "counts"),
+            exclusion_mask=inputs.exclusion_mask,
             threshold=self.parameters["significance_threshold"],
-            dilation_kernel=options["dilation_kernel"],
-            further=[self._significance(inputs, estimate, kernel) for kernel in self._mask_source_kernels()],
-            user_mask=inputs.exclusion_mask,
-            previous_mask=mask,
-            previous_decision=decision,
-            **{name: self.options.get(name, getattr(Options, name)) for name in STEP_OPTIONS},
+            **self._kernels(images["counts"]),
+            **self.options | self._maps(),
+            **options,
         )
-        estimate = self._estimate(inputs, mask, options)
-        arrays = {"background": estimate.background, "exclusion": mask, "significance": significance}
-        return {**arrays, "user_exclusion": inputs.exclusion_mask, "decision": decision}, estimate
-
-    def _estimate(self, inputs, mask, options):
-        on_pixels = kernels.under_any([options["source_kernel"], *self._mask_source_kernels()])
-        return estimate_background(
-            inputs.counts,
-            inputs.acceptance,
-            mask,
-            kernels.off_kernel(options["background_kernel"], on_pixels, self.options["statistic"]),
-            source_kernel=options["source_kernel"],
-            additive_background=inputs.additive_background,
-        )
-
-    def _significance(self, inputs, estimate, kernel):
-        return compute_significance(
-            inputs.counts,
-            inputs.acceptance,
-            estimate,
-            kernel,
-            statistic=self.options["statistic"],
-            background_systematic=self.options.get("background_systematic", 0),
-            additive_background=inputs.additive_background,
-        ).significance
 
     def _prepare(self, images):
         return _prepare(images, **self._maps())
@@ -237,9 +174,6 @@ class KernelBackgroundEstimator:
         """The options that are maps, as arrays."""
         return {name: _array(self.options[name], name) for name in MAP_OPTIONS if self.options.get(name) is not None}
 
-    def _mask_source_kernels(self):
-        return [kernels.from_array(kernel) for kernel in self.options.get("mask_source_kernels", ())]
-
     def _kernels(self, counts):
         """The kernels as `skymask.iterate` takes them."""
         return {
@@ -247,6 +181,20 @@ class KernelBackgroundEstimator:
             "background_kernel": _background_kernel(self.kernel_bkg),
             "dilation_kernel": _disk(self.parameters["mask_dilation_radius"], counts),
         }
+
+
+def _steps(loop):
+    """Yield the arrays of the start of a loop by name, and those after each iteration."""
+    significance = loop.estimate.significance()
+    for step in chain([loop], loop):
+        yield {
+            "background": step.estimate.estimate().background,
+            "exclusion": step.mask.array(),
+            "user_exclusion": step.user_mask.array(),
+            "decision": step.decision.array(),
+            "significance": significance,
+        }
+        significance = step.estimate.significance()
 
 
 class RingBackgroundEstimator:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask.core.inputs import prepare_data
-from skymask.core.stacking import Run, estimate_bins, estimate_stack
+from skymask.core.measured import Stack
+from skymask.core.stacking import Run
 from skymask.datasets.exposures import DEFAULTS, ExposureOptions, acceptance_of_exposure, is_exposure
 from skymask.datasets.identity import SeenCounts
 from skymask.errors import MapError
@@ -15,7 +16,6 @@ from skymask.io.energy_axes import EnergyAxis, same_axis
 from skymask.io.json_files import MAX_TOLD
 from skymask.sky import geometry
 from skymask.sky.configured_kernels import kernels_of_bins, to_pixels
-from skymask.sky.region_catalogue import Part
 
 #: Maps that a run may have beside its counts.
 RUN_KEYS = ("counts", "acceptance", "exposure", "coverage", "additive_background")
@@ -240,56 +240,60 @@ def exposure_options(reading):
     return ExposureOptions(**{key: value for key, value in given.items() if value is not None})
 
 
-def estimate_runs(runs, exclusion_mask, pixel_size, kernels, stack, *, further_kernel=None):
-    """Return the background of a stack with the kernels of the configuration; see `stacking.estimate_stack`.
+def measured_of_runs(runs, counts, acceptance, pixel_size, kernels, stack):
+    """Return runs as a stack with the kernels of the configuration.
 
     Parameters
     ----------
     runs : RunFiles
-    exclusion_mask : ndarray of bool, shape (ny, nx)
+    counts, acceptance : ndarray, shape (ny, nx)
+        Of all of them.
     pixel_size : (float, float)
         Size of a pixel along y and x, in degrees.
     kernels : dict
         Kernels and statistic of the configuration.
     stack : dict
         `stacking` and `energy_kernels` of the configuration.
-    further_kernel : ndarray, optional
-        Source kernel of all energy bins, in place of those of the loop.
     """
-    options = stack_options(runs, pixel_size, kernels, stack)
-    if further_kernel is not None:
-        options["source_kernels"] = [further_kernel] * len(options["source_kernels"])
-    else:
-        options["mask_source_kernels"] = [to_pixels(kernel, pixel_size) for kernel in kernels["mask_source_kernels"]]
-    return estimate_stack(runs, exclusion_mask, **options)
-
-
-def estimate_energy_bins(runs, exclusion_mask, pixel_size, kernels, stack):
-    """Return the background of every energy bin of a stack; the parameters are those of `estimate_runs`."""
-    return estimate_bins(runs, exclusion_mask, **stack_options(runs, pixel_size, kernels, stack))
-
-
-def parts_of(runs, pixel_size, kernels, stack):
-    """Yield every energy bin of every run as a part of the background of regions; the parameters are as above."""
-    options = stack_options(runs, pixel_size, kernels, stack)
-    pairs = list(zip(options["background_kernels"], options["source_kernels"], strict=True))
-    for run in runs:
-        additive = [None] * len(pairs) if run.additive_background is None else run.additive_background
-        for counts, acceptance, pair, known in zip(run.counts, run.acceptance, pairs, additive, strict=True):
-            yield Part(counts, acceptance, *pair, run.block, known)
-
-
-def stack_options(runs, pixel_size, kernels, stack):
-    """Return kernels and options of a stack as `stacking.estimate_stack` takes them; see `estimate_runs`."""
     source_kernels, background_kernels = kernels_of_bins(
         pixel_size, runs.planes, energy_kernels=stack["energy_kernels"], **kernels
     )
-    return {
-        "source_kernels": source_kernels,
-        "background_kernels": background_kernels,
-        "statistic": kernels["statistic"],
-        "stacking": stack["stacking"],
-    }
+    return Stack(
+        runs,
+        counts,
+        acceptance,
+        source_kernels,
+        background_kernels,
+        tuple(to_pixels(kernel, pixel_size) for kernel in kernels["mask_source_kernels"]),
+        kernels["statistic"],
+        stack["stacking"],
+    )
+
+
+def estimate_runs(runs, exclusion_mask, pixel_size, kernels, stack, *, further_kernel=None):
+    """Return the background of runs as a stack; the parameters are those of `measured_of_runs`."""
+    measured = measured_of_runs(runs, None, None, pixel_size, kernels, stack)
+    if further_kernel is not None:
+        sources = [further_kernel] * len(measured.source_kernels)
+        measured = measured._replace(source_kernels=sources, mask_source_kernels=())
+    return measured.estimate(exclusion_mask)
+
+
+def estimate_energy_bins(runs, exclusion_mask, pixel_size, kernels, stack):
+    """Return the background of every energy bin of a stack; the parameters are those of `measured_of_runs`."""
+    return measured_of_runs(runs, None, None, pixel_size, kernels, stack).estimate_bins(exclusion_mask)
+
+
+def parts_of(runs, pixel_size, kernels, stack):
+    """Yield every energy bin of every run as a part of the background; the parameters are as above."""
+    yield from measured_of_runs(runs, None, None, pixel_size, kernels, stack).parts()
+
+
+def stack_options(runs, pixel_size, kernels, stack):
+    """Return kernels and options of a stack as `stacking.estimate_stack` takes them; the parameters are as above."""
+    measured = measured_of_runs(runs, None, None, pixel_size, kernels, stack)
+    names = ("source_kernels", "background_kernels", "statistic", "stacking")
+    return {name: getattr(measured, name) for name in names}
 
 
 def _planes_of(key, name, cube, counts):

@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask.core import convolution, kernels, tiling
-from skymask.core.background import Background, estimate_background, mean_of_rows, row_sums
+from skymask.core.background import Background, estimate_background, full_map_reason, mean_of_rows, row_sums
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance, starved_under_any
 from skymask.core.further_kernels import compute_further_significance
 from skymask.core.limits import compute_limits
 from skymask.core.significance import compute_significance
-from skymask.loop.incremental import full_map_reason
 from skymask.loop.iteration import compute_products
 
 #: Pixels of a strip, without the rows around it.
@@ -134,7 +133,7 @@ def whole_significance_reason(source_kernels, *, known, acceptance_kind, additiv
 
 
 def of_whole_map(measured, parts):
-    """Return what the parts of a map must know of the whole, see `skymask.core.background.OffSums`.
+    """Return what the parts of a map must know of the whole, see `skymask.core.off_sums.OffSums`.
 
     The map is looked through once for it, unless there is only one part.
     """

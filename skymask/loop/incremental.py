@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from skymask.core import convolution, kernels, tiling
-from skymask.core.background import Background, OffSums, estimate_background, mean_background, mean_of_rows, row_sums
+from skymask.core import convolution, tiling
+from skymask.core.background import Background, mean_background, mean_of_rows, row_sums
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import starved_under_any
+from skymask.core.measured import OneMap
 from skymask.core.memory import Memory
+from skymask.core.off_sums import OffSums
 from skymask.core.significance import (
     cash,
     compute_significance,
@@ -33,26 +35,14 @@ LEAST_MEMORY = 2**25 - 2**16
 STRIP = 2**18
 
 
-def first_estimate(
-    inputs,
-    source_kernel,
-    *,
-    background_kernel,
-    statistic,
-    threshold,
-    background_systematic=0,
-    mask_source_kernels=(),
-    whole=False,
-):
+def first_estimate(measured, inputs, *, threshold, background_systematic=0, whole=False):
     """Return the estimate with which a loop starts: from the initial background, or from the user's mask.
 
     Parameters
     ----------
+    measured : skymask.core.measured.OneMap or skymask.core.measured.Stack
     inputs : skymask.core.inputs.Inputs
-    source_kernel : ndarray
-    background_kernel : ndarray or skymask.core.kernels.AdaptiveRing
-    statistic : {"wstat", "cash"}
-    threshold, background_systematic, mask_source_kernels : float, float, sequence of ndarray
+    threshold, background_systematic : float
         See `skymask.loop.iteration.iterate`.
     whole : bool
         Whether the significance of the whole map is wanted for every mask, and not only where it reaches the threshold.
@@ -60,104 +50,45 @@ def first_estimate(
     Returns
     -------
     estimate : IncrementalEstimate or FullMapEstimate
-        `reached` and `starved`, each a `PackedMask` of where the significance reaches the threshold and of
-        covered pixels without one; `further`, the significance under each of `mask_source_kernels`; `highest()`, the
-        highest
-        significance; `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask, a
+        `reached` and `starved`, each a `PackedMask` of where the significance reaches the threshold and of covered
+        pixels without one; `further`, the significance under each further source kernel of the mask; `highest()`, the
+        highest significance; `mean_background()`; `update(exclusion_mask)`, which takes all of this for another mask, a
         `PackedMask`; the maps that products are made of, `on`, `estimate()` and `significance()`.
     """
-    further = background_systematic or mask_source_kernels or inputs.additive_background is not None
-    whole = whole or further or full_map_reason(source_kernel, background_kernel)
-    if not whole and (statistic != "cash" or convolution.is_local(source_kernel)):
-        return IncrementalEstimate(inputs, source_kernel, background_kernel, statistic=statistic, threshold=threshold)
-
-    def estimate_of(exclusion_mask):
-        return estimate_background(
-            inputs.counts,
-            inputs.acceptance,
-            exclusion_mask,
-            background_kernel,
-            source_kernel=source_kernel,
-            additive_background=inputs.additive_background,
-        )
-
-    return FullMapEstimate(
-        inputs,
-        source_kernel,
-        estimate_of,
-        statistic=statistic,
-        threshold=threshold,
-        background_systematic=background_systematic,
-        mask_source_kernels=mask_source_kernels,
-    )
-
-
-def full_map_reason(source_kernel, background_kernel):
-    """Return why the whole map must be computed for every mask with these kernels, or None if parts of it may be."""
-    if kernels.is_field_of_view(background_kernel):
-        return "the field of view is the whole map"
-    if kernels.is_adaptive(background_kernel):
-        return "an adaptive ring is not kept from mask to mask"
-    if kernels.is_weighted(source_kernel) or kernels.is_weighted(background_kernel):
-        return "sums under kernels with weights are rounded, which depends on the whole map"
-    return None
-
-
-def stacked_estimate(inputs, source_kernel, *, estimate_of, whole=False, **options):
-    """Return the estimate with which the loop of a stack starts.
-
-    Parameters
-    ----------
-    inputs : skymask.core.inputs.Inputs
-        Of the stack.
-    source_kernel : ndarray
-    estimate_of : callable
-        Returns the estimate of the stack for an exclusion mask.
-    whole, **options
-        See `first_estimate`; the significance of a stack is that of the whole map anyway.
-    """
-    return FullMapEstimate(inputs, source_kernel, estimate_of, **options)
+    whole = whole or background_systematic or measured.full_map_reason
+    if whole or (measured.statistic == "cash" and not convolution.is_local(measured.source_kernel)):
+        return FullMapEstimate(measured, inputs, threshold=threshold, background_systematic=background_systematic)
+    of_kernels = (measured.source_kernel, measured.background_kernel)
+    return IncrementalEstimate(inputs, *of_kernels, statistic=measured.statistic, threshold=threshold)
 
 
 class FullMapEstimate:
     """The whole map computed again for every mask, as the workflow's jobs do; see `first_estimate`."""
 
-    def __init__(
-        self,
-        inputs,
-        source_kernel,
-        estimate_of,
-        *,
-        statistic,
-        threshold,
-        background_systematic=0,
-        mask_source_kernels=(),
-    ):
-        self._inputs, self._source_kernel, self._estimate_of = inputs, source_kernel, estimate_of
-        self._statistic, self._threshold, self._systematic = statistic, threshold, background_systematic
-        self._kernels = (source_kernel, *mask_source_kernels)
-        self._on = [sums_on(inputs.counts, inputs.acceptance, kernel) for kernel in self._kernels]
+    def __init__(self, measured, inputs, *, threshold, background_systematic=0):
+        self._measured, self._coverage = measured, inputs.coverage
+        self._threshold, self._systematic = threshold, background_systematic
+        self._kernels = (measured.source_kernel, *measured.mask_source_kernels)
+        self._on = [sums_on(measured.counts, measured.acceptance, kernel) for kernel in self._kernels]
         self.on = self._on[0]
-        if inputs.background is None:
-            self._take(estimate_of(inputs.exclusion_mask))
-        else:
-            self._take(Background(inputs.background))
+        given = inputs.background is not None
+        self._take(Background(inputs.background) if given else measured.estimate(inputs.exclusion_mask))
 
     def update(self, exclusion_mask):
         """Estimate the background from the pixels that another mask leaves."""
-        self._take(self._estimate_of(exclusion_mask.array()))
+        self._take(self._measured.estimate(exclusion_mask.array()))
 
     def _take(self, estimate):
-        self._estimate = estimate
+        self._estimate, measured = estimate, self._measured
         significances = [
             compute_significance(
-                self._inputs.counts,
-                self._inputs.acceptance,
+                measured.counts,
+                measured.acceptance,
                 estimate.under(number),
                 kernel,
-                statistic=self._statistic,
+                statistic=measured.statistic,
                 background_systematic=self._systematic,
-                additive_background=self._inputs.additive_background,
+                additive_background=measured.additive_background,
                 on=on,
             ).significance
             for number, (kernel, on) in enumerate(zip(self._kernels, self._on, strict=True))
@@ -165,7 +96,7 @@ class FullMapEstimate:
         significance, *self.further = significances
         self._significance = significance
         self.reached = PackedMask.of(significance >= self._threshold)
-        self.starved = PackedMask.of(starved_under_any(significances, self._inputs.coverage))
+        self.starved = PackedMask.of(starved_under_any(significances, self._coverage))
         highest = np.fmax.reduce(significance, axis=None)
         self._highest = None if np.isnan(highest) else float(highest)
 
@@ -252,7 +183,8 @@ class IncrementalEstimate:
         if inputs.background is None:
             self.update(PackedMask.of(inputs.exclusion_mask))
         else:
-            first = FullMapEstimate(inputs, source_kernel, None, statistic=statistic, threshold=threshold)
+            known = OneMap(inputs.counts, inputs.acceptance, source_kernel, background_kernel, statistic=statistic)
+            first = FullMapEstimate(known, inputs, threshold=threshold)
             self.reached, self.starved = first.reached, first.starved
             highest = np.fmax.reduce(first.significance()[self._rows], axis=None)
             self._highest = None if np.isnan(highest) else float(highest)
@@ -440,9 +372,11 @@ class IncrementalEstimate:
     def estimate(self):
         """Return the background estimate; its maps are good until the next `update`."""
         if self._statistic != "cash":
-            return self._off.estimate()
+            return Background(*self._off.maps())
         background = self._background()
-        return self._off.estimate(background if self._full else np.where(self._inputs.coverage, background, np.nan))
+        return Background(
+            *self._off.maps(background if self._full else np.where(self._inputs.coverage, background, np.nan))
+        )
 
 
 def _lowest_in_cells(values):

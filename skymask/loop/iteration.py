@@ -1,7 +1,7 @@
 """The loop in memory: the same steps as the workflow's jobs, in the same order, with the same results."""
 
 import warnings
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,13 @@ from skymask.core.background import background_error, estimate_background
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance
 from skymask.core.inputs import prepare
+from skymask.core.measured import OneMap, Stack
 from skymask.core.plain_arrays import check_plain
 from skymask.core.quality import NO_BACKGROUND_ANYWHERE, without_background_text
 from skymask.core.significance import compute_significance
-from skymask.core.stacking import estimate_stack, stack_inputs
+from skymask.core.stacking import stack_inputs
 from skymask.errors import ConvergenceWarning
-from skymask.loop.incremental import first_estimate, stacked_estimate
+from skymask.loop.incremental import first_estimate
 from skymask.loop.options import Options, check_choice
 from skymask.registry import MAPS
 
@@ -203,6 +204,37 @@ def iterate(
     ConvergenceError
         If the loop ended in a way that is to fail.
     """
+    loop = loop_of_map(
+        counts,
+        source_kernel=source_kernel,
+        background_kernel=background_kernel,
+        dilation_kernel=dilation_kernel,
+        mask_source_kernels=mask_source_kernels,
+        acceptance=acceptance,
+        exclusion_mask=exclusion_mask,
+        background=background,
+        additive_background=additive_background,
+        **options,
+    )
+    return loop.result()
+
+
+def loop_of_map(
+    counts,
+    *,
+    source_kernel,
+    background_kernel,
+    dilation_kernel,
+    mask_source_kernels=(),
+    start=None,
+    whole=False,
+    acceptance=None,
+    exclusion_mask=None,
+    background=None,
+    additive_background=None,
+    **options,
+):
+    """Return the loop of `iterate` before its first iteration; `start` and `whole` are those of `MemoryLoop`."""
     options = Options(**options)
     source_kernel = kernels.from_array(source_kernel)
     mask_source_kernels = [kernels.from_array(kernel) for kernel in mask_source_kernels]
@@ -216,8 +248,16 @@ def iterate(
         background=background,
         additive_background=additive_background,
     )
-    estimate_with = partial(first_estimate, background_kernel=background_kernel)
-    return _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_kernels, options)
+    measured = OneMap(
+        inputs.counts,
+        inputs.acceptance,
+        source_kernel,
+        background_kernel,
+        tuple(mask_source_kernels),
+        options.statistic,
+        inputs.additive_background,
+    )
+    return MemoryLoop(measured, inputs, dilation_kernel, options, start=start, whole=whole)
 
 
 def iterate_runs(
@@ -274,50 +314,155 @@ def iterate_runs(
         for kernel, source in zip(background_kernels, source_kernels, strict=True)
     ]
     inputs = stack_inputs(runs, shape, exclusion_mask=exclusion_mask, background=background)
-
-    def estimate_of(mask):
-        return estimate_stack(
-            runs,
-            mask,
-            source_kernels,
-            background_kernels,
-            mask_source_kernels=mask_source_kernels,
-            statistic=options.statistic,
-            stacking=stacking,
-        )
-
-    estimate_with = partial(stacked_estimate, estimate_of=estimate_of)
-    return _iterate(inputs, estimate_with, source_kernels[0], dilation_kernel, mask_source_kernels, options)
-
-
-def _iterate(inputs, estimate_with, source_kernel, dilation_kernel, mask_source_kernels, options):
-    """The loop, and what belongs to its end; `estimate_with` makes what it starts with, see `incremental`."""
-    dilation_kernel = kernels.from_array(dilation_kernel) > 0
-    estimate = estimate_with(
-        inputs,
-        source_kernel,
-        statistic=options.statistic,
-        threshold=options.threshold,
-        background_systematic=options.background_systematic,
-        mask_source_kernels=mask_source_kernels,
-        whole=needs_significance(**options.shaping),
-    )
-    state, masks, records = _until_it_ends(inputs, estimate, dilation_kernel, options)
-    mask = _final_mask(state, masks, inputs.counts.shape, estimate, options)
-    warn_of_lost_backgrounds(estimate.mean_background(), estimate.without_background)
-    estimate.forget()
-    products = Products(
+    measured = Stack(
+        runs,
         inputs.counts,
         inputs.acceptance,
-        estimate.estimate(),
-        source_kernel,
-        statistic=options.statistic,
-        background_systematic=options.background_systematic,
-        additive_background=inputs.additive_background,
-        on=estimate.on,
-        significance=estimate.significance(),
+        source_kernels,
+        background_kernels,
+        tuple(mask_source_kernels),
+        options.statistic,
+        stacking,
     )
-    return Result(state.name, state.period, len(records) - 1, mask, products, records)
+    return MemoryLoop(measured, inputs, dilation_kernel, options).result()
+
+
+class Loop:
+    """A loop: the generator of its iterations, and how it ended.
+
+    What is kept between iterations, and where, is up to `MemoryLoop` and its sibling that keeps it in files: they have
+    `first_record()` and `next_record()`, which makes the next mask, and estimates the background that it leaves.
+
+    Attributes
+    ----------
+    state : skymask.core.convergence.State
+    records : list of dict
+        One per iteration, that of iteration 0 first; see `skymask.core.convergence.record`.
+    """
+
+    def __init__(self, options, *, background_given):
+        self.options, self._background_given = options, background_given
+        self.state, self.records = convergence.RUNNING, []
+
+    def __iter__(self):
+        """Yield the loop after each iteration, until it ends."""
+        self.records, self.state = [self.first_record()], convergence.RUNNING
+        while self.state == convergence.RUNNING:
+            self.records.append(self.next_record())
+            self.state = convergence.assess(
+                self.records, **self.options.limits, background_given=self._background_given
+            )
+            yield self
+
+    def iterations_of_final_mask(self):
+        """Go through what is left of the loop, and return which masks, put together, are the final one."""
+        if self.state == convergence.RUNNING:
+            for _ in self:
+                pass
+        return self.options.iterations_of_final_mask(self.state, len(self.records) - 1)
+
+
+class MemoryLoop(Loop):
+    """The loop of a map or of a stack in memory.
+
+    Parameters
+    ----------
+    measured : skymask.core.measured.OneMap or skymask.core.measured.Stack
+    inputs : skymask.core.inputs.Inputs
+        Of the same; its mask is in force in every iteration.
+    dilation_kernel : ndarray
+    options : Options
+    start : (ndarray of bool, ndarray of bool), optional
+        Mask and decision of an earlier iteration from which to go on.
+    whole : bool
+        Whether the significance of the whole map is wanted in every iteration.
+
+    Attributes
+    ----------
+    user_mask, mask, decision : skymask.core.bitmask.PackedMask
+        True where the pixel is used: by the user's own mask, by the last mask, and by the last decision.
+    estimate : IncrementalEstimate or FullMapEstimate
+        What the mask leaves.
+    """
+
+    def __init__(self, measured, inputs, dilation_kernel, options, *, start=None, whole=False):
+        super().__init__(options, background_given=inputs.background is not None)
+        self._measured, self._dilation_kernel = measured, kernels.from_array(dilation_kernel) > 0
+        self.user_mask, self._coverage = PackedMask.of(inputs.exclusion_mask), PackedMask.of(inputs.coverage)
+        self.mask, self.decision = self.user_mask, ~PackedMask.zeros(self.user_mask.shape)
+        if start is not None:
+            self.mask, self.decision = map(PackedMask.of, start)
+            inputs = inputs._replace(exclusion_mask=start[0])
+        self.estimate = first_estimate(
+            measured,
+            inputs,
+            threshold=options.threshold,
+            background_systematic=options.background_systematic,
+            whole=whole or needs_significance(**options.shaping),
+        )
+        # Of all iterations, as bits.
+        self._masks, self._flat_coverage = [self.mask.flat()], self._coverage.flat()
+
+    def first_record(self):
+        """Return the record of iteration 0."""
+        return convergence.first_record(self.user_mask, self._coverage)
+
+    def next_record(self):
+        """Make the next mask and its estimate, and return the record of the iteration."""
+        options, estimate = self.options, self.estimate
+        starved, highest = estimate.starved.count(), estimate.highest()
+        self.mask, self.decision = exclude(
+            estimate.reached,
+            estimate.starved,
+            estimate.significance() if needs_significance(**options.shaping) else None,
+            further=estimate.further,
+            coverage=self._coverage,
+            **options.shaping,
+            dilation_kernel=self._dilation_kernel,
+            user_mask=self.user_mask,
+            previous_mask=self.mask,
+            previous_decision=self.decision,
+            mask_update=options.mask_update,
+            starved_pixels=options.starved_pixels,
+        )
+        self._masks.append(self.mask.flat())
+        record = convergence.record(
+            len(self.records),
+            self._masks[-1],
+            self._masks[-2],
+            self.decision.flat(),
+            self._flat_coverage,
+            self._masks[0],
+            starved=starved,
+            highest_significance=highest,
+            previous_record=self.records[-1],
+        )
+        estimate.update(self.mask)
+        return record | {"mean_background": estimate.mean_background()}
+
+    def result(self):
+        """Go through the loop, and return its `Result`."""
+        final = self.iterations_of_final_mask()
+        shape, estimate = self.mask.shape, self.estimate
+        packed = np.bitwise_and.reduce([self._masks[number] for number in final])
+        mask = np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
+        if len(final) > 1:
+            estimate.update(PackedMask.of(mask))
+        warn_of_lost_backgrounds(estimate.mean_background(), estimate.without_background)
+        estimate.forget()
+        measured = self._measured
+        products = Products(
+            measured.counts,
+            measured.acceptance,
+            estimate.estimate(),
+            measured.source_kernel,
+            statistic=measured.statistic,
+            background_systematic=self.options.background_systematic,
+            additive_background=measured.additive_background,
+            on=estimate.on,
+            significance=estimate.significance(),
+        )
+        return Result(self.state.name, self.state.period, len(self.records) - 1, mask, products, self.records)
 
 
 def warn_of_lost_backgrounds(mean_background, names=(), *, stacklevel=4):
@@ -325,63 +470,6 @@ def warn_of_lost_backgrounds(mean_background, names=(), *, stacklevel=4):
     texts = [NO_BACKGROUND_ANYWHERE] if mean_background is None else []
     for text in [*texts, *([without_background_text(names)] if names else [])]:
         warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
-
-
-def _until_it_ends(inputs, estimate, dilation_kernel, options):
-    """Return how the loop ended, all masks (packed, that of iteration 0 first) and records; updates the estimate."""
-    user_mask, coverage, shaping = PackedMask.of(inputs.exclusion_mask), PackedMask.of(inputs.coverage), options.shaping
-    mask, decision = user_mask, ~PackedMask.zeros(user_mask.shape)
-    masks, flat_coverage = [mask.flat()], coverage.flat()
-    records = [convergence.first_record(user_mask, coverage)]
-    state = convergence.RUNNING
-    while state == convergence.RUNNING:
-        previous_mask, starved, highest = mask, estimate.starved.count(), estimate.highest()
-        mask, decision = exclude(
-            estimate.reached,
-            estimate.starved,
-            estimate.significance() if needs_significance(**shaping) else None,
-            further=estimate.further,
-            coverage=coverage,
-            **shaping,
-            dilation_kernel=dilation_kernel,
-            user_mask=user_mask,
-            previous_mask=previous_mask,
-            previous_decision=decision,
-            mask_update=options.mask_update,
-            starved_pixels=options.starved_pixels,
-        )
-        masks.append(mask.flat())
-        records.append(
-            convergence.record(
-                len(records),
-                masks[-1],
-                masks[-2],
-                decision.flat(),
-                flat_coverage,
-                masks[0],
-                starved=starved,
-                highest_significance=highest,
-                previous_record=records[-1],
-            )
-        )
-        estimate.update(mask)
-        records[-1]["mean_background"] = estimate.mean_background()
-        state = convergence.assess(
-            records,
-            **options.limits,
-            background_given=inputs.background is not None,
-        )
-    return state, masks, records
-
-
-def _final_mask(state, masks, shape, estimate, options):
-    """Return the mask that belongs to the end of a loop; brings the estimate to it."""
-    final = options.iterations_of_final_mask(state, len(masks) - 1)
-    packed = np.bitwise_and.reduce([masks[i] for i in final])
-    mask = np.unpackbits(packed, count=shape[0] * shape[1]).view(bool).reshape(shape)
-    if len(final) > 1:
-        estimate.update(PackedMask.of(mask))
-    return mask
 
 
 def compute_products(

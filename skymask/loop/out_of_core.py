@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from skymask.core import convergence, convolution, kernels, tiling
-from skymask.core.background import mean_of_rows
+from skymask.core.background import full_map_reason, mean_of_rows
 from skymask.core.bitmask import PackedMask
 from skymask.core.exclusion import exclude, needs_significance
 from skymask.core.inputs import NO_BACKGROUND, NO_COVERAGE, NOTHING_USED, prepare_part
 from skymask.core.plain_arrays import check_same_sky, plain
 from skymask.errors import MapError
 from skymask.io.own_files import remove_named
-from skymask.loop.incremental import IncrementalEstimate, full_map_reason
-from skymask.loop.iteration import Products, Result, warn_of_lost_backgrounds
+from skymask.loop.incremental import IncrementalEstimate
+from skymask.loop.iteration import Loop, Products, Result, warn_of_lost_backgrounds
 from skymask.loop.options import Options
 
 #: Pixels of a strip, without the rows around it.
@@ -175,11 +175,11 @@ def iterate_strips(
         estimates.keep(strip, inputs, estimate, masks)
     # How far a mask depends on what reaches the threshold: regions of few pixels, holes of few, dilation.
     halo = options.min_pixels - 1 + options.max_hole_pixels + dilation_kernel.shape[0] // 2
-    state, records = _until_it_ends(estimates, masks, strips(halo), dilation_kernel, background is not None, options)
-    mask = _final_mask(state, len(records) - 1, masks, estimates.strips, options)
-    warn_of_lost_backgrounds(records[-1]["mean_background"], stacklevel=3)
+    loop = _StripLoop(estimates, masks, strips(halo), dilation_kernel, options, background_given=background is not None)
+    mask = loop.final_mask()
+    warn_of_lost_backgrounds(loop.records[-1]["mean_background"], stacklevel=3)
     products = StripProducts(estimates, mask, source_kernel, options)
-    return Result(state.name, state.period, len(records) - 1, mask, products, records)
+    return Result(loop.state.name, loop.state.period, len(loop.records) - 1, mask, products, loop.records)
 
 
 def write_strips(result, folder, *, header):
@@ -346,41 +346,32 @@ class _Estimates:
         return self._folder / f"strip-{strip.number}.pickle"
 
 
-def _until_it_ends(estimates, masks, strips, dilation_kernel, background_given, options):
-    """Return how the loop ended, and its records; the steps are those of `skymask.loop.iteration`."""
-    user_mask, coverage = masks.user, masks.coverage
+class _StripLoop(Loop):
+    """The loop with its masks and estimates in files."""
 
-    def tally(*stored):
-        parts = [convergence.tally(*(mask.packed(strip.rows) for mask in stored)) for strip in strips]
-        return convergence.Tally(*map(sum, zip(*parts, strict=True)))
+    def __init__(self, estimates, masks, strips, dilation_kernel, options, *, background_given):
+        super().__init__(options, background_given=background_given)
+        self._estimates, self._masks, self._strips = estimates, masks, strips
+        self._dilation_kernel = dilation_kernel
 
-    def record(mask, previous_mask, decision, starved=0, highest=None):
-        return convergence.record_of(
-            len(records),
-            tally(mask, previous_mask, coverage, user_mask),
-            starved=starved,
-            highest_significance=highest,
-            mask_digest=mask.digest(),
-            decision_digest=decision.digest(),
-        )
+    def first_record(self):
+        mask = self._masks.of(0)
+        return self._record(0, mask, mask, starved=0, highest=None)
 
-    records = []
-    mask = masks.of(0)
-    records.append(record(mask, mask, masks.decision))
-    state = convergence.RUNNING
-    while state == convergence.RUNNING:
-        previous_mask, mask = mask, masks.of(len(records))
-        for strip in strips:
+    def next_record(self):
+        number, masks, options = len(self.records), self._masks, self.options
+        previous_mask, mask = masks.of(number - 1), masks.of(number)
+        for strip in self._strips:
             reached, starved, covered, users, previous, decision = (
                 PackedMask.of(stored[strip.outer])
-                for stored in (masks.reached, masks.starved, coverage, user_mask, previous_mask, masks.decision)
+                for stored in (masks.reached, masks.starved, masks.coverage, masks.user, previous_mask, masks.decision)
             )
             rows_of_mask, rows_of_decision = exclude(
                 reached,
                 starved,
                 coverage=covered,
                 **options.shaping,
-                dilation_kernel=dilation_kernel,
+                dilation_kernel=self._dilation_kernel,
                 user_mask=users,
                 previous_mask=previous,
                 previous_decision=decision,
@@ -390,21 +381,28 @@ def _until_it_ends(estimates, masks, strips, dilation_kernel, background_given, 
             mask[strip.rows] = rows_of_mask[strip.inside, :]
             masks.next_decision[strip.rows] = rows_of_decision[strip.inside, :]
         masks.decide()
-        records.append(record(mask, previous_mask, masks.decision, estimates.starved(), estimates.highest()))
+        estimates = self._estimates
+        record = self._record(number, mask, previous_mask, starved=estimates.starved(), highest=estimates.highest())
         # The first estimate may be the user's.
-        estimates.update(previous_mask, mask, masks, everywhere=len(records) == 2 and background_given)
-        records[-1]["mean_background"] = estimates.mean_background()
-        state = convergence.assess(
-            records,
-            **options.limits,
-            background_given=background_given,
+        estimates.update(previous_mask, mask, masks, everywhere=number == 1 and self._background_given)
+        return record | {"mean_background": estimates.mean_background()}
+
+    def final_mask(self):
+        """Go through the loop, and return the mask that belongs to its end."""
+        final = self.iterations_of_final_mask()
+        for strip in self._strips:
+            rows = [self._masks.of(number)[strip.rows] for number in final]
+            self._masks.final[strip.rows] = np.logical_and.reduce(rows)
+        return self._masks.final
+
+    def _record(self, number, mask, previous_mask, *, starved, highest):
+        stored = (mask, previous_mask, self._masks.coverage, self._masks.user)
+        parts = [convergence.tally(*(one.packed(strip.rows) for one in stored)) for strip in self._strips]
+        return convergence.record_of(
+            number,
+            convergence.Tally(*map(sum, zip(*parts, strict=True))),
+            starved=starved,
+            highest_significance=highest,
+            mask_digest=mask.digest(),
+            decision_digest=self._masks.decision.digest(),
         )
-    return state, records
-
-
-def _final_mask(state, iterations, masks, strips, options):
-    """Return the mask that belongs to the end of a loop."""
-    final = options.iterations_of_final_mask(state, iterations)
-    for strip in strips:
-        masks.final[strip.rows] = np.logical_and.reduce([masks.of(i)[strip.rows] for i in final])
-    return masks.final

@@ -1,7 +1,6 @@
 """The excluded regions, one by one: what they hold, where they are, and their outlines on the sky."""
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from skymask.core import convolution, tiling, tilt
 from skymask.core.background import estimate_background
 from skymask.core.exclusion import first_exclusion
 from skymask.core.kernels import AdaptiveRing, FieldOfView, is_weighted
+from skymask.core.measured import Part as Part
 from skymask.io.atomic import written_whole
 from skymask.io.ecsv import read_rows
 from skymask.sky.geometry import axis_names, frame_name, sky_positions
@@ -56,30 +56,6 @@ def _label(excluded):
     return label(excluded, structure=np.ones((3, 3), dtype=int))
 
 
-class Part(NamedTuple):
-    """What the background of a region is made of: one map of counts, or one energy bin of a run of a stack.
-
-    Attributes
-    ----------
-    counts, acceptance : image, shape (ny, nx)
-        As in `skymask.core.inputs.Inputs`: arrays or, under a ring or other boolean kernel, images read by rows.
-    background_kernel : ndarray, skymask.core.kernels.AdaptiveRing or skymask.core.kernels.FieldOfView
-    source_kernel : ndarray, optional
-        Needed with an adaptive ring.
-    block : (slice, slice), optional
-        Rows and columns of the map that it covers, if not all.
-    additive_background : ndarray of float, optional
-        What the estimate came on top of.
-    """
-
-    counts: np.ndarray
-    acceptance: np.ndarray
-    background_kernel: object
-    source_kernel: np.ndarray | None = None
-    block: tuple = (slice(None), slice(None))
-    additive_background: np.ndarray | None = None
-
-
 def catalogue_regions(counts, coverage, masks, exclusion_mask, background, significance, parts):
     r"""Return the excluded regions as rows, and the number of the row that each pixel belongs to.
 
@@ -105,7 +81,7 @@ def catalogue_regions(counts, coverage, masks, exclusion_mask, background, signi
         The final mask.
     background, significance : image of float, shape (ny, nx)
         Final maps, NaN where undefined.
-    parts : iterable of Part
+    parts : iterable of skymask.core.measured.Part
         What the background was estimated from.
 
     Returns
