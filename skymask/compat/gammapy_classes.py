@@ -69,6 +69,17 @@ class KernelBackgroundEstimator:
     ------
     TypeError
         If an option is none, as are those for intermediate files of gammapy 0.7 and earlier.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> counts[19:22, 19:22] = 12
+    >>> estimator = skymask.KernelBackgroundEstimator(skymask.disk(2), skymask.ring(6, 3), mask_dilation_radius=1)
+    >>> images = estimator.run({"counts": counts})
+    >>> print(sorted(images), estimator.result.state)
+    ['background', 'counts', 'exclusion', 'significance'] converged
     """
 
     def __init__(
@@ -204,6 +215,14 @@ class RingBackgroundEstimator:
     ----------
     r_in, width : str, Quantity or float
         Inner radius and width of the ring: angles for maps with sky coordinates, or numbers of pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> images = skymask.RingBackgroundEstimator(6, 3).run({"counts": np.full((40, 40), 2)})
+    >>> print(images["off"][20, 20], images["exposure_off"][20, 20], images["background_ring"][20, 20])
+    288.0 144.0 2.0
     """
 
     def __init__(self, r_in, width):
@@ -255,6 +274,15 @@ class AdaptiveRingBackgroundEstimator:
         Radius of the on region for that ratio.
     method : {"fixed_width", "fixed_r_in"}
         What stays as it is while the ring grows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> estimator = skymask.AdaptiveRingBackgroundEstimator(6, 12, 3, stepsize=1, theta=2)
+    >>> images = estimator.run({"counts": np.full((40, 40), 2)})
+    >>> print(images["background_ring"][20, 20], images["ring_radius"][20, 20])
+    2.0 9.0
     """
 
     def __init__(
@@ -336,6 +364,16 @@ def compute_lima_image(counts, background, kernel=None, radius="0.1 deg"):
     images : dict
         `significance` (Cash 1979, see `significance.cash`), `counts`, `background` and `excess`, of the kind of
         `counts`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> counts[19:22, 19:22] = 12
+    >>> images = skymask.compute_lima_image(counts, np.full((40, 40), 2.0), radius=2)
+    >>> print(f"{images['significance'][20, 20]:.2f} {images['excess'][20, 20]:.1f}")
+    12.92 90.0
     """
     inputs = _prepare({"counts": counts, "background": background})
     kernel = _kernel_or_disk(kernel, radius, counts)
@@ -369,6 +407,17 @@ def compute_lima_on_off_image(n_on, n_off, a_on, a_off, kernel=None, radius="0.1
     -------
     images : dict
         `significance` (Li & Ma 1983, eq. 17), `n_on`, `background`, `excess` and `alpha`, of the kind of `n_on`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> counts[19:22, 19:22] = 12
+    >>> ones = np.ones((40, 40))
+    >>> images = skymask.compute_lima_on_off_image(counts, 200 * ones, ones, 100 * ones, radius=2)
+    >>> print(f"{images['significance'][20, 20]:.2f} {images['alpha'][20, 20]:.2f}")
+    11.62 0.13
     """
     inputs = _prepare({"counts": n_on}, acceptance=a_on)
     kernel = _kernel_or_disk(kernel, radius, n_on)

@@ -60,6 +60,21 @@ def compute_further_significance(
     MapError
         If on and off counts would not be independent, as "wstat" needs them: the further kernel reaches into the
         background kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> counts[19:22, 19:22] = 12
+    >>> result = skymask.iterate(
+    ...     counts, source_kernel=skymask.disk(2), background_kernel=skymask.ring(6, 3), dilation_kernel=skymask.disk(1)
+    ... )
+    >>> maps = skymask.compute_further_significance(
+    ...     counts, np.ones((40, 40)), result.products.maps(), skymask.disk(2), skymask.disk(1), skymask.ring(6, 3)
+    ... )
+    >>> print(f"{maps['significance'][20, 20]:.2f} {maps['excess_upper_limit'][20, 20]:.1f}")
+    10.35 63.7
     """
     check_plain(counts=counts, acceptance=acceptance, additive_background=additive_background, **products)
     if statistic == "wstat":

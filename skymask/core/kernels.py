@@ -79,6 +79,14 @@ def disk(radius, *, pixel_size=1.0):
     ------
     ValueError
         If `radius` is negative or not finite.
+
+    Examples
+    --------
+    >>> import skymask
+    >>> skymask.disk(1).astype(int)
+    array([[0, 1, 0],
+           [1, 1, 1],
+           [0, 1, 0]])
     """
     (radius,), pixel_size = _in_one_unit({"radius": radius}, pixel_size)
     _check_not_negative(radius=radius)
@@ -103,6 +111,16 @@ def ring(inner_radius, width, *, pixel_size=1.0):
     ------
     ValueError
         If a radius is negative or not finite, or the ring holds no pixel centre.
+
+    Examples
+    --------
+    >>> import skymask
+    >>> skymask.ring(1, 1).astype(int)
+    array([[0, 0, 1, 0, 0],
+           [0, 1, 1, 1, 0],
+           [1, 1, 0, 1, 1],
+           [0, 1, 1, 1, 0],
+           [0, 0, 1, 0, 0]])
     """
     (inner_radius, width), pixel_size = _in_one_unit({"inner_radius": inner_radius, "width": width}, pixel_size)
     _check_not_negative(inner_radius=inner_radius, width=width)
@@ -157,6 +175,12 @@ def adaptive_ring(
     ValueError
         If a radius is none, the smallest ring is larger than the largest, a limit is none, or a ring holds no pixel
         centre.
+
+    Examples
+    --------
+    >>> import skymask
+    >>> skymask.adaptive_ring(3, 2, step=1, max_outer_radius=7).outer_radii
+    (5, 6, 7)
     """
     lengths = {"inner_radius": inner_radius, "width": width, "step": step, "max_outer_radius": max_outer_radius}
     (inner_radius, width, step, max_outer_radius), pixel_size = _in_one_unit(lengths, pixel_size)
@@ -199,6 +223,19 @@ def field_of_view(*, tilt=False):
     Returns
     -------
     kernel : FieldOfView
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> result = skymask.iterate(
+    ...     np.full((40, 40), 2),
+    ...     source_kernel=skymask.disk(2),
+    ...     background_kernel=skymask.field_of_view(),
+    ...     dilation_kernel=skymask.disk(1),
+    ... )
+    >>> print(result.products.background[0, 0])
+    2.0
     """
     return FieldOfView(tilt)
 
@@ -221,6 +258,13 @@ def gaussian(sigma, *, pixel_size=1.0):
     ------
     ValueError
         If `sigma` is not positive.
+
+    Examples
+    --------
+    >>> import skymask
+    >>> kernel = skymask.gaussian(1)
+    >>> print(kernel.shape, f"{kernel[4, 5]:.3f}")
+    (9, 9) 0.607
     """
     (sigma,), pixel_size = _in_one_unit({"sigma": sigma}, pixel_size)
     if not sigma > 0:
@@ -241,6 +285,14 @@ def from_array(array):
     ------
     ValueError
         If the array is not two-dimensional with odd sides, finite, not negative, and somewhere positive.
+
+    Examples
+    --------
+    >>> import skymask
+    >>> skymask.from_array([[0, 2, 0], [2, 2, 2], [0, 2, 0]])
+    array([[False,  True, False],
+           [ True,  True,  True],
+           [False,  True, False]])
     """
     if np.any(getattr(array, "mask", False)):
         raise ValueError("a kernel has no masked pixels: fill them")

@@ -166,6 +166,13 @@ def wstat_limits(n_on, n_off, alpha, *, confidence_level=CONFIDENCE_LEVEL):
     -------
     limits : Limits
         Errors are the distances from `n_on - alpha * n_off` at which the fit statistic has risen by 1.
+
+    Examples
+    --------
+    >>> from skymask.limits import wstat_limits
+    >>> limits = wstat_limits(n_on=10, n_off=20, alpha=0.1)
+    >>> print(f"{limits.excess_errn:.2f} {limits.excess_errp:.2f} {limits.excess_upper_limit:.2f}")
+    2.88 3.53 14.18
     """
     arrays = (np.asarray(value, dtype=float) for value in (n_on, n_off, alpha))
     n_on, n_off, alpha = np.broadcast_arrays(*arrays)
@@ -195,6 +202,12 @@ def cash_limits(n_on, mu, *, confidence_level=CONFIDENCE_LEVEL):
     Returns
     -------
     limits : Limits
+
+    Examples
+    --------
+    >>> from skymask.limits import cash_limits
+    >>> print(f"{cash_limits(n_on=10, mu=4.2).excess_upper_limit:.2f}")
+    11.94
     """
     n_on, mu = np.broadcast_arrays(np.asarray(n_on, dtype=float), np.asarray(mu, dtype=float))
     n_sigma = number_of_sigma(confidence_level)

@@ -41,6 +41,14 @@ class Run(NamedTuple):
     additive_background : ndarray of float, shape (n, ny, nx), or None
     name : str
         By which messages name it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> run = skymask.Run(np.ones((1, 5, 4), dtype=int), np.ones((1, 5, 4)), (slice(10, 15), slice(0, 4)), name="run 7")
+    >>> run.counts.shape, run.block[0]
+    ((1, 5, 4), slice(10, 15, None))
     """
 
     counts: np.ndarray

@@ -203,6 +203,20 @@ def iterate(
         If an option or a kernel is none.
     ConvergenceError
         If the loop ended in a way that is to fail.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> counts[19:22, 19:22] = 12
+    >>> result = skymask.iterate(
+    ...     counts, source_kernel=skymask.disk(2), background_kernel=skymask.ring(6, 3), dilation_kernel=skymask.disk(1)
+    ... )
+    >>> print(result.state, result.iterations, np.count_nonzero(~result.exclusion_mask))
+    converged 2 25
+    >>> print(f"{result.products.significance[20, 20]:.2f} {result.products.excess[20, 20]:.1f}")
+    11.97 90.0
     """
     loop = loop_of_map(
         counts,
@@ -300,6 +314,26 @@ def iterate_runs(
     ------
     MapError, ValueError, ConvergenceError
         As by `iterate`.
+
+    Examples
+    --------
+    Two runs, of which one covers the left half only:
+
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> counts[19:22, 19:22] = 12
+    >>> whole = skymask.Run(counts[None], np.ones((1, 40, 40)), (slice(0, 40), slice(0, 40)))
+    >>> half = skymask.Run(counts[None, :, :20], np.ones((1, 40, 20)), (slice(0, 40), slice(0, 20)))
+    >>> result = skymask.iterate_runs(
+    ...     [whole, half],
+    ...     (40, 40),
+    ...     source_kernel=skymask.disk(2),
+    ...     background_kernel=skymask.ring(6, 3),
+    ...     dilation_kernel=skymask.disk(1),
+    ... )
+    >>> print(result.state, result.products.runs[20, 5], result.products.runs[20, 35])
+    converged 2 1
     """
     options = Options(**options)
     check_choice("stacking", stacking)
@@ -489,6 +523,19 @@ def compute_products(
 
     The arrays are those of `inputs.Inputs`; `on` holds the sums of `skymask.core.significance.sums_on`, if known;
     `of_whole_map` is that of `skymask.core.background.estimate_background`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> counts[19:22, 19:22] = 12
+    >>> mask = counts < 12
+    >>> products = skymask.compute_products(
+    ...     counts, np.ones((40, 40)), mask, skymask.disk(2), skymask.ring(6, 3), statistic="wstat"
+    ... )
+    >>> print(f"{products.background[20, 20]:.1f} {products.significance[20, 20]:.2f}")
+    2.0 11.97
     """
     check_plain(
         counts=counts,

@@ -137,6 +137,21 @@ def iterate_strips(
     ------
     MapError, ValueError, ConvergenceError
         As by `iterate`; a ValueError also if the whole map would be needed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> kernels = {"source_kernel": skymask.disk(2), "background_kernel": skymask.ring(6, 3)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = skymask.iterate_strips(counts, folder, rows=16, dilation_kernel=skymask.disk(1), **kernels)
+    ...     for rows, maps in result.products:
+    ...         print(rows.start, maps["background"].shape, maps["background"].mean())
+    0 (16, 40) 2.0
+    16 (16, 40) 2.0
+    32 (8, 40) 2.0
     """
     options = Options(**options)
     source_kernel, dilation_kernel = kernels.from_array(source_kernel), kernels.from_array(dilation_kernel) > 0
@@ -194,6 +209,22 @@ def write_strips(result, folder, *, header):
         name its settings. It is made if need be.
     header : astropy.io.fits.Header
         Of the counts: it says where the map lies on the sky.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import skymask
+    >>> counts = np.full((40, 40), 2)
+    >>> kernels = {"source_kernel": skymask.disk(2), "background_kernel": skymask.ring(6, 3)}
+    >>> from pathlib import Path
+    >>> from astropy.io.fits import Header
+    >>> header = Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -0.02, "CDELT2": 0.02})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = skymask.iterate_strips(counts, folder, dilation_kernel=skymask.disk(1), **kernels)
+    ...     skymask.write_strips(result, Path(folder, "maps"), header=header)
+    ...     print(Path(folder, "maps", "significance.fits").is_file())
+    True
     """
     # The loop needs no FITS.
     from skymask.io import maps
