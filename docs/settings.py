@@ -243,8 +243,9 @@ EXCLUSION_REGION = {
             None,
             {
                 "file": text(
-                    "Path of a DS9 region file in sky coordinates (its own frames). What lies in regions with a minus "
-                    "sign is taken from the others of the file; points, lines and texts are left out with a warning."
+                    "Path of a DS9 region file in sky coordinates (its own frames), or of a MOC. What lies in regions "
+                    "with a minus sign is taken from the others of the file; points, lines and texts are left out "
+                    "with a warning."
                 )
             },
         ),
@@ -853,14 +854,19 @@ DATA = {
     ),
     "coverage": of_kind(
         PATH,
-        "Where there is data (1) and where there is none (0), on the grid of the counts. Pixels without coverage are "
-        "no excluded pixels: they never enter a sum, and no product is defined there.",
+        "Where there is data (1) and where there is none (0), on the grid of the counts, or as a HEALPix map or a MOC. "
+        "Pixels without coverage are no excluded pixels: they never enter a sum, and no product is defined there.",
     ),
     "exclusion_mask": of_kind(
         PATH,
         "User's mask (1 used, 0 excluded); what it excludes stays excluded in every iteration. A mask on another grid "
         "is brought to that of the counts: each pixel takes the value of the mask's pixel in which its centre lies, "
-        "and 1 where the mask has none.",
+        "and 1 where the mask has none. It may be a HEALPix map, or a MOC, of which what lies in it is 1.",
+    ),
+    "inverse_exclusion_mask": of_kind(
+        PATH,
+        "Instead of an exclusion mask, one of the opposite convention, as of ctools and photutils: 1 excluded, 0 used. "
+        "All else is as for `exclusion_mask`.",
     ),
     "background": of_kind(PATH, "Initial background in counts per pixel, taken as known in the first iteration."),
     "events": entry(

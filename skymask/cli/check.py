@@ -10,9 +10,9 @@ from skymask.core.kernels import AdaptiveRing, is_field_of_view
 from skymask.datasets import events, identity, observation_store
 from skymask.datasets.exposures import describe_energies
 from skymask.datasets.reading import check_kernels, check_lengths, inspect
-from skymask.datasets.runs import RUN_KEYS, common_grid
+from skymask.datasets.runs import common_grid
 from skymask.errors import ConfigurationError, MapError, SkymaskError, failing_alone
-from skymask.io import file_names, maps, remote
+from skymask.io import file_names, healpix_files, maps, remote
 from skymask.io.atomic import check_writable
 from skymask.io.energy_axes import EnergyNodes
 from skymask.io.event_files import open_events
@@ -293,7 +293,7 @@ def _acceptance(entry, acceptance):
     covered = acceptance[acceptance > 0]
     key = "exposure" if "exposure" in entry else "acceptance"
     lines = [f"{key:<18} {covered.min():.3g} to {covered.max():.3g} in {name}"]
-    energies = maps.read_expected(name, energy_bin=entry.get("energy_bin")).energies
+    energies = (healpix_files.read_on_sky(name) or maps.read_expected(name)).energies
     if isinstance(energies, EnergyNodes):
         index = entry["spectral_index"]
         lines.append(f"exposure           {describe_energies(energies)}, integrated with the spectral index {index:g}")
@@ -388,13 +388,19 @@ def _more_mistakes(first, files, header, shape, selection, kernels):
     found = [first]
     for key, name in files.items():
         if isinstance(name, str) and key != "counts":
-            found += _mistakes_of(maps.read_cube if key in RUN_KEYS else maps.read, name)
+            found += _mistakes_of(_readable, name)
     found += _mistakes_of(geometry.check_distortion, header, shape)
     found += _mistakes_of(region_mask, header, shape, selection["exclusion_regions"])
     size = _result_of(geometry.pixel_size, header)
     if size is not None:
         found += _mistakes_of(check_kernels, prepare(np.zeros(shape, dtype=np.uint8)), size, **kernels)
     return list(dict.fromkeys(found))
+
+
+def _readable(name):
+    """Raise a MapError if a map cannot be read, whatever its pixels are."""
+    if healpix_files.read_on_sky(name) is None:
+        maps.read_expected(name)
 
 
 def _mistakes_of(function, *arguments, **options):

@@ -181,6 +181,8 @@ def content_mistakes(settings):
         for run in (entry, *entry.get("runs", ())):
             if "acceptance" in run and "exposure" in run:
                 errors.append(f"{where}: exposure stands in the place of acceptance, give one of them")
+        if "exclusion_mask" in entry and "inverse_exclusion_mask" in entry:
+            errors.append(f"{where}: give either exclusion_mask (1 used) or inverse_exclusion_mask (1 excluded)")
         if "energy_range" in entry:
             errors += _limit_errors(f"{where}.energy_range", "energy", entry["energy_range"])
         if "simulate" in entry:

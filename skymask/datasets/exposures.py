@@ -22,6 +22,7 @@ from skymask.io.energy_axes import EnergyAxis, EnergyNodes, same_axis
 from skymask.io.header_cards import card_text
 from skymask.io.sky_cards import sky_cards
 from skymask.sky.interpolation import bilinear, relative_solid_angle
+from skymask.sky.reprojection import healpix_bilinear
 
 #: Points of the Gaussian quadrature between two energies.
 POINTS = 12
@@ -49,20 +50,18 @@ def is_exposure(key, sky_map):
     return key == "exposure" or isinstance(sky_map.energies, EnergyNodes)
 
 
-def acceptance_of_exposure(exposure, counts, options, *, name, energy_bin=None):
+def acceptance_of_exposure(exposure, counts, options, *, name):
     """Return the acceptance that an exposure gives on the pixels and energy bins of counts.
 
     Parameters
     ----------
-    exposure : skymask.io.maps.SkyMap
+    exposure : skymask.io.maps.SkyMap or skymask.io.healpix_files.HealpixPlanes
         As from `skymask.io.maps.read_expected`: planes at energies, in the bins of the counts, or a single one, on any
         grid.
     counts : skymask.io.maps.Layout
     options : ExposureOptions
     name : str
         What messages call the exposure.
-    energy_bin : int, optional
-        The only energy bin of the counts that is wanted.
 
     Returns
     -------
@@ -74,19 +73,21 @@ def acceptance_of_exposure(exposure, counts, options, *, name, energy_bin=None):
     MapError
         If it is no exposure, its energies or those of the counts are not known or do not agree, or it lies elsewhere.
     """
-    _check_unit(exposure.header, name)
-    planes = exposure.data.astype(float)
+    is_image = hasattr(exposure, "header")
+    if is_image:
+        _check_unit(exposure.header, name)
+    planes = (exposure.data if is_image else exposure.values).astype(float)
     if exposure.energies is not None:
         axis = counts.energies or energies_of_image(counts.header, options.energy_range, name)
-        if energy_bin is not None and counts.energies:
-            axis = EnergyAxis(*(edges[energy_bin : energy_bin + 1] for edges in (axis.lower, axis.upper)), axis.unit)
         weights = _weights(exposure.energies, axis, options.spectral_index, name)
         used = weights.any(axis=0)
         planes = np.tensordot(weights[:, used], planes[used], axes=1)
     for problem, bad in {"infinite": np.isinf(planes), "negative": planes < 0}.items():
         if bad.any():
             raise MapError(f"{name} is {problem} in {np.count_nonzero(bad.any(axis=0))} pixels")
-    if sky_cards(exposure.header) != sky_cards(counts.header) or planes.shape[1:] != counts.shape:
+    if not is_image:
+        planes = healpix_bilinear(planes, exposure, counts.header, counts.shape)
+    elif sky_cards(exposure.header) != sky_cards(counts.header) or planes.shape[1:] != counts.shape:
         planes = bilinear(planes, exposure.header, counts.header, counts.shape, name=name)
     if not np.nan_to_num(planes).any():
         raise MapError(f"{name} is nowhere above zero on the map of the counts: does it lie elsewhere on the sky?")

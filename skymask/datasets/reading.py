@@ -10,13 +10,14 @@ from skymask.core import convolution, kernels
 from skymask.core.background import estimate_background
 from skymask.core.inputs import Inputs, check_coverage, prepare
 from skymask.core.stacking import stack_inputs
-from skymask.datasets.exposures import DEFAULTS, ExposureOptions, acceptance_of_exposure, is_exposure
+from skymask.datasets.exposures import DEFAULTS, ExposureOptions
+from skymask.datasets.on_grid import mask_on_grid, only_plane, planes_on_grid
 from skymask.datasets.runs import RUN_KEYS, RunFiles, common_grid
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.header_cards import copied_cards
 from skymask.loop import by_rows
-from skymask.sky import configured_kernels, reprojection
+from skymask.sky import configured_kernels
 from skymask.sky import exclusion_regions as user_regions
 from skymask.sky import geometry as sky
 from skymask.units import in_words, kernel_lengths
@@ -30,6 +31,9 @@ MAX_STARVED_AT_START = 0.05
 #: So many files of exclusion regions have header cards of their own.
 MAX_REGION_FILES = 9
 
+#: Maps of pixels that may be used.
+MASK_KEYS = ("exclusion_mask", "inverse_exclusion_mask")
+
 #: What header cards call the files of a dataset.
 FILE_WORDS = {
     "counts": "CNTS",
@@ -37,6 +41,7 @@ FILE_WORDS = {
     "exposure": "EXPO",
     "coverage": "COV",
     "exclusion_mask": "EXCL",
+    "inverse_exclusion_mask": "INVE",
     "background": "BKG",
     "additive_background": "ADD",
 }
@@ -64,6 +69,7 @@ def read_dataset(
     exposure=None,
     coverage=None,
     exclusion_mask=None,
+    inverse_exclusion_mask=None,
     background=None,
     additive_background=None,
     runs=(),
@@ -108,7 +114,11 @@ def read_dataset(
         "coverage": coverage,
         "additive_background": additive_background,
     }
-    others = {"exclusion_mask": exclusion_mask, "background": background}
+    others = {
+        "exclusion_mask": exclusion_mask,
+        "inverse_exclusion_mask": inverse_exclusion_mask,
+        "background": background,
+    }
     given = {key: name for key, name in {**measured, **others}.items() if name}
     names = {key: name for key, name in given.items() if not isinstance(name, maps.SkyMap)}
     runs = list(runs)
@@ -119,45 +129,27 @@ def read_dataset(
     if not runs and energy_bin is None and (cube := _as_run(names)):
         runs = [cube]
         given = {key: name for key, name in given.items() if key in others}
+    arrays, warnings, options = {}, [], ExposureOptions(spectral_index, energy_range)
     if runs:
         header, shape, _ = common_grid(runs, sky.grid(geometry) if geometry else None)
-        read = {}
+        layout = maps.Layout(header, shape, None)
     else:
-        read = {"counts": counts if isinstance(counts, maps.SkyMap) else _plane(counts, energy_bin)}
-        header, shape = read["counts"].header, read["counts"].data.shape
+        layout, arrays["counts"] = _counts(counts, energy_bin)
+        header, shape = layout.header, layout.shape
     sky.sky_projection(header, names.get("counts", "counts"))
-    arrays, warnings = {}, []
-    for key, name in given.items():
-        if key == "counts":
-            continue
-        if key not in ("acceptance", "exposure"):
-            read[key] = _plane(name, energy_bin)
-            continue
-        expected = maps.read_expected(name, energy_bin=energy_bin)
-        if not is_exposure(key, expected):
-            read[key] = _only_plane(expected, f"{key} {name}")
-            continue
-        options = ExposureOptions(spectral_index, energy_range)
-        layout = _layout(counts, read["counts"])
-        (arrays["acceptance"],) = acceptance_of_exposure(
-            expected, layout, options, name=f"{key} {name}", energy_bin=energy_bin
-        )
     sky.check_distortion(header, shape)
     if (gap := sky.seam_gap(header, shape)) is not None:
         raise MapError(
             f"the map goes all around and its ends are {gap:.2g} deg apart: a source there would be cut in two, as "
             "nothing is summed across them; cut it into maps that overlap, or give a HEALPix map (key healpix)"
         )
-    for key, sky_map in read.items():
-        maps.check_whole(sky_map, key, names.get(key, key))
-        if key == "exclusion_mask":
-            arrays[key] = _on_grid(sky_map, header, shape, f"{key} {names[key]}", warnings)
-            continue
-        if sky_map.data.shape != shape:
-            raise MapError(f"{key} {names[key]} has the shape {sky_map.data.shape}, counts {shape}: they must agree")
-        if key != "counts":
-            sky.check_same_grid(header, sky_map.header, shape, f"{key} {names[key]}")
-        arrays[key] = sky_map.data
+    for key, name in given.items():
+        if key in MASK_KEYS:
+            arrays["exclusion_mask"], more = mask_on_grid(key, name, header, shape, energy_bin=energy_bin)
+            warnings += more
+        elif key != "counts":
+            found, planes = planes_on_grid(key, name, layout, options, energy_bin=energy_bin)
+            arrays[found] = only_plane(planes, f"{key} {name}")
     if exclusion_regions:
         arrays["region_mask"], missed = user_regions.region_mask(header, shape, exclusion_regions)
         warnings += missed
@@ -172,7 +164,7 @@ def read_dataset(
             min_acceptance_fraction=min_acceptance_fraction,
             energy_bin=energy_bin,
             check_distinct=True,
-            exposure_options=ExposureOptions(spectral_index, energy_range),
+            exposure_options=options,
         )
         inputs = stack_inputs(stack, shape, **arrays)
         warnings += stack.warnings
@@ -183,24 +175,17 @@ def read_dataset(
     return Dataset(inputs, header, names, digests, list(exclusion_regions), stack)
 
 
-def _plane(name, energy_bin):
-    """The only plane of an image, or that of an energy bin."""
-    if energy_bin is None:
-        return maps.read(name)
-    return _only_plane(maps.read_cube(name, energy_bin=energy_bin), name)
-
-
-def _only_plane(cube, name):
-    if len(cube.data) > 1:
-        raise MapError(f"{name} has {len(cube.data)} energy bins, and counts have none: give energy_bin, or one map")
-    return cube._replace(data=cube.data[0])
-
-
-def _layout(counts, sky_map):
-    """Where counts lie, with the energies of all their bins if they are in a file."""
+def _counts(counts, energy_bin):
+    """Where the counts of a dataset without runs lie, and their only plane."""
     if isinstance(counts, maps.SkyMap):
-        return maps.Layout(counts.header, counts.data.shape, counts.energies)
-    return maps.read_layout(counts)._replace(header=sky_map.header)
+        return maps.Layout(counts.header, counts.data.shape, counts.energies), counts.data
+    if energy_bin is None:
+        image = maps.read(counts)
+        maps.check_whole(image, "counts", counts)
+        return maps.Layout(image.header, image.data.shape, None), image.data
+    cube = maps.read_cube(counts, energy_bin=energy_bin)
+    maps.check_whole(cube, "counts", counts)
+    return maps.layout_of(cube, counts, energy_bin=energy_bin), cube.data[0]
 
 
 def _as_run(names):
@@ -208,21 +193,6 @@ def _as_run(names):
     if "counts" not in names or maps.read_layout(names["counts"]).energies is None:
         return None
     return {key: names[key] for key in RUN_KEYS if key in names}
-
-
-def _on_grid(mask, header, shape, name, warnings):
-    """The user's mask on the grid of the counts; a warning is added if it does not cover that."""
-    sky.sky_projection(mask.header, name)
-    if mask.data.shape == shape and not sky.grid_difference(header, mask.header, shape, name):
-        return mask.data
-    values, within = reprojection.nearest(mask, header, shape, name=name, outside=1)
-    if not within.any():
-        warnings.append(f"{name} lies elsewhere on the sky than counts: it excludes nothing")
-    elif not within.all():
-        warnings.append(
-            f"{name} does not cover {np.count_nonzero(~within)} pixels of the map: it excludes none of them"
-        )
-    return values
 
 
 def named_files(files, hdus):

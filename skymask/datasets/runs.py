@@ -8,8 +8,9 @@ import numpy as np
 from skymask.core.inputs import prepare_data
 from skymask.core.measured import Stack
 from skymask.core.stacking import Run
-from skymask.datasets.exposures import DEFAULTS, ExposureOptions, acceptance_of_exposure, is_exposure
+from skymask.datasets.exposures import DEFAULTS, ExposureOptions
 from skymask.datasets.identity import SeenCounts
+from skymask.datasets.on_grid import planes_on_grid
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.energy_axes import EnergyAxis, same_axis
@@ -169,19 +170,12 @@ class RunFiles:
         if any(part.start >= part.stop for part in block):
             return None, ["it lies outside the map: it contributes nothing"]
         within = tuple(slice(part.start - o, part.stop - o) for part, o in zip(block, offset, strict=True))
-        cubes = {"counts": counts.data}
+        cubes, layout = {"counts": counts.data}, maps.layout_of(counts, entry["counts"], energy_bin=self._bin)
         for key in RUN_KEYS[1:]:
             if key not in entry:
                 continue
-            cube = maps.read_expected(entry[key], energy_bin=self._bin)
-            if is_exposure(key, cube):
-                layout = maps.Layout(counts.header, tuple(shape), maps.read_layout(entry["counts"]).energies)
-                name = f"{key} {entry[key]}"
-                cubes["acceptance"] = acceptance_of_exposure(
-                    cube, layout, self._exposure_options, name=name, energy_bin=self._bin
-                )
-            else:
-                cubes[key] = _planes_of(key, entry[key], cube, counts)
+            found, planes_of_key = planes_on_grid(key, entry[key], layout, self._exposure_options, energy_bin=self._bin)
+            cubes[found] = planes_of_key
         name = entry.get("run", "counts")
         prepared, warnings = [], self._seen.check(counts.data, counts.header, f"run {name}") if self._seen else []
         for number in range(planes):
@@ -294,21 +288,6 @@ def stack_options(runs, pixel_size, kernels, stack):
     measured = measured_of_runs(runs, None, None, pixel_size, kernels, stack)
     names = ("source_kernels", "background_kernels", "statistic", "stacking")
     return {name: getattr(measured, name) for name in names}
-
-
-def _planes_of(key, name, cube, counts):
-    """Another map of a run, of shape (n or 1, ny, nx), once it is known to go with the counts."""
-    maps.check_whole(cube, key, name)
-    if cube.data.shape[1:] != counts.data.shape[1:]:
-        raise MapError(
-            f"{key} {name} has the shape {cube.data.shape[1:]}, counts {counts.data.shape[1:]}: they must agree"
-        )
-    if cube.energies and not (counts.energies and same_axis(counts.energies, cube.energies)):
-        raise MapError(f"{key} {name} has other energy bins than counts")
-    if counts.energies and not cube.energies and key == "additive_background":
-        raise MapError(f"{key} {name} has no energy bins, and counts have {len(counts.data)}")
-    geometry.check_same_grid(counts.header, cube.header, counts.data.shape[1:], f"{key} {name}")
-    return cube.data
 
 
 def _of_run(run, function, *arguments):

@@ -122,18 +122,29 @@ class EnergyNodes(NamedTuple):
     unit: str
 
 
-def read_nodes(hdus, image, path):
-    """Return the energies at which an image with three dimensions is given, as exposures are; None if it has bins.
+def read_nodes(hdus, header, planes, path):
+    """Return the energies at which the planes of a map are given, as those of exposures are; None if it has bins.
 
     They are in the table ENERGIES of Fermi-LAT and ctools, in MeV unless it says otherwise, or the true energies of a
     map of gammapy.
 
+    Parameters
+    ----------
+    hdus : HDUList
+        The whole file.
+    header : Header
+        Of the map.
+    planes : int
+        How many it has.
+    path : str
+        What messages call the file.
+
     Raises
     ------
     MapError
-        If they are as many as the planes and rising nowhere, or not as many.
+        If they are not as many as the planes, or do not rise.
     """
-    bands = card_text(image.header, BANDS, path)
+    bands = card_text(header, BANDS, path)
     for name, wanted, unit in ((bands, TRUE_ENERGY, None), (ENERGIES, ENERGY_COLUMNS, "MeV")):
         if not name or not has_hdu(hdus, name, accept=is_table):
             continue
@@ -143,8 +154,8 @@ def read_nodes(hdus, image, path):
         if found is None or find_column(table.names, "E_MIN"):
             continue
         values = table.numbers(found)
-        if len(values) != image.shape[-3]:
-            raise MapError(f"{where} has {len(values)} energies, and the image {image.name} {image.shape[-3]} planes")
+        if len(values) != planes:
+            raise MapError(f"{where} has {len(values)} energies, and the map {planes} planes")
         if not (np.diff(values) > 0).all() or not (np.isfinite(values) & (values > 0)).all():
             raise MapError(f"the energies of {where} must be positive and rise from plane to plane")
         unit = unit if table.unit(found) is None and unit else str(_unit(table, found, where))

@@ -12,6 +12,7 @@ DATA_KEYS = (
     "exposure",
     "coverage",
     "exclusion_mask",
+    "inverse_exclusion_mask",
     "background",
     "additive_background",
     "simulate",
@@ -25,7 +26,16 @@ DATA_KEYS = (
 )
 
 #: Data keys that name one map.
-MAP_KEYS = ("counts", "acceptance", "exposure", "coverage", "exclusion_mask", "background", "additive_background")
+MAP_KEYS = (
+    "counts",
+    "acceptance",
+    "exposure",
+    "coverage",
+    "exclusion_mask",
+    "inverse_exclusion_mask",
+    "background",
+    "additive_background",
+)
 
 #: Keys of a run that name one map.
 RUN_MAP_KEYS = ("counts", "acceptance", "exposure", "coverage", "additive_background")

@@ -47,6 +47,32 @@ def is_healpix(hdu):
     return is_table(hdu) and (pixels == "HEALPIX" or {"NSIDE", "ORDERING"} <= set(hdu.header))
 
 
+def is_moc(hdu):
+    """Whether an HDU is a multi-order coverage map (IVOA MOC): a table that says which HEALPix pixels are in it."""
+    return is_table(hdu) and card_text(hdu.header, "ORDERING", "the file").upper() in ("NUNIQ", "RANGE")
+
+
+def is_fits(path):
+    """Whether a file begins as a FITS file does, compressed with gzip or not; not if it cannot be read."""
+    try:
+        with open(path, "rb") as file, _or_inside(file) as content:
+            return content.read(9) == b"SIMPLE  ="
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+@contextmanager
+def _or_inside(file):
+    """The content of an open file, if it is gzipped; the file itself if it is not."""
+    begin = file.read(2)
+    file.seek(0)
+    if begin != b"\x1f\x8b":
+        yield file
+        return
+    with gzip.GzipFile(fileobj=file) as content:
+        yield content
+
+
 def _decompressed(file):
     """The content of an open file, if it is gzipped; the file itself if it is not. Its headers claim nothing absurd."""
     begin = file.read(2)

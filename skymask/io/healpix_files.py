@@ -9,9 +9,10 @@ from astropy_healpix.core import nested_to_ring, ring_to_nested
 from skymask import __version__
 from skymask.errors import MapError
 from skymask.io.atomic import written_whole
+from skymask.io.energy_axes import EnergyNodes, read_nodes
 from skymask.io.file_names import split_name
-from skymask.io.fits_files import is_healpix, open_fits
-from skymask.io.hdu_names import find_hdu
+from skymask.io.fits_files import is_healpix, is_image, is_moc, open_fits
+from skymask.io.hdu_names import find_hdu, has_hdu
 from skymask.io.header_cards import card_number, card_text
 from skymask.io.tables import table_of
 from skymask.registry import MAPS
@@ -24,6 +25,9 @@ FRAMES = {
 
 #: Names of the column of pixel numbers in a map of a part of the sky.
 PIXEL_COLUMNS = ("PIXEL", "PIX", "PIXELS", "HPX_INDEX", "IPIX")
+
+#: Order of the pixels by which a MOC is told, NSIDE 2^29.
+MOC_ORDER = 29
 
 #: Values at and below this one stand for no data, whose usual number is -1.6375e30.
 UNSEEN = -1e30
@@ -54,6 +58,102 @@ class HealpixMap(NamedTuple):
     explicit: bool = False
 
 
+class HealpixPlanes(NamedTuple):
+    """Values of n pixels of the sky, of shape (m, n), as `HealpixMap`, and the energies of the m planes, if any."""
+
+    values: np.ndarray
+    pixels: np.ndarray
+    nside: int
+    frame: str
+    energies: EnergyNodes | None
+
+
+class Moc(NamedTuple):
+    """A part of the sky.
+
+    Attributes
+    ----------
+    ranges : ndarray of int64, shape (n, 2)
+        First pixels, and those after the last ones, in the order NESTED at `MOC_ORDER`; apart and rising.
+    frame : {"icrs", "galactic"}
+    """
+
+    ranges: np.ndarray
+    frame: str
+
+
+def read_on_sky(name):
+    """Return what a file holds of the whole sky, or of a part of it whose pixels are no image.
+
+    Parameters
+    ----------
+    name : str
+        Path, followed by [HDU name] if it holds several.
+
+    Returns
+    -------
+    found : Moc, HealpixPlanes or None
+        None if it is none of them.
+
+    Raises
+    ------
+    MapError
+        If it is one, and damaged, or its order, NSIDE or frame are not known.
+    """
+    path, wanted = split_name(str(name))
+    with open_fits(path) as hdus:
+        kinds = [hdu for hdu in hdus if is_healpix(hdu) or is_moc(hdu)]
+        if not kinds or (any(map(is_image, hdus)) and (wanted is None or has_hdu(hdus, wanted, accept=is_image))):
+            return None
+        hdu = find_hdu(hdus, wanted, path, accept=lambda hdu: hdu in kinds, what="HEALPix map")
+        if is_moc(hdu):
+            return _moc(table_of(hdu, name))
+        return _planes(table_of(hdu, name), hdus, path)
+
+
+def _moc(table):
+    """The part of the sky in a table of a MOC (IVOA MOC 2.0)."""
+    name = table.name
+    if (dimension := card_text(table.header, "MOCDIM", name, "SPACE").upper()) != "SPACE":
+        raise MapError(f"{name} is a MOC of {dimension}: one of space is needed")
+    numbers = table.values(table.names[0]).reshape(-1)
+    if numbers.dtype.kind not in "iu":
+        raise MapError(f"{name}: the column {table.names[0]} of the MOC holds no whole numbers")
+    if card_text(table.header, "ORDERING", name).upper() == "RANGE":
+        if len(numbers) % 2:
+            raise MapError(f"{name}: the MOC has {len(numbers)} ends of ranges, and they must come in pairs")
+        ranges = numbers.astype(np.int64).reshape(-1, 2)
+    else:
+        if (numbers < 4).any():
+            raise MapError(f"{name}: the column {table.names[0]} of the MOC holds numbers below 4")
+        order = np.floor(np.log2(numbers.astype(float)) / 2 - 1).astype(np.int64)
+        # The logarithm of a large number may be rounded up to the next order.
+        order -= numbers < 4 ** (order + 1)
+        step = 4 ** (MOC_ORDER - order)
+        first = (numbers.astype(np.int64) - 4 ** (order + 1)) * step
+        ranges = np.column_stack([first, first + step])
+    ranges = ranges[np.argsort(ranges[:, 0], kind="stable")]
+    apart = (ranges[1:, 0] >= ranges[:-1, 1]).all() and (ranges[:, 0] < ranges[:, 1]).all()
+    if len(ranges) and not (apart and ranges[0, 0] >= 0 and ranges[-1, 1] <= 12 * 4**MOC_ORDER):
+        raise MapError(f"{name}: the MOC holds pixels that there are not, or pixels twice")
+    return Moc(ranges, _frame(table.header, None, name, hint=", and a MOC is in C"))
+
+
+def _planes(table, hdus, path):
+    """All columns of a HEALPix map."""
+    name = table.name
+    nside, nested = _nside(table.header, name), _nested(table.header, name)
+    index = _index_column(table, name)
+    columns = [column for column in table.names if column != index]
+    energies = read_nodes(hdus, table.header, len(columns), path)
+    if len(columns) > 1 and energies is None:
+        raise MapError(f"{name} has several columns ({', '.join(columns)}), and one is needed")
+    values = np.stack([_values(table, columns, column, False) for column in columns])
+    pixels = _pixel_numbers(table, index, values.shape[1], nside, nested)
+    frame = _frame(table.header, None, name, hint=": write G (galactic) or C (equatorial) there")
+    return HealpixPlanes(values, pixels, nside, frame, energies)
+
+
 def read_healpix(name, *, column=None, frame=None, several=False):
     """Return the HEALPix map in a FITS file.
 
@@ -82,13 +182,8 @@ def read_healpix(name, *, column=None, frame=None, several=False):
     nside, nested = _nside(table.header, name), _nested(table.header, name)
     index = _index_column(table, name)
     values = _values(table, [c for c in table.names if c != index], column, several)
-    numbers = np.arange(len(values)) if index is None else table.values(index).reshape(-1)
-    if not np.isfinite(numbers).all():
-        raise MapError(f"{name}: the column {index} holds pixel numbers that are undefined")
-    numbers = numbers.astype(np.int64)
+    pixels = _pixel_numbers(table, index, len(values), nside, nested)
     system = _frame(table.header, frame, name)
-    _check_numbers(numbers, len(values), nside, index, name)
-    pixels = numbers if nested else ring_to_nested(numbers, nside)
     return HealpixMap(values, pixels, nside, system, nested, index is not None)
 
 
@@ -150,7 +245,17 @@ def _nested(header, name):
     return order != "RING"
 
 
-def _frame(header, frame, name):
+def _pixel_numbers(table, index, number, nside, nested):
+    """The numbers of a map's pixels in the order NESTED."""
+    numbers = np.arange(number) if index is None else table.values(index).reshape(-1)
+    if not np.isfinite(numbers).all():
+        raise MapError(f"{table.name}: the column {index} holds pixel numbers that are undefined")
+    numbers = numbers.astype(np.int64)
+    _check_numbers(numbers, number, nside, index, table.name)
+    return numbers if nested else ring_to_nested(numbers, nside)
+
+
+def _frame(header, frame, name, hint=": say healpix.frame: galactic, or icrs"):
     system = card_text(header, "COORDSYS", name).upper()
     known = next((key for key, words in FRAMES.items() if system in words), None)
     if known is None and system:
@@ -158,7 +263,7 @@ def _frame(header, frame, name):
     if known and frame and known != frame:
         raise MapError(f"{name} has the COORDSYS {system} in its header, and healpix.frame says {frame}")
     if known is None and frame is None:
-        raise MapError(f"{name} has no COORDSYS in its header: say healpix.frame: galactic, or icrs")
+        raise MapError(f"{name} has no COORDSYS in its header{hint}")
     return known or frame
 
 

@@ -142,6 +142,24 @@ def read_layout(name):
         return Layout(checked_header(hdu.header, path), tuple(shape[-2:]), energies)
 
 
+def layout_of(counts, name, *, energy_bin=None):
+    """Return where counts that were read lie, with the energies of their planes, also of a single one.
+
+    Parameters
+    ----------
+    counts : SkyMap
+        As from `read_cube`.
+    name : str
+        Of their file.
+    energy_bin : int, optional
+        The only energy bin that was read.
+    """
+    energies = counts.energies
+    if energy_bin is not None and (axis := read_layout(name).energies):
+        energies = EnergyAxis(axis.lower[[energy_bin]], axis.upper[[energy_bin]], axis.unit)
+    return Layout(counts.header, tuple(counts.data.shape[-2:]), energies)
+
+
 def read_expected(name, *, energy_bin=None):
     """Return an acceptance or exposure: as `read_cube`, or with planes that are given at energies and not in bins.
 
@@ -157,7 +175,7 @@ def read_expected(name, *, energy_bin=None):
         As by `read_cube`.
     """
     with _image_hdu(name) as (hdus, hdu, path):
-        nodes = read_nodes(hdus, hdu, path) if len(hdu.shape) == 3 else None
+        nodes = read_nodes(hdus, hdu.header, hdu.shape[0], path) if len(hdu.shape) == 3 else None
         if nodes is not None:
             sky_map = _image(hdu, path, 2 if len(nodes.values) == 1 else 3)
             return SkyMap(sky_map.data.reshape(hdu.shape), sky_map.header, nodes)

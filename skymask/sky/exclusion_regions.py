@@ -6,10 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skymask.errors import MapError
 from skymask.io import file_names
+from skymask.io.fits_files import is_fits
 from skymask.io.maps import file_digest
 from skymask.sky import sky_shapes
-from skymask.sky.geometry import celestial_frame, direction_along, directions, directions_in, sky_projection
+from skymask.sky.geometry import (
+    celestial_frame,
+    coordinates_of,
+    direction_along,
+    directions,
+    directions_in,
+    sky_projection,
+)
 from skymask.units import angle_in_degrees
 
 #: Frame of coordinates for which none is given.
@@ -66,8 +75,8 @@ def region_mask(header, shape, regions):
     """
     if not regions:
         return np.ones(shape, dtype=bool), []
-    directions_of = directions_in(celestial_frame(header))
-    entries = [_entry(f"exclusion_regions.{number}", region, directions_of) for number, region in enumerate(regions)]
+    frame = celestial_frame(header)
+    entries = [_entry(f"exclusion_regions.{number}", region, frame) for number, region in enumerate(regions)]
     wcs = sky_projection(header)
     inside, touched = sky_shapes.pixels_in([entry.area for entry in entries], lambda xy: directions(wcs, xy), shape)
     warnings = []
@@ -101,7 +110,10 @@ def file_digests(regions):
     return {path: file_digest(path) for path in dict.fromkeys(paths)}
 
 
-def _entry(where, region, directions_of):
+def _entry(where, region, frame):
+    directions_of = directions_in(frame)
+    if "file" in region and is_fits(file_names.split_name(region["file"])[0]):
+        return Entry(f"{where} {region['file']}", sky_shapes.Area([_moc(region["file"], frame)], []), [""], "", [])
     if "file" in region:
         from skymask.sky.ds9 import read_regions
 
@@ -135,6 +147,21 @@ def _entry(where, region, directions_of):
             center, along, [np.radians(angle_in_degrees(length)) for length in region["semi_axes"]]
         )
     return Entry(f"{where} {region['shape']}", sky_shapes.Area([shape], []), [""], "", [])
+
+
+def _moc(name, frame):
+    """The shape of what lies in a MOC; other FITS files hold no regions that could be taken."""
+    from skymask.io.healpix_files import Moc, read_on_sky
+    from skymask.sky.reprojection import in_moc
+
+    moc = read_on_sky(name)
+    if not isinstance(moc, Moc):
+        raise MapError(
+            f"{name} is a FITS file and no MOC: save its regions as DS9 regions in sky coordinates, name a mask by the "
+            "key exclusion_mask, or a catalogue by the key table"
+        )
+    to_moc = directions_in(moc.frame)
+    return sky_shapes.everywhere(lambda points: in_moc(moc, to_moc(coordinates_of(points, frame))))
 
 
 def _coordinates(longitude, latitude, region):

@@ -411,8 +411,7 @@ def _in_frame_of(header, other, towards, name):
     frame, there = celestial_frame(header), celestial_frame(other, name)
     if frame.is_equivalent_frame(there):
         return towards
-    coordinates = SkyCoord(UnitSphericalRepresentation.from_cartesian(CartesianRepresentation(*towards.T)), frame=there)
-    return directions_in(frame)(coordinates)
+    return directions_in(frame)(coordinates_of(towards, there))
 
 
 def _shift_of_same_cards(header, other):
@@ -563,6 +562,12 @@ def directions_in(frame):
         return there.to_cartesian().get_xyz(xyz_axis=-1).value
 
     return directions_of
+
+
+def coordinates_of(towards, frame):
+    """Return directions, unit vectors of shape (n, 3) in a frame, as sky coordinates."""
+    spherical = UnitSphericalRepresentation.from_cartesian(CartesianRepresentation(*np.transpose(towards)))
+    return SkyCoord(spherical, frame=frame)
 
 
 def direction_along(center, position_angle, directions_of):

@@ -3,8 +3,10 @@
 import numpy as np
 from astropy import units
 from astropy.coordinates import SkyCoord, UnitSphericalRepresentation
+from astropy_healpix.core import bilinear_interpolation_weights, lonlat_to_healpix
 
 from skymask.errors import MapError
+from skymask.io.healpix_files import MOC_ORDER
 from skymask.sky.geometry import celestial_frame, directions, directions_in, pixels_of, sky_projection
 
 #: Pixels that are looked up at a time.
@@ -51,6 +53,106 @@ def nearest(sky_map, header, shape, *, name, outside):
         within[pixels[found]] = True
         values[pixels[found]] = sky_map.data[row[found], column[found]]
     return values.reshape(shape), within.reshape(shape)
+
+
+def healpix_nearest(sky, header, shape, *, outside):
+    """Return the values of a HEALPix map at the pixels of a grid, each that of the HEALPix pixel its centre lies in.
+
+    Parameters
+    ----------
+    sky : skymask.io.healpix_files.HealpixPlanes
+        With one plane.
+    header : Header
+    shape : (int, int)
+        Of the grid, (ny, nx).
+    outside : number
+        Value of pixels that the map does not have.
+
+    Returns
+    -------
+    values : ndarray, shape (ny, nx)
+    within : ndarray of bool, shape (ny, nx)
+        True where the map has a pixel.
+    """
+    find = _pixels_among(sky.pixels)
+    values = np.full(np.prod(shape), outside, dtype=np.result_type(sky.values.dtype, type(outside)))
+    within = np.zeros(np.prod(shape), dtype=bool)
+    for pixels, towards in pixel_directions(header, shape, sky.frame):
+        rows, found = find(lonlat_to_healpix(*_angles(towards), sky.nside, order="nested"))
+        within[pixels[found]] = True
+        values[pixels[found]] = sky.values[0, rows[found]]
+    return values.reshape(shape), within.reshape(shape)
+
+
+def healpix_bilinear(planes, sky, header, shape):
+    """Return planes of values of HEALPix pixels at the pixel centres of a grid, interpolated between the four around.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (m, n)
+        Values of the n pixels of a HEALPix map.
+    sky : skymask.io.healpix_files.HealpixPlanes
+        Which these are.
+    header : Header
+    shape : (int, int)
+        Of the grid, (ny, nx).
+
+    Returns
+    -------
+    values : ndarray of float, shape (m, ny, nx)
+        NaN where one of the four is not there or undefined.
+    """
+    find = _pixels_among(sky.pixels)
+    values = np.full((len(planes), np.prod(shape)), np.nan)
+    for pixels, towards in pixel_directions(header, shape, sky.frame):
+        around, weights = bilinear_interpolation_weights(*_angles(towards), sky.nside, order="nested")
+        rows, found = find(around)
+        terms = np.where(found, planes[:, rows], np.nan)
+        values[:, pixels] = np.where(weights > 0, weights * terms, 0).sum(axis=1)
+    return values.reshape(len(planes), *shape)
+
+
+def within_moc(moc, header, shape):
+    """Return the pixels of a grid whose centres lie in a MOC, as booleans of shape (ny, nx).
+
+    Parameters
+    ----------
+    moc : skymask.io.healpix_files.Moc
+    header : Header
+    shape : (int, int)
+        Of the grid, (ny, nx).
+    """
+    inside = np.zeros(np.prod(shape), dtype=bool)
+    for pixels, towards in pixel_directions(header, shape, moc.frame):
+        inside[pixels] = in_moc(moc, towards)
+    return inside.reshape(shape)
+
+
+def in_moc(moc, towards):
+    """Return which directions, unit vectors of shape (n, 3) in the frame of a MOC, lie in it; none that is NaN."""
+    inside, defined = np.zeros(len(towards), dtype=bool), np.isfinite(towards).all(axis=1)
+    if len(moc.ranges):
+        numbers = lonlat_to_healpix(*_angles(towards[defined]), 2**MOC_ORDER, order="nested")
+        last = np.searchsorted(moc.ranges[:, 0], numbers, side="right") - 1
+        inside[defined] = (last >= 0) & (numbers < moc.ranges[np.maximum(last, 0), 1])
+    return inside
+
+
+def _pixels_among(pixels):
+    """A function that finds in which places of `pixels` some numbers are, and whether they are there at all."""
+    order = np.argsort(pixels, kind="stable")
+    ordered = pixels[order]
+
+    def find(numbers):
+        places = np.minimum(np.searchsorted(ordered, numbers), len(ordered) - 1)
+        return order[places], ordered[places] == numbers
+
+    return find
+
+
+def _angles(towards):
+    position = _spherical(towards)
+    return position.lon, position.lat
 
 
 def pixel_directions(header, shape, frame):

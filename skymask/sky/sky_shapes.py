@@ -49,6 +49,11 @@ def circle(center, radius):
     return Shape(center, radius, lambda points: ((points - center) ** 2).sum(axis=1) <= largest)
 
 
+def everywhere(contains):
+    """Return the shape of which it is only known whether points lie in it; see `Shape.contains`."""
+    return Shape(np.array([1.0, 0.0, 0.0]), np.pi, contains)
+
+
 def ellipse(center, along, semi_axes):
     """Return the shape of an ellipse: distance and position angle of its points are those of an ellipse in the plane.
 
