@@ -41,12 +41,13 @@ def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, outpu
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_catalogue(
             dataset=snakemake.wildcards.dataset,
             inputs={name: snakemake.input[name] for name in ("counts", "background", "significance", "exclusion_mask")},
             acceptance=snakemake.input.acceptance,
             masks=snakemake.input.masks,
-            kernels=snakemake.params.kernels,
-            stack=snakemake.params.stack,
+            stack=settings.pop("stack"),
+            kernels=settings,
             output=dict(snakemake.output.items()),
         )

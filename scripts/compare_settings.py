@@ -31,8 +31,7 @@ if __name__ == "__main__":
             masks=snakemake.input.masks,
             records=snakemake.input.records,
             coverage=snakemake.input.acceptance,
-            values=snakemake.params.scan,
-            own=snakemake.params.own,
+            **snakemake.params.settings,
             settings=snakemake.params.plots,
             output=dict(snakemake.output.items()),
         )

@@ -38,12 +38,13 @@ def write_energy_bins(*, counts, acceptance, exclusion_mask, kernels, stack, bac
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_energy_bins(
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             exclusion_mask=snakemake.input.exclusion_mask,
-            kernels=snakemake.params.kernels,
-            stack=snakemake.params.stack,
-            background_systematic=snakemake.params.background_systematic,
+            stack=settings.pop("stack"),
+            background_systematic=settings.pop("background_systematic"),
+            kernels=settings,
             output=dict(snakemake.output.items()),
         )

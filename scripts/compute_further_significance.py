@@ -62,16 +62,17 @@ def write_further_significance(
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_further_significance(
             name=snakemake.wildcards.kernel,
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             products={name: snakemake.input[name] for name in ("background", "counts_off", "alpha")},
             exclusion_mask=snakemake.input.exclusion_mask,
-            kernels=snakemake.params.kernels,
-            stack=snakemake.params.stack,
-            further_kernel=snakemake.params.further_kernel,
-            background_systematic=snakemake.params.background_systematic,
-            confidence_level=snakemake.params.limits["confidence_level"],
+            further_kernel=settings.pop("further_source_kernels")[snakemake.wildcards.kernel],
+            background_systematic=settings.pop("background_systematic"),
+            confidence_level=settings.pop("limits")["confidence_level"],
+            stack=settings.pop("stack"),
+            kernels=settings,
             output=dict(snakemake.output.items()),
         )

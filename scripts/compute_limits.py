@@ -41,14 +41,13 @@ def write_limits(
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_limits(
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             products={name: snakemake.input[name] for name in ("background", "counts_off", "alpha", "excess")},
             counts_on=snakemake.input.get("counts_on"),
-            source_kernel=snakemake.params.source_kernel,
-            statistic=snakemake.params.statistic,
-            background_systematic=snakemake.params.background_systematic,
-            confidence_level=snakemake.params.limits["confidence_level"],
+            confidence_level=settings.pop("limits")["confidence_level"],
+            **settings,
             output=dict(snakemake.output.items()),
         )

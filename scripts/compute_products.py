@@ -10,6 +10,7 @@ from skymask.loop.iteration import Products, compute_products
 from skymask.products import products
 from skymask.sky.configured_kernels import background_kernel, to_pixels
 from skymask.workflow.jobs import job
+from skymask.workflow.keys import KERNEL_KEYS
 
 
 def write_products(
@@ -77,6 +78,7 @@ def write_products(
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_products(
             dataset=snakemake.wildcards.dataset,
             counts=snakemake.input.counts,
@@ -85,11 +87,11 @@ if __name__ == "__main__":
             records=snakemake.input.records,
             backgrounds=snakemake.input.backgrounds,
             loop=snakemake.params.loop,
-            kernels=snakemake.params.kernels,
-            stack=snakemake.params.stack,
-            background_systematic=snakemake.params.background_systematic,
-            exclusion=snakemake.params.exclusion,
-            limits=snakemake.params.convergence,
+            kernels={key: settings.pop(key) for key in KERNEL_KEYS},
+            stack=settings.pop("stack"),
+            background_systematic=settings.pop("background_systematic"),
+            limits=settings.pop("convergence"),
+            exclusion=settings,
             output=dict(snakemake.output.items()),
             table=snakemake.output.convergence,
             quality=snakemake.output.quality,

@@ -28,11 +28,12 @@ def write_significance(*, counts, acceptance, background, source_kernels, option
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_significance(
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             background=snakemake.input.background,
-            source_kernels=[snakemake.params.source_kernel, *snakemake.params.mask_source_kernels],
-            options=snakemake.params.options,
+            source_kernels=[settings["source_kernel"], *settings["mask_source_kernels"]],
+            options={key: settings[key] for key in ("statistic", "background_systematic")},
             output=snakemake.output.significance,
         )

@@ -45,10 +45,10 @@ if __name__ == "__main__":
         draw_maps(
             name=snakemake.wildcards.figure,
             settings=snakemake.params.settings,
+            source_kernel=snakemake.params.source_kernel,
             status=snakemake.input.status,
             inputs={key: path for key, path in snakemake.input.items() if key in MAPS},
             masks=snakemake.input.get("masks", []),
-            source_kernel=snakemake.params.source_kernel,
             plots=snakemake.params.plots,
             output=dict(snakemake.output.items()),
         )

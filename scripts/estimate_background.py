@@ -1,18 +1,21 @@
-"""Estimate the background again, from the pixels that the new exclusion mask leaves."""
+"""Estimate the background from the pixels that the exclusion mask leaves, or begin with the user's."""
 
-from skymask.core.background import estimate_background, mean_background
+from skymask.core.background import Background, estimate_background, mean_background
 from skymask.io import maps
 from skymask.sky.configured_kernels import background_kernel, to_pixels
 from skymask.workflow.jobs import job
 
 
-def write_background(*, counts, acceptance, exclusion_mask, kernels, stack, output):
+def write_background(*, iteration, counts, acceptance, exclusion_mask, kernels, stack, output):
     counts = maps.read_product(counts)["counts"]
+    given = maps.read_product(acceptance)
     acceptance, additive_background = maps.read_acceptance(acceptance)
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
     size = maps.pixel_size(counts.header)
-    if stack:
-        # Its imports are felt, and single maps do without.
+    if iteration == 0 and "background" in given:
+        estimate = Background(given["background"].data)
+    elif stack:
+        # Deferred: slow import, which single maps do without.
         from skymask.datasets.runs import estimate_runs, runs_of
 
         estimate = estimate_runs(runs_of(stack, acceptance), mask, size, kernels, stack)
@@ -31,11 +34,13 @@ def write_background(*, counts, acceptance, exclusion_mask, kernels, stack, outp
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_background(
+            iteration=int(snakemake.wildcards.iteration),
             counts=snakemake.input.counts,
             acceptance=snakemake.input.acceptance,
             exclusion_mask=snakemake.input.exclusion_mask,
-            kernels=snakemake.params.kernels,
-            stack=snakemake.params.stack,
+            stack=settings.pop("stack"),
+            kernels=settings,
             output=snakemake.output.background,
         )

@@ -20,12 +20,13 @@ def join_energy_bins(*, cube, counts, bins, products, output):
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         join_energy_bins(
             cube=snakemake.wildcards.dataset,
-            counts=snakemake.params.counts,
-            bins=snakemake.params.bins,
+            counts=settings["counts"],
+            bins=settings["bins"],
             products={
-                name: dict(zip(snakemake.params.numbers, snakemake.input[name], strict=True))
+                name: dict(zip(settings["numbers"], snakemake.input[name], strict=True))
                 for name, _ in snakemake.output.items()
             },
             output=dict(snakemake.output.items()),

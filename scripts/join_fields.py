@@ -59,8 +59,7 @@ if __name__ == "__main__":
         output = dict(snakemake.output.items())
         write_sky(
             sky_name=snakemake.wildcards.sky,
-            settings=snakemake.params.settings,
-            fields=snakemake.params.fields,
+            **snakemake.params.settings,
             statuses=snakemake.input.statuses,
             status=output.pop("status"),
             output=output,

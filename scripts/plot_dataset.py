@@ -46,8 +46,8 @@ if __name__ == "__main__":
     with job(snakemake):
         plot_dataset(
             files=dict(snakemake.input.items()),
-            threshold=snakemake.params.threshold,
-            source_kernel=snakemake.params.source_kernel,
+            threshold=snakemake.params.settings["threshold"],
+            source_kernel=snakemake.params.settings["source_kernel"],
             settings=snakemake.params.plots,
             output=dict(snakemake.output.items()),
         )

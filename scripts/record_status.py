@@ -9,9 +9,10 @@ from skymask.io.own_files import remove_own_products
 from skymask.registry import FURTHER, maps_in
 from skymask.units import in_words
 from skymask.workflow.jobs import job
+from skymask.workflow.records import file_digests
 
 
-def record_status(*, dataset, inspection, quality, null, catalogue, loop, analysis, stale, further, output):
+def record_status(*, dataset, inspection, quality, null, catalogue, loop, analysis, stale, further, made_from, output):
     folder = Path(output).parent
     remove_own_products(folder, [Path(path).relative_to(folder) for path in stale])
     # Maps of further source kernels that there are no more.
@@ -22,7 +23,9 @@ def record_status(*, dataset, inspection, quality, null, catalogue, loop, analys
         figures = read_json(quality) | read_json(null) | {"regions": len(read_rows(catalogue))}
         raised = quality_warnings(figures, loop["state"], analysis["quality"])
         warnings, figures = warnings + raised, {"verdict": verdict(raised), **figures}
-    write_json(output, {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": in_words(analysis)})
+    made_from = made_from | {"files": file_digests(made_from["files"])}
+    content = {"dataset": dataset, **loop, "warnings": warnings, **figures, "analysis": in_words(analysis)}
+    write_json(output, content | {"made_from": made_from})
 
 
 if __name__ == "__main__":
@@ -36,6 +39,7 @@ if __name__ == "__main__":
             loop=snakemake.params.loop,
             analysis=snakemake.params.analysis,
             stale=snakemake.params.stale,
-            further=snakemake.params.further,
+            further=snakemake.params.analysis["further_source_kernels"] if snakemake.input.get("quality") else (),
+            made_from=snakemake.params.made_from,
             output=snakemake.output.status,
         )

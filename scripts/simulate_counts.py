@@ -18,4 +18,4 @@ def write_simulation(*, simulation, output):
 
 if __name__ == "__main__":
     with job(snakemake):
-        write_simulation(simulation=snakemake.params.simulation, output=snakemake.output.simulation)
+        write_simulation(simulation=snakemake.params.settings["simulate"], output=snakemake.output.simulation)

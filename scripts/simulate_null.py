@@ -57,15 +57,16 @@ def write_null(
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_null(
             background=snakemake.input.background,
             acceptance=snakemake.input.acceptance,
             exclusion_mask=snakemake.input.exclusion_mask,
             quality=snakemake.input.quality,
-            kernels=snakemake.params.kernels,
-            stack=snakemake.params.stack,
-            background_systematic=snakemake.params.background_systematic,
-            threshold=snakemake.params.threshold,
-            simulate=snakemake.params.simulate,
+            stack=settings.pop("stack"),
+            background_systematic=settings.pop("background_systematic"),
+            threshold=settings.pop("threshold"),
+            simulate=settings.pop("null_simulations"),
+            kernels=settings,
             output=snakemake.output.null,
         )

@@ -91,10 +91,7 @@ if __name__ == "__main__":
             acceptance=snakemake.input.acceptance,
             user_mask=snakemake.input.user_mask,
             background=snakemake.input.get("background"),
-            kernels=snakemake.params.kernels,
-            stack=snakemake.params.stack,
-            exclusion=snakemake.params.exclusion,
-            options=snakemake.params.options,
+            **snakemake.params.settings,
             output=snakemake.output.exclusion_mask,
             record=snakemake.output.record,
         )

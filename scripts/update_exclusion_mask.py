@@ -42,6 +42,7 @@ def write_exclusion_mask(
 
 if __name__ == "__main__":
     with job(snakemake):
+        settings = snakemake.params.settings
         write_exclusion_mask(
             dataset=snakemake.wildcards.dataset,
             iteration=int(snakemake.wildcards.iteration),
@@ -49,8 +50,8 @@ if __name__ == "__main__":
             acceptance=snakemake.input.acceptance,
             user_mask=snakemake.input.user_mask,
             previous_mask=snakemake.input.previous_mask,
-            dilation_radius=snakemake.params.dilation_radius,
-            options=snakemake.params.options,
+            dilation_radius=settings.pop("dilation_radius"),
+            options=settings,
             output=snakemake.output.exclusion_mask,
             record=snakemake.output.record,
         )

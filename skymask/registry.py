@@ -225,3 +225,15 @@ def files_of(traits=(), further_kernels=()):
     if CUBE in traits:
         files += [f"energy/{name}.fits" for name in maps_in(ENERGY)]
     return files + [f"further/{kernel}/{name}.fits" for kernel in further_kernels for name in maps_in(FURTHER)]
+
+
+def plots_of(traits=()):
+    """Return the paths of the figures of a dataset, but for those that compare the settings of a scan."""
+    return [name for name, entry in FILES.items() if name.startswith("plots/") and entry.of in (EVERY, *traits)]
+
+
+def only(trait, folder=""):
+    """Return the paths of the files that a dataset has because of one trait, in a folder of its own folder."""
+    names = [f"{name}.fits" for name, entry in MAPS.items() if entry.of == trait]
+    names += [name for name, entry in FILES.items() if entry.of == trait]
+    return tuple(name for name in names if name.startswith(folder))

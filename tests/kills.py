@@ -24,7 +24,7 @@ from pathlib import Path
 from conftest import REPOSITORY, STATUSES, products, snakemake, write_two_fields
 
 from skymask.workflow.locks import is_locked
-from skymask.workflow.orphans import marked_incomplete
+from skymask.workflow.snakemake_patches import marked_incomplete
 
 #: Options of a run on this machine, and of one on Slurm, whose executor asks squeue as nothing keeps accounts there.
 LOCALLY = ("--cores", "2")

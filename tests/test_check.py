@@ -226,7 +226,7 @@ def test_jobs_are_counted():
     simulation = {"seed": 1, "width": ["2 deg", "1 deg"], "pixel_size": "0.1 deg", "background": 1}
     config = {**KERNELS, "datasets": {name: {"simulate": simulation} for name in "ab"}}
     settings = configuration.dataset_settings(config, configuration.load_schema())
-    # Each dataset: simulate, check, initial background, 3 in the iteration, products, limits, catalogue, null sky,
+    # Each dataset: simulate, prepare, background, 3 in the iteration, products, limits, catalogue, null sky,
     # figures, status, page;
     # each group: two decisions; in all: summary and report. So many logs has a run with one iteration.
     assert number_of_jobs(settings, 10)[0] == 2 * 13 + 2 * 2 + 2

@@ -1,7 +1,6 @@
 """The configuration: every mistake named in one line, defaults filled, nothing modified."""
 
 import copy
-import hashlib
 import math
 import time
 from pathlib import Path
@@ -842,15 +841,6 @@ def test_lengths_in_other_words_are_the_same_settings(unit):
     assert in_degrees == in_others
     assert unit not in str(in_others)
     assert "0.15 deg" not in str(in_others)
-
-
-def test_digest_of_the_library_is_that_of_its_sources():
-    folder = ROOT / "skymask"
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"}):
-        name = path.relative_to(folder).as_posix()
-        digest.update(f"{name} {path.stat().st_size}\n".encode() + path.read_bytes())
-    assert configuration.library_digest() == digest.hexdigest()
 
 
 # Groups.

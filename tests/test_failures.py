@@ -39,6 +39,9 @@ RING = KERNELS["background_kernel"]
 FIGURES = ("counts", "background", "significance", "excess", "mask_growth", "convergence", "off_source")
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile")]
 
+#: Lines that Snakemake prints around those of an error in a configuration: the profile, and where it was found.
+AROUND = 3
+
 
 #: Imported by every Python of a run: its jobs are killed before one file gets its name.
 KILLED_JOB = """
@@ -327,9 +330,8 @@ def test_a_wrong_configuration_stops_before_any_job(maps_folder, changes, lines)
     for line in lines:
         assert re.search(rf"^{line}", process.stdout, flags=re.MULTILINE), line
     # One line per mistake, and nothing else but which profile is used.
-    assert len(process.stdout.splitlines()) == 1 + len(lines)
+    assert len(process.stdout.splitlines()) == AROUND + len(lines)
     assert "Traceback" not in process.stdout
-    assert "File " not in process.stdout
 
 
 def test_a_file_of_a_dataset_that_there_is_not_is_refused_by_its_name(maps_folder):
@@ -376,7 +378,7 @@ def test_an_input_whose_time_is_an_hour_ahead_is_refused_before_the_first_job_un
     (finished / "a.fits").touch()
     late = snakemake(*STATUSES, "--dry-run", "--quiet", "host", folder=finished)
     assert late.returncode == 0, late.stdout
-    assert "Check the maps and kernels of a" in late.stdout
+    assert "Prepare the maps of a" in late.stdout
 
 
 def test_a_damaged_file_of_our_own_is_named_and_made_anew_when_removed(undisturbed, finished):

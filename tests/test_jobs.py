@@ -1,6 +1,7 @@
 """Jobs: log, exit code and the line on the terminal; status files."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skymask.config.configuration import library_digest
 from skymask.errors import MapError, SkymaskError
 from skymask.io import atomic
 from skymask.io.json_files import read_json, read_notes, write_json
+from skymask.workflow.digests import library_digest
 from skymask.workflow.jobs import TOOK
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +27,7 @@ snakemake = SimpleNamespace(
     log=[sys.argv[1]],
     rule="compute_products",
     wildcards=["crab", 3],
-    params=SimpleNamespace(library=sys.argv[2], identity={{"counts": {identity}}}),
+    params=SimpleNamespace(code={{"library": sys.argv[2]}}, identity={{"counts": {identity}}}),
 )
 with job(snakemake) as tell:
     print("printed")
@@ -37,16 +38,12 @@ with job(snakemake) as tell:
 
 def run(tmp_path, body, library=None, identity=("https://somewhere/counts.fits",)):
     """Run a job in a process of its own, because it takes over the process's output."""
-    log = tmp_path / "job.log"
+    log, script = tmp_path / "job.log", tmp_path / "job.py"
+    script.write_text(SCRIPT.format(body=body, identity=list(identity)), encoding="utf-8")
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            SCRIPT.format(body=body, identity=list(identity)),
-            str(log),
-            library or library_digest(),
-        ],
+        [sys.executable, script, log, library or library_digest(script.read_text(encoding="utf-8"))],
         cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,

@@ -71,7 +71,7 @@ def test_a_configuration_file_stands_alone(clone, tmp_path):
         snakefile=clone / "Snakefile",
     )
     assert process.returncode == 0, process.stdout
-    assert re.search(r"^check_dataset +1$", process.stdout, flags=re.MULTILINE)
+    assert re.search(r"^prepare_dataset +1$", process.stdout, flags=re.MULTILINE)
     assert "simulate_counts" not in process.stdout
 
 

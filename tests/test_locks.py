@@ -11,7 +11,7 @@ from conftest import REPOSITORY
 
 from skymask.errors import SkymaskError
 from skymask.workflow import locks
-from skymask.workflow.locks import acquire_run_lock, begin_job, locked_since, wait_for_orphaned_jobs, working_shards
+from skymask.workflow.locks import acquire_run_lock, begin_job, begin_run, locked_since, working_shards
 
 HOLD = (
     "import sys; from skymask.workflow.locks import acquire_run_lock; acquire_run_lock({!r}); "
@@ -85,14 +85,6 @@ def test_what_was_killed_shuts_nobody_out(at_work):
     assert at_work(None).poll() is None
 
 
-def test_a_locked_folder_is_left_to_snakemake(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".snakemake/locks").mkdir(parents=True)
-    (tmp_path / ".snakemake/locks/0.output.lock").touch()
-    acquire_run_lock(None)
-    assert not (tmp_path / ".snakemake/shards").exists()
-
-
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A function by which a run of everything, or of a shard, takes the place of those before it."""
@@ -102,8 +94,8 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv(locks.RUN, "")
     (tmp_path / ".snakemake/shards").mkdir(parents=True)
 
-    def begin(shard, tell=pytest.fail):
-        wait_for_orphaned_jobs(shard, tell)
+    def begin(shard):
+        begin_run(shard)
         return os.environ[locks.RUN]
 
     yield begin
@@ -119,18 +111,14 @@ def job():
 
 
 @pytest.mark.parametrize(("earlier", "later"), [(None, None), ("1/2", "1/2"), ("2/2", None), (None, "1/2")])
-def test_a_run_waits_for_the_jobs_of_one_before_it(earlier, later, run, job):
+def test_a_run_refuses_to_begin_beside_the_jobs_of_one_before_it(earlier, later, run, job):
     run(earlier)
-    jobs = [job(), job()]
-    told = []
-
-    def tell(line):
-        told.append(line)
-        for process in jobs:
-            process.kill()
-
-    run(later, tell)
-    assert told == ["Waiting for the jobs that an earlier run left behind when it was killed"]
+    left = job()
+    with pytest.raises(SkymaskError, match="jobs of an earlier run that was killed are still at work in this folder"):
+        run(later)
+    left.kill()
+    left.wait()
+    run(later)
 
 
 def test_a_shard_does_not_wait_for_the_jobs_of_another(run, job):

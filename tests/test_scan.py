@@ -58,7 +58,7 @@ def test_the_table_has_a_row_for_every_combination_and_tells_that_of_the_dataset
 
 def test_counts_and_checks_are_made_once_for_all_combinations(run):
     made = {path.name for path in (run / "logs/field").rglob("*.log")}
-    assert made == {"estimate_initial_background.log", "compare_settings.log"} | {
+    assert made == {"prepare_dataset.log", "compare_settings.log"} | {
         f"dilation_radius~{radius}_threshold~{value}.log" for radius in ("0.15deg", "0.25deg") for value in (3, 5)
     }
 

@@ -71,7 +71,7 @@ def test_a_run_of_a_shard_makes_neither_other_datasets_nor_files_about_all(tmp_p
     folder = write_two_fields(tmp_path)
     process = snakemake("--dry-run", "--quiet", "host", "--config", "shard=2/2", folder=folder)
     assert process.returncode == 0, process.stdout
-    assert re.search(r"^check_dataset +1$", process.stdout, flags=re.MULTILINE)
+    assert re.search(r"^prepare_dataset +1$", process.stdout, flags=re.MULTILINE)
     assert "results/b/inspection.json" in process.stdout
     assert "summarize_datasets" not in process.stdout
 

@@ -81,7 +81,7 @@ def test_a_dataset_that_runs_again_is_told_by_its_newest_iteration(tree):
 
 def test_a_crash_is_told_with_the_first_line_of_its_log(tree):
     tree("results/a/iteration-1/background.fits", 100)
-    tree("logs/a/check_dataset.log", 50)
+    tree("logs/a/prepare_dataset.log", 50)
     tree("logs/a/iteration-2/compute_significance.log", 150, "counts.fits is damaged\nand more\n")
     reason = "counts.fits is damaged (logs/a/iteration-2/compute_significance.log)"
     assert standing("a", locked=True) == ("a", "crashed", 1, 100, reason)

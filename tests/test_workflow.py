@@ -234,7 +234,7 @@ def test_products_say_what_was_done(run):
         assert header["BKGKERN"] == "ring inner_radius=0.4 deg width=0.25 deg"
         assert header["MASKDEF"] == "1 used, 0 excluded"
         assert (header["THRLOW"], header["MINPIX"], header["MAXHOLE"]) == (2.5, 4, 6)
-        assert header["GROWTH"] == "king gamma=1.8 level=0.5 max_radius=0.4 deg sigma=4.5 arcmin"
+        assert header["GROWTH"] == "king gamma=1.8 level=0.5 max_radius=0.4 deg sigma=0.075 deg"
         assert header["SHACNTS"] == maps.file_digest(run / "holes.fits.gz")
         assert header["SHABKG"] == maps.file_digest(run / "background.fits")
 
@@ -408,11 +408,12 @@ def jobs_to_rerun(folder, **changes):
 def test_a_new_threshold_reruns_from_the_first_mask_on(run):
     rules, _ = jobs_to_rerun(run, threshold=6)
     assert "update_exclusion_mask" in rules
-    assert rules.isdisjoint({"simulate_counts", "check_dataset", "estimate_initial_background"})
+    assert rules.isdisjoint({"simulate_counts", "prepare_dataset"})
 
 
 def test_a_new_dilation_radius_does_not_rerun_the_initial_background(run):
-    assert "estimate_initial_background" not in jobs_to_rerun(run, dilation_radius="0.2 deg")[0]
+    rules, _ = jobs_to_rerun(run, dilation_radius="0.2 deg")
+    assert "estimate_background" not in rules
 
 
 def test_a_plot_setting_reruns_plots_only(run):
@@ -574,7 +575,7 @@ def test_an_edit_of_the_library_reruns_what_uses_it(clone, tmp_path):
     library.write_text(source + "\n# An edit.\n")
     again = snakemake("--dry-run", inspection, "--quiet", "host", folder=tmp_path, snakefile=clone / "Snakefile")
     library.write_text(source)
-    assert re.search(r"^check_dataset +1$", again.stdout, flags=re.MULTILINE)
+    assert re.search(r"^prepare_dataset +1$", again.stdout, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

@@ -16,25 +16,15 @@ from skymask.io import file_names, healpix_files, maps, remote
 from skymask.io.atomic import check_writable
 from skymask.io.energy_axes import EnergyNodes
 from skymask.io.event_files import open_events
-from skymask.io.fits_header import number_of_energies
 from skymask.sky import configured_kernels, geometry
 from skymask.sky.exclusion_regions import region_mask
 from skymask.sky.healpix import files_and_columns, read_sky
 from skymask.units import angle_in_degrees, in_words, length_text
-
-#: Memory of a job in bytes, as measured: without a map, and for every pixel.
-BASE_MEMORY, MEMORY_PER_PIXEL = 150e6, 150
-
-#: Jobs of the workflow for a dataset: before the loop, in every iteration, and for its results.
-JOBS_BEFORE, JOBS_PER_ITERATION, JOBS_AFTER = 2, 3, 7
+from skymask.workflow import resources
+from skymask.workflow.plan import Plan
 
 #: Up to so many runs are named one by one.
 MAX_NAMED = 5
-#: Jobs for a HEALPix map, besides those for its fields: products and figure.
-JOBS_PER_SKY = 2
-
-#: Jobs for all datasets: the summary and the report.
-JOBS_FOR_ALL = 2
 
 
 def forecast(path):
@@ -122,34 +112,15 @@ def _mistakes_of_cuts(figures, settings):
 
 
 def number_of_jobs(settings, largest_number_of_groups):
-    """Return how many jobs the workflow has, if every loop ends after one iteration, and if none ends before its last.
-
-    The rule `all` is not counted.
-    """
-    groups = configuration.groups(list(settings), largest_number_of_groups)
-    least = most = JOBS_FOR_ALL
-    longest = dict.fromkeys(groups.values(), 1)
-    for name, entry in settings.items():
-        iterations = entry["convergence"]["max_iterations"]
-        made = any(key in entry for key in ("simulate", "events", "healpix"))
-        made += _runs_to_make(entry)
-        fixed = JOBS_BEFORE + JOBS_AFTER + made + (number_of_energies(entry) > 1)
-        fixed += len(entry["further_source_kernels"])
-        # One for each combination, and one that compares them.
-        fixed += len(scan.points(entry["scan"])) + bool(entry["scan"])
-        least, most = least + fixed + JOBS_PER_ITERATION, most + fixed + JOBS_PER_ITERATION * iterations
-        longest[groups[name]] = max(longest[groups[name]], iterations)
-    joined = len(configuration.cubes_of_bins(settings))
-    least, most = least + joined, most + joined
-    # A group decides at the start and after every iteration.
-    of_skies = JOBS_PER_SKY * len(configuration.skies(settings))
-    least, most = least + of_skies, most + of_skies
-    return least + 2 * len(longest), most + sum(1 + iterations for iterations in longest.values())
+    """Return how many jobs the workflow has at least and at most; see `Plan.number_of_jobs`."""
+    return _plan(settings, largest_number_of_groups).number_of_jobs()
 
 
-def _runs_to_make(entry):
-    """Runs whose maps are made for a dataset, a job each; 0 if it has no observations, or its runs cannot be told."""
-    return len(_result_of(observation_store.select_runs, entry["observations"]) or ()) if "observations" in entry else 0
+def _plan(settings, largest_number_of_groups=1):
+    """The plan that the workflow would make; runs of observations that cannot be told count as none."""
+    stores = {name: entry["observations"] for name, entry in settings.items() if "observations" in entry}
+    observed = {name: _result_of(observation_store.select_runs, store) or {} for name, store in stores.items()}
+    return Plan(settings, configuration.groups(list(settings), largest_number_of_groups), observed=observed)
 
 
 def expected_alpha(source, background):
@@ -216,7 +187,8 @@ def _dataset(entry):
         lines += _more_kernels(entry, size)
     except MapError as error:
         mistakes += [str(error)] if str(error) not in mistakes else []
-    lines.append(f"memory             about {(BASE_MEMORY + MEMORY_PER_PIXEL * np.prod(shape)) / 1e6:.0f} MB per job")
+    largest, megabytes = _plan({"it": entry}).largest_job("it")
+    lines.append(f"memory             {megabytes} MB at most in a job ({largest})")
     lines.append(f"iterations         at most {entry['convergence']['max_iterations']}")
     if entry["scan"]:
         lines.append(f"scan               {len(scan.points(entry['scan']))} combinations of {', '.join(entry['scan'])}")
@@ -231,14 +203,14 @@ def _sky(entries):
     largest = max((entry["field"]["shape"] for entry in entries), key=np.prod)
     keys = ("source_kernel", "mask_source_kernels", "background_kernel", "dilation_radius", "statistic")
     counts = np.sum(sky.counts.values[sky.rows])
-    memory = (BASE_MEMORY + MEMORY_PER_PIXEL * about["sky_pixels"]) / 1e6
+    memory = resources.megabytes("join_fields", about["sky_pixels"])
     lines = [
         f"counts             {counts:.0f} in {options['counts']}",
         f"geometry           {len(sky.rows)} HEALPix pixels with data, NSIDE {sky.counts.nside}, {sky.counts.frame}",
         f"fields             {len(entries)}, overlap {length_text(about['overlap'])}",
         f"largest field      {largest[1]} x {largest[0]} pixels of {length_text(size)}",
         *_kernels({key: entries[0][key] for key in keys}, (size, size)),
-        f"memory             about {memory:.0f} MB for a job that reads the whole map",
+        f"memory             {memory} MB at most in a job that reads the whole map (join_fields)",
         f"iterations         at most {entries[0]['convergence']['max_iterations']}",
     ]
     return lines + [f"warning: {warning}" for warning in sky.warnings]

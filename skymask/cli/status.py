@@ -11,8 +11,8 @@ from typing import NamedTuple
 from skymask.config import configuration
 from skymask.errors import SkymaskError
 from skymask.products.summary import state_text
+from skymask.workflow.cached import as_configured, is_outdated
 from skymask.workflow.locks import is_locked, working_shards
-from skymask.workflow.settled import as_configured, is_outdated
 
 #: What to do about datasets in a state; about those in others, nothing.
 ADVICE = {
@@ -82,7 +82,7 @@ def standings_of(path):
     standings = [standing(name, results, logs, locked=name in locked) for name in names]
     return [
         one._replace(reason=OUTDATED)
-        if not one.reason and is_outdated(one.dataset, as_configured(config, entries[names[one.dataset]]))
+        if not one.reason and is_outdated(str(results), one.dataset, as_configured(config, entries[names[one.dataset]]))
         else one
         for one in standings
     ], folders

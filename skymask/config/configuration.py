@@ -106,7 +106,7 @@ def entries(config):
     return {str(name): entry for name, entry in datasets.items()}
 
 
-def dataset_settings(config, schema):
+def dataset_settings(config, schema, *, files_needed=True):
     """Return the complete settings of every dataset.
 
     Parameters
@@ -115,6 +115,8 @@ def dataset_settings(config, schema):
         As read from YAML; not modified.
     schema : dict
         JSON schema of the configuration.
+    files_needed : bool
+        Whether files that do not exist are errors.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def dataset_settings(config, schema):
         merged = {**shared, **entry}
         merged |= {key: {**shared.get(key, {}), **entry.get(key, {})} for key in OPTION_KEYS}
         settings[name] = _in_order(with_defaults(merged, of_dataset))
-    _raise_if_any(content_mistakes(settings))
+    _raise_if_any(content_mistakes(settings, files_needed))
     settings = {name: with_lengths(entry, of_dataset) for name, entry in settings.items()}
     return _with_bins(_with_fields(settings))
 
@@ -343,18 +345,6 @@ def _fast_or_right(read):
         return read(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError:
         return read(yaml.SafeLoader)
-
-
-def library_digest():
-    """Return the SHA-256 of this package's source: the same code gives the same digest wherever it is installed."""
-    sources = sorted(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".html", ".css", ".js"})
-    if not sources:
-        raise ConfigurationError(f"the library has no source files in {PACKAGE}")
-    digest = hashlib.sha256()
-    for path in sources:
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
 
 
 def _raise_if_any(mistakes):

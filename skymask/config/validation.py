@@ -14,8 +14,7 @@ from skymask.io.file_names import (
     MAP_KEYS,
     STORAGE_PLUGINS,
     event_lists,
-    file_names,
-    further_kernel_names,
+    every_name,
     is_remote,
     loop_kernels,
     split_name,
@@ -167,7 +166,7 @@ def name_mistakes(names):
 TAKEN = re.compile(r"[{}]|<\w+>")
 
 
-def content_mistakes(settings):
+def content_mistakes(settings, files_needed=True):
     """Return what no schema can say of complete settings: keys that exclude or need each other, missing files."""
     errors = []
     for name, entry in settings.items():
@@ -196,7 +195,7 @@ def content_mistakes(settings):
             f"{where} has no {key}, and there is none for all datasets" for key in REQUIRED_KEYS if key not in entry
         ]
         errors += _region_errors(where, entry.get("exclusion_regions", ()))
-        for key, path in (file_names(entry) | further_kernel_names(entry)).items():
+        for key, path in every_name(entry).items():
             file, _ = split_name(path)
             if is_remote(file):
                 errors += [f"{where}.{key}: {mistake}" for mistake in _remote_errors(key, file)]
@@ -204,6 +203,9 @@ def content_mistakes(settings):
                 errors.append(
                     f"{where}.{key}: Snakemake takes {taken[0]} in {file!r} for its own: rename the file or folder"
                 )
+            elif not files_needed:
+                # Other jobs may make it.
+                continue
             elif not Path(file).exists():
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
             elif not Path(file).is_file():

@@ -76,7 +76,7 @@ def compute_further_significance(
     >>> print(f"{maps['significance'][20, 20]:.2f} {maps['excess_upper_limit'][20, 20]:.1f}")
     10.35 63.7
     """
-    check_plain(counts=counts, acceptance=acceptance, additive_background=additive_background, **products)
+    check_plain(**products | {"counts": counts, "acceptance": acceptance, "additive_background": additive_background})
     if statistic == "wstat":
         check_apart(further_kernel, kernels.off_kernel(background_kernel, source_kernel, statistic))
     counts_off, alpha = products["counts_off"], products["alpha"]

@@ -111,6 +111,11 @@ def mask_kernels(entry):
     }
 
 
+def source_kernel_names(entry):
+    """Return the name of the file by key of a dataset's source kernel, if it is an array in one."""
+    return {key: name for key, name in kernel_names(entry).items() if key == "source_kernel.path"}
+
+
 def further_kernel_names(entry):
     """Return the names of the files of a dataset's further source kernels by key."""
     kernels = {f"further_source_kernels.{name}": kernel for name, kernel in entry["further_source_kernels"].items()}
@@ -138,10 +143,25 @@ def run_names(entry):
     }
 
 
+def stack_names(entry):
+    """Return the names of the maps by key of which a stack is made: of its runs, or of the bins of its one map."""
+    return run_names(entry) or {key: entry[key] for key in RUN_MAP_KEYS if key in entry}
+
+
+def run_geometry_names(entry):
+    """Return the name of the map by key whose grid the runs of a dataset are put on, if one is named."""
+    return {"geometry.as": entry["geometry"]["as"]} if "runs" in entry and "as" in entry.get("geometry", {}) else {}
+
+
 def file_names(entry):
     """Return the names of all files of a dataset's loop by key."""
-    own = (data_names, run_names, kernel_names, region_names, made_of)
+    own = (data_names, run_names, run_geometry_names, kernel_names, region_names, made_of)
     return {key: name for names in own for key, name in names(entry).items()}
+
+
+def every_name(entry):
+    """Return the names of all files of a dataset by key."""
+    return file_names(entry) | further_kernel_names(entry)
 
 
 def split_name(name):

@@ -137,7 +137,7 @@ def _header_of_image(name):
                 if _image_axes(header) and (wanted is None or wanted_hdu(wanted).matches(number, *known)):
                     return header
     except (OSError, EOFError, ValueError, KeyError, OverflowError, zlib.error, lzma.LZMAError):
-        # Whatever is wrong with the file, the rule check_dataset says it in words.
+        # Whatever is wrong with the file, the rule prepare_dataset says it in words.
         pass
     return None
 

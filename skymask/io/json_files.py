@@ -1,5 +1,6 @@
 """Small files of JSON by which jobs tell each other, and the user, what they found."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def read_json(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SkymaskError(f"{path} is missing or damaged ({error}): remove it and run again") from error
+
+
+def digest(path):
+    """Return the SHA-256 of a file's content."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def read_notes(paths):

@@ -9,9 +9,9 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
-from skymask.config.configuration import library_digest
 from skymask.errors import SkymaskError
 from skymask.io.atomic import check_identities
+from skymask.workflow.digests import library_digest
 from skymask.workflow.locks import begin_job
 
 #: The last line of the log of a job that did its work: see `what_it_took`.
@@ -25,8 +25,8 @@ def job(snakemake):
     Parameters
     ----------
     snakemake : object
-        What Snakemake hands to a script; its rule has a log and `params.library`, the digest of the library that the
-        workflow was read with, and may have `params.identity`, the user's files as they were when the run began.
+        What Snakemake hands to a script; its rule has a log and `params.code`, digests of the code that the workflow
+        was read with, and may have `params.identity`, the user's files as they were when the run began.
 
     Yields
     ------
@@ -49,7 +49,8 @@ def job(snakemake):
             os.dup2(log.fileno(), descriptor)
     wildcards = " ".join(str(value) for value in snakemake.wildcards)
     try:
-        if snakemake.params.library != library_digest():
+        script = Path(sys.modules["__main__"].__file__).read_text(encoding="utf-8")
+        if snakemake.params.code["library"] != library_digest(script):
             raise SkymaskError(
                 f"the library in {Path(__file__).parent} is not the one the workflow was read with: "
                 "another skymask is installed, or its source was edited meanwhile; run again"

@@ -3,8 +3,8 @@
 Snakemake's locks outlive a run that is killed, and shards run without them. Ours are held by a process and end with it;
 between nodes they hold where the file system has locks (`flock`), and where it has none nobody is shut out.
 
-A Snakemake that is killed alone leaves its jobs behind, and they write on. So jobs hold a lock, too, and the next run
-waits for it before it looks at what is there. It also leaves a word of its own in the locked file, by which a job that
+A Snakemake that is killed alone may leave jobs behind, and they write on. So jobs hold a lock, too, and the next run
+stops as long as one does. It also leaves a word of its own in the locked file, by which a job that
 has not begun until then knows that its run is over.
 """
 
@@ -64,9 +64,6 @@ def acquire_run_lock(shard, state=".snakemake"):
     SkymaskError
         If one of those is at work.
     """
-    if shard is None and is_locked(state):
-        # Snakemake refuses by itself.
-        return
     folder = Path(state, "shards")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,19 +79,22 @@ def acquire_run_lock(shard, state=".snakemake"):
         raise SkymaskError(f"the shard {shard} is at work in this folder already: wait for it")
 
 
-def wait_for_orphaned_jobs(shard, tell, state=".snakemake"):
-    """Wait for the jobs that killed runs left behind, and be the run whose jobs may begin, after `acquire_run_lock`.
+def begin_run(shard, state=".snakemake"):
+    """Be the run whose jobs may begin, after `acquire_run_lock`.
 
     Parameters
     ----------
     shard, state
         See `acquire_run_lock`.
-    tell : callable
-        Is given a line when there is something to wait for.
+
+    Raises
+    ------
+    SkymaskError
+        If jobs that a killed run left behind are still at work.
     """
     os.environ.pop(RUN, None)
     folder = Path(state, "shards").absolute()
-    if (shard is None and is_locked(state)) or not folder.is_dir():
+    if not folder.is_dir():
         return
     own = folder / f"{_name(shard)}.jobs"
     # Other shards may be at work, and with a run over all nobody else is.
@@ -103,8 +103,10 @@ def wait_for_orphaned_jobs(shard, tell, state=".snakemake"):
     for path in sorted({own, *earlier}):
         with open(path, "a") as file:
             if not _lock(file, fcntl.LOCK_EX, LOCK_TIMEOUT):
-                tell("Waiting for the jobs that an earlier run left behind when it was killed")
-                _lock(file, fcntl.LOCK_EX)
+                raise SkymaskError(
+                    "jobs of an earlier run that was killed are still at work in this folder: wait until they have "
+                    "ended, or end them, and run again"
+                )
             file.truncate(0)
             file.write(word)
     os.environ[RUN] = f"{word} {own}"

@@ -317,7 +317,7 @@ def test_a_job_beyond_its_time_is_killed_and_tried_again(ready, undisturbed, tmp
 
 @pytest.mark.slow
 def test_a_job_beyond_its_memory_is_killed_and_tried_again_with_more(ready, undisturbed, tmp_path):
-    first = ("estimate_initial_background", "compute_significance", "update_exclusion_mask")
+    first = ("estimate_background", "compute_significance", "update_exclusion_mask")
     little = [f"{rule}:mem_mb=100 + 900 * (attempt - 1)" for rule in first]
     run = Run(write_fields(tmp_path, "field"), STATUS, "--set-resources", *little)
     code, output = run.finish()
@@ -380,7 +380,7 @@ def test_kills_at_random_moments_change_no_byte_and_leave_no_job(ready, tmp_path
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_leave_no_job_behind(ready, tmp_path, blow):
     run = Run(write_fields(tmp_path, "field"), STATUS)
-    run.wait_for(lambda: script_of(tmp_path, "check_dataset"))
+    run.wait_for(lambda: script_of(tmp_path, "prepare_dataset"))
     os.killpg(run.process.pid, blow)
     run.process.wait(60)
     ready.wait(lambda: not ready.queue(), "a job is left")

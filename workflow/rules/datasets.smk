@@ -1,8 +1,8 @@
-"""Data in: simulated skies, events counted on pixels, and the inspection of every dataset before anything is computed.
+"""Data in: simulated skies, events counted on pixels, and the preparation of every dataset before anything is computed.
 
-Needs: the users' files. Makes: simulation.fits for simulated datasets, binned_counts.fits and binning.json for those of
-events, runs/{run}.fits and .json for every run of those of observations, field_counts.fits and cutting.json for fields of
-HEALPix maps, and inspection.json for all, which says whether the dataset can be used and, if not, why.
+Makes: simulation.fits of simulated datasets, binned_counts.fits and binning.json of those of events, runs/{run}.fits and
+.json for every run of those of observations, field_counts.fits and cutting.json for fields of HEALPix maps; and of every
+dataset the maps of iteration 0, and inspection.json, which says whether it can be used and, if not, why.
 """
 
 
@@ -11,15 +11,16 @@ rule simulate_counts:
         simulation="<results>/{dataset}/simulation.fits",
     log:
         "<logs>/{dataset}/simulate_counts.log",
+    priority: plan.priority("simulate_counts")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("simulate_counts"),
-        runtime=runtime("simulate_counts"),
+        mem_mb=plan.memory("simulate_counts"),
+        runtime=plan.runtime("simulate_counts"),
     params:
-        simulation=setting("simulate"),
-        library=LIBRARY,
+        settings=plan.settings_of("simulate_counts"),
+        code=plan.code_of("simulate_counts"),
     message:
         "Simulate the sky of {wildcards.dataset}"
     script:
@@ -28,22 +29,23 @@ rule simulate_counts:
 
 rule bin_events:
     input:
-        event_files=event_files,
+        files=plan.files_of("bin_events"),
     output:
         counts="<results>/{dataset}/binned_counts.fits",
         binning="<results>/{dataset}/binning.json",
     log:
         "<logs>/{dataset}/bin_events.log",
+    priority: plan.priority("bin_events")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("bin_events"),
-        runtime=runtime("bin_events"),
+        mem_mb=plan.memory("bin_events"),
+        runtime=plan.runtime("bin_events"),
     params:
-        settings=event_settings,
-        identity=source_identity,
-        library=LIBRARY,
+        settings=plan.settings_of("bin_events"),
+        identity=plan.identity_of("bin_events"),
+        code=plan.code_of("bin_events"),
     message:
         "Count the events of {wildcards.dataset} on pixels"
     script:
@@ -52,22 +54,23 @@ rule bin_events:
 
 rule make_run_maps:
     input:
-        files=observed_files,
+        files=plan.observed_files,
     output:
         maps="<results>/{dataset}/runs/{run}.fits",
         notes="<results>/{dataset}/runs/{run}.json",
     log:
         "<logs>/{dataset}/make_run_maps/{run}.log",
+    priority: plan.priority("make_run_maps")
     conda:
         "../envs/gammapy.yml"
     threads: 1
     resources:
-        mem_mb=memory("make_run_maps"),
-        runtime=runtime("make_run_maps"),
+        mem_mb=plan.memory("make_run_maps"),
+        runtime=plan.runtime("make_run_maps"),
     params:
-        settings=observed_settings,
-        identity=observed_identity,
-        library=LIBRARY,
+        settings=plan.observed_run,
+        identity=plan.observed_identity,
+        code=plan.code_of("make_run_maps"),
     message:
         "Make the maps of run {wildcards.run} of {wildcards.dataset}"
     script:
@@ -76,53 +79,57 @@ rule make_run_maps:
 
 rule cut_field:
     input:
-        healpix_files=healpix_files,
+        files=plan.files_of("cut_field"),
     output:
         counts="<results>/{dataset}/field_counts.fits",
         cutting="<results>/{dataset}/cutting.json",
     log:
         "<logs>/{dataset}/cut_field.log",
+    priority: plan.priority("cut_field")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("cut_field"),
-        runtime=runtime("cut_field"),
+        mem_mb=plan.memory("cut_field"),
+        runtime=plan.runtime("cut_field"),
     params:
-        settings=field_settings,
-        identity=source_identity,
-        library=LIBRARY,
+        settings=plan.settings_of("cut_field"),
+        identity=plan.identity_of("cut_field"),
+        code=plan.code_of("cut_field"),
     message:
         "Cut {wildcards.dataset} out of its HEALPix map"
     script:
         "../../scripts/cut_field.py"
 
 
-rule check_dataset:
+rule prepare_dataset:
     input:
-        unpack(data_files),
-        run_files=run_files,
-        notes=notes_files,
-        kernel_files=kernel_files,
-        region_files=region_files,
+        unpack(plan.data_files),
+        files=plan.files_of("prepare_dataset"),
+        runs=plan.made_run_files,
+        notes=plan.notes_files,
     output:
+        counts="<results>/{dataset}/iteration-0/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        exclusion_mask="<results>/{dataset}/iteration-0/exclusion_mask.fits",
+        # The last one says whether the others can be used.
         inspection="<results>/{dataset}/inspection.json",
     log:
-        "<logs>/{dataset}/check_dataset.log",
+        "<logs>/{dataset}/prepare_dataset.log",
+    priority: plan.priority("prepare_dataset")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("check_dataset"),
-        runtime=runtime("check_dataset"),
+        mem_mb=plan.memory("prepare_dataset"),
+        runtime=plan.runtime("prepare_dataset"),
     params:
-        hdus=data_hdus,
-        runs=run_settings,
-        selection=settings("exclusion_regions", "min_acceptance_fraction"),
-        kernels=settings(*KERNEL_KEYS, "dilation_radius", "energy_kernels"),
-        identity=file_identity,
-        library=LIBRARY,
+        hdus=plan.data_hdus,
+        runs=plan.run_settings,
+        settings=plan.settings_of("prepare_dataset"),
+        identity=plan.identity_of("prepare_dataset"),
+        code=plan.code_of("prepare_dataset"),
     message:
-        "Check the maps and kernels of {wildcards.dataset}"
+        "Prepare the maps of {wildcards.dataset}"
     script:
-        "../../scripts/check_dataset.py"
+        "../../scripts/prepare_dataset.py"

@@ -7,24 +7,17 @@ belongs to the rule `all`, but all of that is brought up to date with it.
 
 rule figures:
     input:
-        [
-            f"<results>/figures/{figure}.{kind}"
-            for figure, entry in PAPER_FIGURES.items()
-            for kind in ("pdf", "png", "fits" if entry["kind"] in OF_MAPS else "ecsv")
-        ],
+        plan.figure_targets,
         # A report of other products than the figures' beside them would mislead.
-        *map(results_of, UNSETTLED),
-        of_all_datasets("summary.csv"),
-        of_all_datasets("report.html"),
+        *plan.all_results(),
     localrule: True
     message:
-        "Figures for a paper: " + (", ".join(PAPER_FIGURES) or "none, as the key figures describes none")
+        "Figures for a paper: " + (", ".join(plan.figures) or "none, as the key figures describes none")
 
 
 rule draw_maps:
     input:
-        unpack(paper_figure_files),
-        status=status_of_figure,
+        unpack(plan.figure_files),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png=report(
@@ -37,18 +30,19 @@ rule draw_maps:
     log:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
-        figure=one_of(name for name, entry in PAPER_FIGURES.items() if entry["kind"] in OF_MAPS),
+        figure=plan.figures_of(maps=True),
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("draw_maps"),
-        runtime=runtime("draw_maps"),
+        mem_mb=plan.memory("draw_maps"),
+        runtime=plan.runtime("draw_maps"),
     params:
-        settings=figure_entry,
-        source_kernel=source_kernel_of_figure,
-        plots=PLOTS,
-        library=LIBRARY,
+        settings=plan.figure_settings,
+        source_kernel=plan.source_kernel_of_figure,
+        plots=plan.plots,
+        identity=plan.figure_identity,
+        code=plan.code_of("draw_maps"),
     message:
         "Draw the figure {wildcards.figure}"
     script:
@@ -57,8 +51,7 @@ rule draw_maps:
 
 rule draw_curves:
     input:
-        unpack(paper_figure_files),
-        status=status_of_figure,
+        unpack(plan.figure_files),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png=report(
@@ -71,17 +64,18 @@ rule draw_curves:
     log:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
-        figure=one_of(name for name, entry in PAPER_FIGURES.items() if entry["kind"] not in OF_MAPS),
+        figure=plan.figures_of(maps=False),
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("draw_curves"),
-        runtime=runtime("draw_curves"),
+        mem_mb=plan.memory("draw_curves"),
+        runtime=plan.runtime("draw_curves"),
     params:
-        settings=figure_entry,
-        plots=PLOTS,
-        library=LIBRARY,
+        settings=plan.figure_settings,
+        plots=plan.plots,
+        identity=plan.figure_identity,
+        code=plan.code_of("draw_curves"),
     message:
         "Draw the figure {wildcards.figure}"
     script:

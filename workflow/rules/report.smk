@@ -1,82 +1,72 @@
-"""The report: figures of every dataset that has products, a page for every dataset, and one over all of them.
+"""The report: figures and a page for every dataset, and one page over all of them.
 
-Needs: products, statuses and the summary. Makes: the figures in the plots folder of every dataset, its report.html, and
-the report.html of all.
+Needs: products, statuses and the summary. Makes: the figures in the plots folder of every dataset, its report.html, and the
+report.html of all.
 """
 
+for rule_name, traits, pattern in plan.variants("plot_dataset", registry.SIMULATION, registry.ADAPTIVE):
 
-rule plot_dataset:
+    rule:
+        name:
+            rule_name
+        input:
+            unpack(plan.files_to_plot),
+            files=plan.files_of("plot_dataset"),
+        output:
+            **plan.figure_outputs(report, registry.plots_of(traits)),
+        log:
+            "<logs>/{dataset}/plot_dataset.log",
+        wildcard_constraints:
+            dataset=pattern,
+        priority: plan.priority("plot_dataset")
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=plan.memory("plot_dataset"),
+            runtime=plan.runtime("plot_dataset"),
+        params:
+            settings=plan.settings_of("plot_dataset"),
+            identity=plan.identity_of("plot_dataset"),
+            plots=plan.plots,
+            code=plan.code_of("plot_dataset"),
+        message:
+            "Plot {wildcards.dataset}"
+        script:
+            "../../scripts/plot_dataset.py"
+
+
+rule render_page:
     input:
-        unpack(files_of_more_figures),
-        counts="<results>/{dataset}/counts.fits",
-        background="<results>/{dataset}/background.fits",
-        significance="<results>/{dataset}/significance.fits",
-        excess="<results>/{dataset}/excess.fits",
-        coverage="<results>/{dataset}/coverage.fits",
-        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-        masks=every_mask,
-        convergence="<results>/{dataset}/convergence.csv",
-        quality="<results>/{dataset}/quality.json",
-        null="<results>/{dataset}/null.json",
+        unpack(plan.page_files),
+        status="<results>/{dataset}/status.json",
     output:
-        **figure_outputs(*FIGURES),
-        thumbnail="<results>/{dataset}/plots/thumbnail.png",
+        page="<results>/{dataset}/report.html",
     log:
-        "<logs>/{dataset}/plot_dataset.log",
+        "<logs>/{dataset}/render_page.log",
+    priority: plan.priority("render_page")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("plot_dataset"),
-        runtime=runtime("plot_dataset"),
+        mem_mb=plan.memory("render_page"),
+        runtime=plan.runtime("render_page"),
     params:
-        plots=PLOTS,
-        threshold=setting("threshold"),
-        source_kernel=setting("source_kernel"),
-        library=LIBRARY,
+        plots=plan.plots,
+        files=plan.linked_products,
+        code=plan.code_of("render_page"),
     message:
-        "Plot {wildcards.dataset}"
+        "Render the page of {wildcards.dataset}"
     script:
-        "../../scripts/plot_dataset.py"
-
-
-use rule plot_dataset as plot_dataset_of_adaptive_ring with:
-    output:
-        **dict(rules.plot_dataset.output.items()),
-        **figure_outputs("ring_radius"),
-    wildcard_constraints:
-        dataset=among(set(ADAPTIVE) - set(SIMULATED)),
-
-
-use rule plot_dataset as plot_dataset_of_simulation with:
-    output:
-        **dict(rules.plot_dataset.output.items()),
-        **figure_outputs("truth"),
-    wildcard_constraints:
-        dataset=among(set(SIMULATED) - set(ADAPTIVE)),
-
-
-use rule plot_dataset as plot_dataset_of_simulation_with_adaptive_ring with:
-    output:
-        **dict(rules.plot_dataset.output.items()),
-        **figure_outputs("ring_radius", "truth"),
-    wildcard_constraints:
-        dataset=among(set(SIMULATED) & set(ADAPTIVE)),
-
-
-ruleorder:
-    plot_dataset_of_simulation_with_adaptive_ring
-    > plot_dataset_of_simulation
-    > plot_dataset_of_adaptive_ring
-    > plot_dataset
+        "../../scripts/render_page.py"
 
 
 rule plot_sky:
     input:
-        counts="<results>/{sky}/counts.fits",
-        background="<results>/{sky}/background.fits",
-        significance="<results>/{sky}/significance.fits",
-        exclusion_mask="<results>/{sky}/exclusion_mask.fits",
+        **{
+            name: f"<results>/{{sky}}/{name}.fits"
+            for name in ("counts", "background", "significance", "exclusion_mask")
+        },
     output:
         sky=report(
             "<results>/{sky}/plots/sky.png",
@@ -90,48 +80,24 @@ rule plot_sky:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("plot_sky"),
-        runtime=runtime("plot_sky"),
+        mem_mb=plan.memory("plot_sky"),
+        runtime=plan.runtime("plot_sky"),
     params:
-        plots=PLOTS,
-        library=LIBRARY,
+        plots=plan.plots,
+        code=plan.code_of("plot_sky"),
     message:
         "Plot {wildcards.sky}"
     script:
         "../../scripts/plot_sky.py"
 
 
-rule render_page:
-    input:
-        unpack(page_files),
-        status="<results>/{dataset}/status.json",
-    output:
-        page="<results>/{dataset}/report.html",
-    log:
-        "<logs>/{dataset}/render_page.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=memory("render_page"),
-        runtime=runtime("render_page"),
-    params:
-        plots=PLOTS,
-        files=linked_products,
-        library=LIBRARY,
-    message:
-        "Render the page of {wildcards.dataset}"
-    script:
-        "../../scripts/render_page.py"
-
-
 rule render_report:
     input:
-        pages=of_every_dataset("report.html"),
-        sky_figures=expand("<results>/{sky}/plots/sky.png", sky=SKIES),
-        skies=expand("<results>/{sky}/status.json", sky=SKIES),
+        pages=plan.of_every_dataset("report.html"),
+        sky_figures=expand("<results>/{sky}/plots/sky.png", sky=plan.skies),
+        skies=expand("<results>/{sky}/status.json", sky=plan.skies),
         summary="<results>/summary.csv",
-        statuses=of_every_dataset("status.json"),
+        statuses=plan.of_every_dataset("status.json"),
     output:
         report="<results>/report.html",
     log:
@@ -141,10 +107,10 @@ rule render_report:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("render_report"),
-        runtime=runtime("render_report"),
+        mem_mb=plan.memory("render_report"),
+        runtime=plan.runtime("render_report"),
     params:
-        library=LIBRARY,
+        code=plan.code_of("render_report"),
     message:
         "Render the report"
     script:

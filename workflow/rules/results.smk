@@ -1,110 +1,141 @@
 """Results: the products of every finished loop, the status of every dataset, the summary of all.
 
-Needs: loops that have ended. Makes: the final maps (one of the ring's radius where it is adaptive), convergence.csv,
-quality.json, null.json, the maps of further source kernels, the catalogue of regions and status.json of every dataset
-(only the status of one that failed), the maps of HEALPix skies, put together of their fields, summary.csv, and a failure at the very end if any dataset failed.
+Needs: loops that have ended. Makes: the final maps, convergence.csv, the catalogue of regions, quality.json, null.json, the
+maps of further source kernels and status.json of every dataset (only the status of one that failed), the maps of HEALPix
+skies, put together of their fields, summary.csv, and a failure at the very end if any dataset failed.
 """
 
+for rule_name, traits, pattern in plan.variants("compute_products", registry.STACK, registry.ADAPTIVE):
 
-rule compute_products:
+    rule:
+        name:
+            rule_name
+        input:
+            unpack(plan.decisions.loop_files),
+            counts="<results>/{dataset}/iteration-0/counts.fits",
+            acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+            files=plan.files_of("compute_products"),
+        output:
+            **plan.map_outputs(traits),
+            convergence="<results>/{dataset}/convergence.csv",
+            # The last one is needed for the status.
+            quality="<results>/{dataset}/quality.json",
+        log:
+            "<logs>/{dataset}/compute_products.log",
+        wildcard_constraints:
+            dataset=pattern,
+        priority: plan.priority("compute_products")
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=plan.memory("compute_products"),
+            runtime=plan.runtime("compute_products"),
+        params:
+            loop=plan.decisions.loop_state,
+            settings=plan.settings_of("compute_products"),
+            identity=plan.identity_of("compute_products"),
+            code=plan.code_of("compute_products"),
+        message:
+            "Compute the products of {wildcards.dataset}"
+        script:
+            "../../scripts/compute_products.py"
+
+
+rule compute_limits:
     input:
-        unpack(loop_files),
-        counts="<results>/{dataset}/iteration-0/counts.fits",
-        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
-        stack_files=stack_files,
-        kernel_files=kernel_files,
-    output:
+        unpack(plan.counts_on_file),
         counts="<results>/{dataset}/counts.fits",
-        coverage="<results>/{dataset}/coverage.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
         background="<results>/{dataset}/background.fits",
-        background_error="<results>/{dataset}/background_error.fits",
         counts_off="<results>/{dataset}/counts_off.fits",
         alpha="<results>/{dataset}/alpha.fits",
-        significance="<results>/{dataset}/significance.fits",
         excess="<results>/{dataset}/excess.fits",
-        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-        convergence="<results>/{dataset}/convergence.csv",
-        quality="<results>/{dataset}/quality.json",
+        files=plan.files_of("compute_limits"),
+    output:
+        excess_errn="<results>/{dataset}/excess_errn.fits",
+        excess_errp="<results>/{dataset}/excess_errp.fits",
+        excess_upper_limit="<results>/{dataset}/excess_upper_limit.fits",
     log:
-        "<logs>/{dataset}/compute_products.log",
+        "<logs>/{dataset}/compute_limits.log",
+    priority: plan.priority("compute_limits")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("compute_products"),
-        runtime=runtime("compute_products"),
+        mem_mb=plan.memory("compute_limits"),
+        runtime=plan.runtime("compute_limits"),
     params:
-        loop=loop_state,
-        kernels=settings(*KERNEL_KEYS),
-        stack=stack_settings,
-        background_systematic=setting("background_systematic"),
-        exclusion=settings("dilation_radius", "min_acceptance_fraction", *MASK_KEYS),
-        convergence=setting("convergence"),
-        identity=file_identity,
-        library=LIBRARY,
+        settings=plan.settings_of("compute_limits"),
+        identity=plan.identity_of("compute_limits"),
+        code=plan.code_of("compute_limits"),
     message:
-        "Compute the products of {wildcards.dataset}"
+        "Compute errors and upper limits of the excess of {wildcards.dataset}"
     script:
-        "../../scripts/compute_products.py"
+        "../../scripts/compute_limits.py"
 
 
-use rule compute_products as compute_products_of_adaptive_ring with:
+rule catalogue_regions:
+    input:
+        counts="<results>/{dataset}/counts.fits",
+        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
+        background="<results>/{dataset}/background.fits",
+        significance="<results>/{dataset}/significance.fits",
+        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
+        masks=plan.every_mask,
+        files=plan.files_of("catalogue_regions"),
     output:
-        **dict(rules.compute_products.output.items()),
-        ring_radius="<results>/{dataset}/ring_radius.fits",
-    wildcard_constraints:
-        dataset=among(set(ADAPTIVE) - set(STACKED)),
-
-
-use rule compute_products as compute_products_of_stack with:
-    output:
-        **dict(rules.compute_products.output.items()),
-        counts_on="<results>/{dataset}/counts_on.fits",
-        runs="<results>/{dataset}/runs.fits",
-    wildcard_constraints:
-        dataset=among(set(STACKED) - set(ADAPTIVE)),
-
-
-use rule compute_products as compute_products_of_stack_of_adaptive_rings with:
-    output:
-        **dict(rules.compute_products_of_stack.output.items()),
-        ring_radius="<results>/{dataset}/ring_radius.fits",
-    wildcard_constraints:
-        dataset=among(set(STACKED) & set(ADAPTIVE)),
-
-
-ruleorder:
-    compute_products_of_stack_of_adaptive_rings
-    > compute_products_of_stack
-    > compute_products_of_adaptive_ring
-    > compute_products
+        outlines="<results>/{dataset}/regions.reg",
+        inverse_mask="<results>/{dataset}/exclusion_mask_inverse.fits",
+        # The last one is needed for the status.
+        catalogue=report(
+            "<results>/{dataset}/regions.ecsv",
+            category="{dataset}",
+            labels={"figure": "regions (table)"},
+            caption="../report/regions.rst",
+        ),
+    log:
+        "<logs>/{dataset}/catalogue_regions.log",
+    priority: plan.priority("catalogue_regions")
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=plan.memory("catalogue_regions"),
+        runtime=plan.runtime("catalogue_regions"),
+    params:
+        settings=plan.settings_of("catalogue_regions"),
+        identity=plan.identity_of("catalogue_regions"),
+        code=plan.code_of("catalogue_regions"),
+    message:
+        "Catalogue the excluded regions of {wildcards.dataset}"
+    script:
+        "../../scripts/catalogue_regions.py"
 
 
 rule compute_energy_bins:
     input:
-        stack_files=stack_files,
         counts="<results>/{dataset}/counts.fits",
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-        kernel_files=kernel_files,
+        files=plan.files_of("compute_energy_bins"),
     output:
-        **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in OF_ENERGIES},
+        **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in registry.maps_in(registry.ENERGY)},
     log:
         "<logs>/{dataset}/compute_energy_bins.log",
     wildcard_constraints:
-        dataset=among(CUBES),
+        dataset=plan.pattern_of(plan.cubes),
+    priority: plan.priority("compute_energy_bins")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("compute_energy_bins"),
-        runtime=runtime("compute_energy_bins"),
+        mem_mb=plan.memory("compute_energy_bins"),
+        runtime=plan.runtime("compute_energy_bins"),
     params:
-        kernels=settings(*KERNEL_KEYS),
-        stack=stack_settings,
-        background_systematic=setting("background_systematic"),
-        identity=file_identity,
-        library=LIBRARY,
+        settings=plan.settings_of("compute_energy_bins"),
+        identity=plan.identity_of("compute_energy_bins"),
+        code=plan.code_of("compute_energy_bins"),
     message:
         "Compute the energy bins of {wildcards.dataset}"
     script:
@@ -113,62 +144,26 @@ rule compute_energy_bins:
 
 rule join_energy_bins:
     input:
-        **{name: in_bins(name) for name in OF_BINS},
+        **{name: plan.in_bins(name) for name in registry.maps_in(registry.BINS)},
     output:
-        **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in OF_BINS},
+        **{name: f"<results>/{{dataset}}/energy/{name}.fits" for name in registry.maps_in(registry.BINS)},
     log:
         "<logs>/{dataset}/join_energy_bins.log",
     wildcard_constraints:
-        dataset=among(CUBES_OF_BINS),
+        dataset=plan.pattern_of(plan.bins),
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("join_energy_bins"),
-        runtime=runtime("join_energy_bins"),
+        mem_mb=plan.memory("join_energy_bins"),
+        runtime=plan.runtime("join_energy_bins"),
     params:
-        counts=counts_of_cube,
-        numbers=bin_numbers,
-        bins=lambda wildcards: len(CUBES_OF_BINS[wildcards.dataset]),
-        library=LIBRARY,
+        settings=plan.bin_settings,
+        code=plan.code_of("join_energy_bins"),
     message:
         "Join the energy bins of {wildcards.dataset}"
     script:
         "../../scripts/join_energy_bins.py"
-
-
-rule compute_limits:
-    input:
-        unpack(counts_on_file),
-        counts="<results>/{dataset}/counts.fits",
-        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
-        background="<results>/{dataset}/background.fits",
-        counts_off="<results>/{dataset}/counts_off.fits",
-        alpha="<results>/{dataset}/alpha.fits",
-        excess="<results>/{dataset}/excess.fits",
-        kernel_files=kernel_files,
-    output:
-        excess_errn="<results>/{dataset}/excess_errn.fits",
-        excess_errp="<results>/{dataset}/excess_errp.fits",
-        excess_upper_limit="<results>/{dataset}/excess_upper_limit.fits",
-    log:
-        "<logs>/{dataset}/compute_limits.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=memory("compute_limits"),
-        runtime=runtime("compute_limits"),
-    params:
-        source_kernel=setting("source_kernel"),
-        statistic=setting("statistic"),
-        background_systematic=setting("background_systematic"),
-        limits=setting("limits"),
-        library=LIBRARY,
-    message:
-        "Compute errors and upper limits of the excess of {wildcards.dataset}"
-    script:
-        "../../scripts/compute_limits.py"
 
 
 rule compute_further_significance:
@@ -179,68 +174,26 @@ rule compute_further_significance:
         counts_off="<results>/{dataset}/counts_off.fits",
         alpha="<results>/{dataset}/alpha.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-        stack_files=stack_files,
-        kernel_files=kernel_files,
-        further_kernel_file=further_kernel_file,
+        files=plan.files_of("compute_further_significance"),
     output:
-        **{name: f"<results>/{{dataset}}/further/{{kernel}}/{name}.fits" for name in FURTHER},
+        **{name: f"<results>/{{dataset}}/further/{{kernel}}/{name}.fits" for name in registry.maps_in(registry.FURTHER)},
     log:
         "<logs>/{dataset}/further/{kernel}/compute_further_significance.log",
+    priority: plan.priority("compute_further_significance")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("compute_further_significance"),
-        runtime=runtime("compute_further_significance"),
+        mem_mb=plan.memory("compute_further_significance"),
+        runtime=plan.runtime("compute_further_significance"),
     params:
-        kernels=settings(*KERNEL_KEYS),
-        stack=stack_settings,
-        further_kernel=further_kernel,
-        background_systematic=setting("background_systematic"),
-        limits=setting("limits"),
-        library=LIBRARY,
+        settings=plan.settings_of("compute_further_significance"),
+        identity=plan.identity_of("compute_further_significance"),
+        code=plan.code_of("compute_further_significance"),
     message:
         "Compute the significance of {wildcards.dataset} under the kernel {wildcards.kernel}"
     script:
         "../../scripts/compute_further_significance.py"
-
-
-rule catalogue_regions:
-    input:
-        counts="<results>/{dataset}/counts.fits",
-        acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
-        background="<results>/{dataset}/background.fits",
-        significance="<results>/{dataset}/significance.fits",
-        exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
-        masks=every_mask,
-        stack_files=stack_files,
-        kernel_files=kernel_files,
-    output:
-        outlines="<results>/{dataset}/regions.reg",
-        inverse_mask="<results>/{dataset}/exclusion_mask_inverse.fits",
-        # The last one is needed for the status, as that of `compute_products` is: see docs/decisions.md.
-        catalogue=report(
-            "<results>/{dataset}/regions.ecsv",
-            category="{dataset}",
-            labels={"figure": "regions (table)"},
-            caption="../report/regions.rst",
-        ),
-    log:
-        "<logs>/{dataset}/catalogue_regions.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=memory("catalogue_regions"),
-        runtime=runtime("catalogue_regions"),
-    params:
-        kernels=settings(*KERNEL_KEYS),
-        stack=stack_settings,
-        library=LIBRARY,
-    message:
-        "Catalogue the excluded regions of {wildcards.dataset}"
-    script:
-        "../../scripts/catalogue_regions.py"
 
 
 rule simulate_null:
@@ -249,25 +202,22 @@ rule simulate_null:
         acceptance="<results>/{dataset}/iteration-0/acceptance.fits",
         exclusion_mask="<results>/{dataset}/exclusion_mask.fits",
         quality="<results>/{dataset}/quality.json",
-        stack_files=stack_files,
-        kernel_files=kernel_files,
+        files=plan.files_of("simulate_null"),
     output:
         null="<results>/{dataset}/null.json",
     log:
         "<logs>/{dataset}/simulate_null.log",
+    priority: plan.priority("simulate_null")
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("simulate_null"),
-        runtime=runtime("simulate_null"),
+        mem_mb=plan.memory("simulate_null"),
+        runtime=plan.runtime("simulate_null"),
     params:
-        kernels=settings(*KERNEL_KEYS),
-        stack=stack_settings,
-        background_systematic=setting("background_systematic"),
-        threshold=setting("threshold"),
-        simulate=setting("null_simulations"),
-        library=LIBRARY,
+        settings=plan.settings_of("simulate_null"),
+        identity=plan.identity_of("simulate_null"),
+        code=plan.code_of("simulate_null"),
     message:
         "Simulate the background of {wildcards.dataset} without sources"
     script:
@@ -276,25 +226,27 @@ rule simulate_null:
 
 rule record_status:
     input:
-        unpack(status_files),
+        unpack(plan.status_files),
+        decisions=lambda wildcards: ancient(plan.last_decision(wildcards)),
         inspection="<results>/{dataset}/inspection.json",
     output:
         status="<results>/{dataset}/status.json",
     log:
         "<logs>/{dataset}/record_status.log",
+    priority: plan.priority("record_status")
     localrule: True
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("record_status"),
-        runtime=runtime("record_status"),
+        mem_mb=plan.memory("record_status"),
+        runtime=plan.runtime("record_status"),
     params:
-        loop=loop_state,
-        analysis=whole_entry,
-        stale=stale_products,
-        further=further_names,
-        library=LIBRARY,
+        loop=plan.decisions.loop_state,
+        analysis=plan.whole_entry,
+        stale=plan.stale_products,
+        made_from=plan.made_from_of,
+        code=plan.code_of("record_status"),
     message:
         "Record the status of {wildcards.dataset}"
     script:
@@ -303,10 +255,10 @@ rule record_status:
 
 rule join_fields:
     input:
-        unpack(files_of_fields),
-        healpix_files=healpix_files,
+        unpack(plan.files_of_fields),
+        files=plan.sky_files,
     output:
-        **{name: f"<results>/{{sky}}/{name}.fits" for name in JOINED},
+        **{name: f"<results>/{{sky}}/{name}.fits" for name in registry.maps_in(registry.SKY)},
         status="<results>/{sky}/status.json",
     log:
         "<logs>/{sky}/join_fields.log",
@@ -314,13 +266,12 @@ rule join_fields:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("join_fields"),
-        runtime=runtime("join_fields"),
+        mem_mb=plan.memory("join_fields"),
+        runtime=plan.runtime("join_fields"),
     params:
-        settings=sky_settings,
-        fields=fields_of_sky,
-        identity=sky_identity,
-        library=LIBRARY,
+        settings=plan.sky_settings,
+        identity=plan.sky_identity,
+        code=plan.code_of("join_fields"),
     message:
         "Put the fields of {wildcards.sky} together"
     script:
@@ -329,13 +280,9 @@ rule join_fields:
 
 rule summarize_datasets:
     input:
-        statuses=of_every_dataset("status.json"),
+        statuses=plan.of_every_dataset("status.json"),
     output:
-        summary=report(
-            "<results>/summary.csv",
-            category="Summary",
-            caption="../report/summary.rst",
-        ),
+        summary=report("<results>/summary.csv", category="Summary", caption="../report/summary.rst"),
     log:
         "<logs>/summarize_datasets.log",
     localrule: True
@@ -343,10 +290,10 @@ rule summarize_datasets:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("summarize_datasets"),
-        runtime=runtime("summarize_datasets"),
+        mem_mb=plan.memory("summarize_datasets"),
+        runtime=plan.runtime("summarize_datasets"),
     params:
-        library=LIBRARY,
+        code=plan.code_of("summarize_datasets"),
     message:
         "Summarize all datasets"
     script:
@@ -367,10 +314,10 @@ rule report_failures:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory("report_failures"),
-        runtime=runtime("report_failures"),
+        mem_mb=plan.memory("report_failures"),
+        runtime=plan.runtime("report_failures"),
     params:
-        library=LIBRARY,
+        code=plan.code_of("report_failures"),
     message:
         "Fail, because datasets did"
     script:

@@ -10,10 +10,10 @@ import yaml
 from conftest import ODD_NAME, snakemake, write_config
 
 from skymask.cli.status import status
-from skymask.workflow import settled
+from skymask.workflow import cached
 
 OUTCOME = {"state": "converged", "iteration": 2}
-SETTINGS = settled.digest({"threshold": 5})
+SETTINGS = cached.digest({"threshold": 5})
 
 
 @pytest.fixture
@@ -22,20 +22,29 @@ def noted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "counts.fits").write_text("counts")
     (tmp_path / "mask.fits").write_text("mask")
-    settled.note("a", SETTINGS, "configured", OUTCOME, {"counts.fits"}, {"mask.fits"}, time.time() + 1)
+    files = {"counts.fits"}, {"mask.fits"}
+    cached.record("results", "a", SETTINGS, "configured", OUTCOME, *files, time.time() + 1)
     return tmp_path
 
 
-def test_a_dataset_is_settled_if_nothing_has_changed(noted):
-    assert settled.unchanged("a", SETTINGS) == OUTCOME
+def found(dataset="a", settings=SETTINGS, results="results"):
+    return cached.find(results, {dataset: settings})
 
 
-def test_a_dataset_without_a_note_is_not_settled(noted):
-    assert settled.unchanged("b", SETTINGS) is None
+def test_a_dataset_of_which_nothing_has_changed_is_left_out(noted):
+    assert found() == {"a": OUTCOME}
 
 
-def test_other_settings_unsettle(noted):
-    assert settled.unchanged("a", settled.digest({"threshold": 4})) is None
+def test_a_dataset_without_a_note_stays_in(noted):
+    assert found("b") == {}
+
+
+def test_a_dataset_with_other_settings_stays_in(noted):
+    assert found(settings=cached.digest({"threshold": 4})) == {}
+
+
+def test_a_note_is_of_one_folder_of_results(noted):
+    assert found(results="out") == {}
 
 
 @pytest.mark.parametrize("name", ["counts.fits", "mask.fits"])
@@ -49,52 +58,28 @@ def test_other_settings_unsettle(noted):
     ],
     ids=["removed", "older", "newer", "other"],
 )
-def test_any_change_of_a_file_unsettles(noted, name, change):
+def test_any_change_of_a_file_keeps_a_dataset_in(noted, name, change):
     change(noted / name)
-    assert settled.unchanged("a", SETTINGS) is None
+    assert found() == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"settings": 1}'])
-def test_a_damaged_note_unsettles(noted, text):
-    (noted / settled.FOLDER / "a.json").write_text(text)
-    assert settled.unchanged("a", SETTINGS) is None
+def test_a_damaged_note_keeps_a_dataset_in(noted, text):
+    (note,) = (noted / cached.FOLDER).rglob("a.json")
+    note.write_text(text)
+    assert found() == {}
 
 
 def test_nothing_is_noted_if_what_was_read_was_replaced_meanwhile(noted):
-    settled.note("b", SETTINGS, "configured", OUTCOME, {"counts.fits"}, {"mask.fits"}, started=time.time() - 60)
-    assert settled.unchanged("b", SETTINGS) is None
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "--cores 2 --configfile mine.yaml",
-        "-c4 -n results/a/status.json",
-        "--profile profiles/slurm --slurm-status-command squeue",
-        "--config shard=1/4 --nolock",
-    ],
-)
-def test_plain_runs(line):
-    assert settled.is_plain(["/usr/bin/snakemake", *line.split()])
-
-
-@pytest.mark.parametrize(
-    "option",
-    ["-F", "-R", "--forceall", "--report", "--dag", "--summary", "--touch", "--until", "--rerun-triggers", "-nF"],
-)
-def test_what_needs_the_whole_graph_is_not_plain(option):
-    assert not settled.is_plain(["snakemake", option])
-
-
-def test_another_program_that_runs_the_workflow_is_not_plain():
-    assert not settled.is_plain(["pytest", "--cores", "2"])
+    files = {"counts.fits"}, {"mask.fits"}
+    cached.record("results", "b", SETTINGS, "configured", OUTCOME, *files, started=time.time() - 60)
+    assert found("b") == {}
 
 
 @pytest.fixture(scope="module")
 def finished(undisturbed, tmp_path_factory):
     """The undisturbed run, gone on with until everything is there."""
-    folder = shutil.copytree(undisturbed, tmp_path_factory.mktemp("settled") / "run")
+    folder = shutil.copytree(undisturbed, tmp_path_factory.mktemp("finished") / "run")
     process = snakemake(folder=folder)
     assert process.returncode == 0, process.stdout
     return folder
@@ -114,11 +99,11 @@ def planned(folder, *arguments):
     return jobs_of(snakemake("--dry-run", "--quiet", "host", *arguments, folder=folder))
 
 
-def test_a_finished_run_settles_its_datasets(finished):
-    assert {path.stem for path in (finished / settled.FOLDER).iterdir()} == {"a", "b"}
+def test_a_finished_run_notes_its_datasets(finished):
+    assert {path.stem for path in (finished / cached.FOLDER).rglob("*.json")} == {"a", "b"}
 
 
-def test_a_run_over_settled_datasets_does_nothing(finished):
+def test_a_run_over_finished_datasets_does_nothing(finished):
     assert "Nothing to be done" in snakemake(folder=finished).stdout
 
 
@@ -137,7 +122,7 @@ def test_a_product_that_was_removed_is_made_again(finished):
     assert "compute_products" in rules
 
 
-def test_a_new_setting_of_a_settled_dataset_reruns_it(finished):
+def test_a_new_setting_of_a_finished_dataset_reruns_it(finished):
     config = (finished / "config.yaml").read_text()
     (finished / "other.yaml").write_text(config + "threshold: 4\n")
     assert "update_exclusion_mask" in planned(finished, "--configfile", "other.yaml")
@@ -159,11 +144,12 @@ def test_status_is_silent_where_nothing_has_changed(finished, monkeypatch):
     assert "changed" not in "\n".join(status("config.yaml")[0][1:])
 
 
-def test_force_runs_the_jobs_of_settled_datasets(finished):
-    assert "check_dataset" in planned(finished, "--forceall")
+def test_force_runs_the_jobs_of_finished_datasets(finished):
+    assert "prepare_dataset" in planned(finished, "--forceall")
 
 
-def test_the_outcome_of_a_settled_dataset_is_that_of_its_loop(finished):
+def test_the_outcome_of_a_finished_dataset_is_that_of_its_loop(finished):
     decisions = json.loads((finished / "results/.decisions/a/iteration-2.json").read_text())
-    note = json.loads((finished / settled.FOLDER / "a.json").read_text())
+    (path,) = (finished / cached.FOLDER).rglob("a.json")
+    note = json.loads(path.read_text())
     assert note["outcome"] == decisions["a"]
