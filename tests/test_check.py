@@ -81,7 +81,10 @@ def test_a_length_far_beyond_the_map_is_told_without_making_its_kernel(folder, k
             {"background_kernel": {"shape": "ring", "inner_radius": "3.2 deg", "width": "1 deg"}},
             r"\d+% of the pixels are starved before anything is excluded",
         ),
-        ({"dilation_radius": "2 deg"}, "a single pixel above the threshold excludes up to 5025 pixels"),
+        (
+            {"dilation_radius": "2 deg"},
+            "dilation_radius 2 deg: a single pixel above the threshold excludes up to 5025 pixels",
+        ),
     ],
 )
 def test_what_does_not_fit_the_map_is_warned_of(folder, settings, warning):

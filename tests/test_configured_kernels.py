@@ -172,7 +172,7 @@ def test_length_in_pixels_is_that_along_each_side(length, pixels):
     ("value", "unit", "expected"), [(90, "arcmin", 1.5), (3600, "arcsec", 1), (np.pi, "rad", 180), (2, "deg", 2)]
 )
 def test_angles_are_converted_to_degrees(value, unit, expected):
-    assert configured_kernels.degrees(value, unit) == pytest.approx(expected, rel=1e-12)
+    assert units.angle_in_degrees(f"{value} {unit}") == pytest.approx(expected, rel=1e-12)
 
 
 def test_description_names_shape_and_lengths():

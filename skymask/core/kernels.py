@@ -330,10 +330,8 @@ def shared_pixels(kernel, other):
 
     A field of view, whose pixels are no neighbours of another, counts as sharing none.
     """
-    if is_field_of_view(kernel):
-        return 0
-    rings = kernel.rings if is_adaptive(kernel) else (kernel,)
-    return max(np.count_nonzero(ring) - np.count_nonzero(without(ring, other)) for ring in rings)
+    shared = (np.count_nonzero(ring) - np.count_nonzero(without(ring, other)) for ring in arrays_of(kernel))
+    return max(shared, default=0)
 
 
 def background_kernel(kernel, source_kernels, statistic):
@@ -344,10 +342,9 @@ def background_kernel(kernel, source_kernels, statistic):
     ValueError
         If no pixel is left.
     """
-    if is_field_of_view(kernel):
-        return kernel
-    kernel = off_kernel(kernel if is_adaptive(kernel) else from_array(kernel), under_any(source_kernels), statistic)
-    if not any(ring.any() for ring in (kernel.rings if is_adaptive(kernel) else (kernel,))):
+    kernel = kernel if is_adaptive(kernel) or is_field_of_view(kernel) else from_array(kernel)
+    kernel = off_kernel(kernel, under_any(source_kernels), statistic)
+    if not is_field_of_view(kernel) and not any(ring.any() for ring in arrays_of(kernel)):
         raise ValueError("background_kernel lies under the source kernels as a whole: nothing is left to estimate from")
     return kernel
 
@@ -365,6 +362,13 @@ def off_kernel(background_kernel, source_kernel, statistic):
         rings = tuple(off_kernel(one, source_kernel, statistic) for one in background_kernel.rings)
         return background_kernel._replace(rings=rings)
     return without(background_kernel, source_kernel) if statistic == "wstat" else background_kernel
+
+
+def arrays_of(kernel):
+    """Return the arrays that a background kernel is made of: itself, all rings, or none if it is a field of view."""
+    if is_field_of_view(kernel):
+        return ()
+    return kernel.rings if is_adaptive(kernel) else (kernel,)
 
 
 def is_adaptive(kernel):

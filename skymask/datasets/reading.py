@@ -317,14 +317,14 @@ def check_kernels(
     used = kernels.off_kernel(whole, on_pixels, statistic)
     of_sources = "source_kernel and mask_source_kernels" if of_mask else "source_kernel"
     # No ring of an adaptive ring shares more pixels with the source kernel than the smallest.
-    smallest, of_used = (kernel.rings if kernels.is_adaptive(kernel) else (kernel,) for kernel in (whole, used))
+    smallest, of_used = map(kernels.arrays_of, (whole, used))
     shared = np.count_nonzero(smallest[0]) - np.count_nonzero(kernels.without(smallest[0], on_pixels))
     warnings = []
     dilated = np.count_nonzero(configured_kernels.dilation_kernel(dilation_radius, pixel_size))
     if dilated > np.prod(shape) / 2:
         warnings.append(
-            f"dilation_radius {dilation_radius}: a single pixel above the threshold excludes up to {dilated} pixels, "
-            f"and the map has {np.prod(shape)}"
+            f"dilation_radius {in_words(dilation_radius)}: a single pixel above the threshold excludes up to {dilated} "
+            f"pixels, and the map has {np.prod(shape)}"
         )
     if shared and statistic == "wstat":
         warnings.append(

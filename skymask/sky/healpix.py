@@ -209,11 +209,10 @@ def reach(size, *, source_kernel, background_kernel, dilation_radius, mask_sourc
         raise MapError(
             "background_kernel: the shape field_of_view is one norm per field, and would leave seams in the sky"
         )
-    largest = background.rings[-1] if kernels.is_adaptive(background) else background
     sources = [configured_kernels.to_pixels(kernel, pixel) for kernel in (source_kernel, *mask_source_kernels)]
     used = [
         max(sources, key=lambda kernel: max(kernel.shape)),
-        largest,
+        kernels.arrays_of(background)[-1],
         configured_kernels.dilation_kernel(dilation_radius, pixel),
     ]
     grown = ceil(max(configured_kernels.length_in_pixels(region_growth["max_radius"], pixel))) if region_growth else 0
