@@ -13,7 +13,7 @@ from skymask.errors import MapError, SkymaskError, failing_alone
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 from bin_events import write_counts
-from check_dataset import check_dataset
+from prepare_dataset import prepare_dataset
 
 
 def test_what_nobody_expected_names_the_file_and_says_so(capfd):
@@ -51,11 +51,12 @@ def surprise(*arguments, **options):
 
 
 def test_a_dataset_whose_files_surprise_the_reader_is_inspected_as_failed(tmp_path, monkeypatch):
-    monkeypatch.setattr("check_dataset.inspect", surprise)
+    monkeypatch.setattr("prepare_dataset.inspect", surprise)
     files = {"counts": write_map(tmp_path / "a.fits", field_with_source())}
-    output = tmp_path / "inspection.json"
-    check_dataset(dataset="a", notes=[], files=files, runs={}, selection={}, kernels=KERNELS, output=output)
-    reason = json.loads(output.read_text())["reason"]
+    output = {name: tmp_path / name for name in ("counts", "acceptance", "exclusion_mask", "inspection")}
+    settings = {**KERNELS, "exclusion_regions": [], "min_acceptance_fraction": 0}
+    prepare_dataset(dataset="a", notes=[], files=files, runs={}, settings=settings, output=output)
+    reason = json.loads(output["inspection"].read_text())["reason"]
     assert reason.startswith(
         f"{files['counts']} cannot be used, for a reason that was not expected here (RuntimeError: "
     )
@@ -65,9 +66,8 @@ def test_a_dataset_whose_files_surprise_the_reader_is_inspected_as_failed(tmp_pa
 def test_events_that_surprise_the_reader_leave_their_reason(tmp_path, monkeypatch):
     monkeypatch.setattr("bin_events.bin_events", surprise)
     geometry = {"as": write_map(tmp_path / "a.fits", np.ones((9, 9), int), sky_header((9, 9)))}
-    write_counts(
-        names=["e.fits"], geometry=geometry, cuts={}, counts=tmp_path / "counts.fits", binning=tmp_path / "binning.json"
-    )
+    settings = {"events": ["e.fits"], "geometry": geometry, "cuts": {}}
+    write_counts(settings=settings, counts=tmp_path / "counts.fits", binning=tmp_path / "binning.json")
     assert json.loads((tmp_path / "binning.json").read_text())["reason"].startswith("e.fits cannot be used, ")
 
 

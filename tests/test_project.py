@@ -22,6 +22,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from skymask import registry
+from skymask.workflow.digests import rule_texts
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -233,8 +234,10 @@ def test_no_output_is_temporary():
 def test_every_rule_that_runs_on_nodes_belongs_to_the_jobs_of_slurm():
     grouped = yaml.safe_load((REPOSITORY / "profiles/slurm/config.yaml").read_text())["groups"]
     text = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
-    rules = re.split(r"^(?=(?:use )?(?:rule|checkpoint) )", text, flags=re.MULTILINE)[1:]
-    names = {
-        re.search(r"(?:as|rule|checkpoint) (\w+)(?: with)?:", rule)[1] for rule in rules if "localrule" not in rule
-    }
+    rules = rule_texts(text)
+    names = {name for name, rule in rules.items() if "localrule" not in rule}
+    variants = re.findall(r'plan\.variants\("(\w+)", registry\.(\w+), registry\.(\w+)\)', text)
+    for rule, *traits in variants:
+        words = [getattr(registry, trait).replace(" ", "_") for trait in sorted(traits)]
+        names |= {f"{rule}_of_{part}" for part in (*words, "_with_".join(words))}
     assert {entry.split("=")[0] for entry in grouped} == names

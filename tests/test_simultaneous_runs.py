@@ -59,7 +59,7 @@ def test_a_run_over_all_is_refused_while_a_shard_is_at_work(undisturbed, tmp_pat
     (folder / ".snakemake/shards").mkdir(exist_ok=True)
     with open(folder / ".snakemake/shards/all.lock", "w") as shard:
         fcntl.flock(shard, fcntl.LOCK_SH)
-        process = snakemake(*STATUSES, folder=folder)
+        process = snakemake(*STATUSES, "--forceall", folder=folder)
         assert process.returncode == 1
         assert "is at work in this folder" in process.stdout
         assert "Traceback" not in process.stdout

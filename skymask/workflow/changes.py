@@ -4,6 +4,8 @@ import csv
 import json
 from pathlib import Path
 
+from skymask.units import in_words
+
 #: So many datasets are named in a line.
 NAMED = 5
 
@@ -24,7 +26,7 @@ def lines(plan):
         except (OSError, ValueError, KeyError):
             new.append(dataset)
             continue
-        for line in differences(was, json.loads(json.dumps(plan.settings[dataset]))):
+        for line in differences(was, in_words(plan.settings[dataset])):
             changed.setdefault(line, []).append(dataset)
     found = [f"{_some(datasets)}: {line}" for line, datasets in changed.items()]
     summary = Path(plan.results, "summary.csv")

@@ -39,8 +39,7 @@ def register(plan, config):
 def add_to(workflow):
     """Add these hooks to a workflow that uses this one as a module, after its own."""
     for hook in (onstart, onsuccess, onerror):
-        earlier = getattr(workflow, f"_{hook.__name__}")
-        getattr(workflow, hook.__name__)(lambda log, hook=hook, earlier=earlier: (earlier(log), hook(workflow)))
+        patches.add_hook(workflow, hook)
 
 
 def onstart(workflow):

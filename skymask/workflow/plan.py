@@ -19,7 +19,7 @@ from skymask.io.fits_header import (
     pixels_of_dataset,
     voxels_of_observations,
 )
-from skymask.workflow import cached, records, resources
+from skymask.workflow import cached, changes, records, resources
 from skymask.workflow.decisions import Decisions
 from skymask.workflow.keys import KERNEL_KEYS, MASK_KEYS
 
@@ -165,6 +165,8 @@ class Plan:
         self.cached = self.decisions.cached
         #: Has Snakemake make files anew; set where there is a workflow.
         self.force = lambda files: None
+        #: Is given a line on everything that has changed since the last run, once.
+        self.tell = None
         #: Files of jobs that an earlier run began and did not end.
         self.unfinished = ()
         self._identities, self._pixels, self._verified = {}, {}, set()
@@ -628,6 +630,10 @@ class Plan:
         return self.results_of(dataset)
 
     def _overall(self, wildcards):
+        if self.tell is not None:
+            for line in changes.lines(self):
+                self.tell(line)
+            self.tell = None
         return self._not_empty(["summary.csv", "report.html"])
 
     def _joined_bins(self, wildcards):

@@ -215,6 +215,15 @@ def end_on_sigterm(workflow):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+def add_hook(workflow, hook):
+    """Have a function called in one of the hooks of a workflow, after those that it has, by the name of the function.
+
+    Reason: of an imported workflow Snakemake calls no hook, and a second block `onstart:` would replace the first.
+    """
+    earlier = getattr(workflow, f"_{hook.__name__}")
+    getattr(workflow, hook.__name__)(lambda log: (earlier(log), hook(workflow)))
+
+
 def failed_jobs(workflow):
     """Return the jobs that ended with an error, of a group of jobs the step that failed.
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from skymask import registry
 from skymask.errors import SkymaskError
@@ -52,6 +53,7 @@ except SkymaskError as error:
     raise WorkflowError(str(error)) from None
 
 plan.checks_records = workflow.is_main_process
+plan.tell = logger.info if workflow.is_main_process else None
 plan.force = partial(snakemake_patches.force, workflow)
 plan.unfinished = snakemake_patches.marked_incomplete() if workflow.is_main_process else ()
 hooks.register(plan, None if AS_MODULE else config)
