@@ -135,6 +135,10 @@ OFFSET = pair("Distance from the centre in longitude and latitude.", COORDINATE)
 FRAME = choice("Frame of the coordinates.", ["icrs", "galactic"], default=DEFAULT_FRAME)
 LONGITUDE = text("Column of longitudes; without it a usual name (RA, RAJ2000, GLON, ...), in either case.")
 LATITUDE = text("Column of latitudes; as for `longitude`.")
+WHERE = text(
+    'Only rows that pass a condition: comparisons of columns with numbers or quoted texts, joined by "and", as in '
+    "\"Vmag < 6 and Class == 'star'\"; columns with blanks stand in backticks. Rows without the number do not pass."
+)
 
 #: Keys of a kernel by its shape; those without a default must be given.
 SHAPES = {
@@ -264,6 +268,7 @@ EXCLUSION_REGION = {
                 "longitude": LONGITUDE,
                 "latitude": LATITUDE,
                 "frame": FRAME,
+                "where": WHERE,
             },
             required=["radius"],
         ),
@@ -873,7 +878,8 @@ DATA = {
         ["string", "array"],
         "Instead of a counts map, event lists: the path of a FITS file with a table EVENTS (open gamma-ray format, "
         'Fermi-LAT\'s FT1, X-ray telescopes; of another table, followed by its name, as in "run.fits[MYEVENTS]"), or '
-        "a list of such paths. Positions are the columns RA and DEC, or X and Y with sky coordinates in the header.",
+        "a list of such paths; with wildcards (run_*.fits), or an observation list of ctools (.xml). Positions are the "
+        "columns RA and DEC, or X and Y with sky coordinates in the header.",
         minLength=1,
         minItems=1,
         items={"type": "string", "minLength": 1},
@@ -942,12 +948,13 @@ FIGURE = {
                 {
                     "table": text("Its path; of a FITS file with several tables, followed by the name of one."),
                     "name": text(
-                        "Column of names; without it a usual one (name, source_name, main_id, designation), or row "
-                        "numbers."
+                        "Column of names; without it a usual one (name, source_name, common_name, main_id, ...), or "
+                        "row numbers."
                     ),
                     "longitude": LONGITUDE,
                     "latitude": LATITUDE,
                     "frame": FRAME,
+                    "where": WHERE,
                 },
                 required=["table"],
                 default=None,

@@ -9,6 +9,7 @@ import datetime
 import hashlib
 from pathlib import Path
 
+from skymask.config.event_lists import expanded_events
 from skymask.config.tables import read_runs_table, read_table
 from skymask.config.validation import (
     SAFE_NAME,
@@ -137,7 +138,7 @@ def dataset_settings(config, schema, *, files_needed=True):
         config = {**config, "datasets": {str(name): entry for name, entry in datasets.items()}}
     names = config["datasets"] if isinstance(config.get("datasets"), dict) else {}
     if names:
-        config = {**config, "datasets": {name: _with_runs(name, entry) for name, entry in names.items()}}
+        config = {**config, "datasets": {name: _with_lists(name, entry) for name, entry in names.items()}}
     _raise_if_any([*name_mistakes(names), *number_mistakes(config), *schema_mistakes(config, schema)])
     of_dataset = dataset_schema(schema)
     shared = {key: value for key, value in config.items() if key in of_dataset["properties"]}
@@ -272,8 +273,10 @@ def with_lengths(value, schema):
     return list(parse_length(value)) if is_one else value
 
 
-def _with_runs(name, entry):
-    """A dataset's entry with the runs of its table, and their names, in it."""
+def _with_lists(name, entry):
+    """A dataset's entry with its event lists one by one, and the runs of its table, and their names, in it."""
+    if isinstance(entry, dict) and entry.get("events"):
+        entry = {**entry, "events": expanded_events(entry["events"], f"datasets.{name}.events")}
     if not isinstance(entry, dict) or "runs" not in entry:
         return entry
     where = f"datasets.{name}.runs"

@@ -469,11 +469,23 @@ def _size(key, limit):
     return angle_in_degrees(limit)
 
 
+def _condition_errors(where, text):
+    """A condition on the rows of a table that is none."""
+    if text is not None:
+        from skymask.io.row_filter import parse
+
+        try:
+            parse(text)
+        except ValueError as error:
+            yield f"{where}: {error}"
+
+
 def _region_errors(where, regions):
     """What a schema cannot say of exclusion regions: positions and sizes that are none."""
     for number, region in enumerate(regions):
         if "center" in region and abs(angle_in_degrees(region["center"][1])) > 90:
             yield f"{where}.exclusion_regions.{number}.center.1 must be a latitude, got {region['center'][1]}"
+        yield from _condition_errors(f"{where}.exclusion_regions.{number}.where", region.get("where"))
         sizes = {"radius": region["radius"]} if is_angle(region.get("radius", "")) else {}
         sizes |= {f"semi_axes.{axis}": length for axis, length in enumerate(region.get("semi_axes", ()))}
         for key, length in sizes.items():

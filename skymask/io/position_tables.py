@@ -10,16 +10,39 @@ import numpy as np
 from skymask.errors import MapError, listed
 from skymask.io import tables as fits_tables
 from skymask.io.file_names import split_name
+from skymask.io.row_filter import rows_that_pass
 from skymask.units import angle_in_degrees, is_angle
 
 #: Columns in which longitude and latitude are looked for, in this order and whatever their case.
 POSITION_COLUMNS = {
-    "icrs": (("ra", "dec"), ("raj2000", "dej2000"), ("ra_icrs", "de_icrs"), ("_raj2000", "_dej2000")),
-    "galactic": (("glon", "glat"), ("l", "b"), ("_glon", "_glat")),
+    "icrs": (
+        ("ra", "dec"),
+        ("raj2000", "dej2000"),
+        ("raj2000", "decj2000"),
+        ("ra_icrs", "de_icrs"),
+        ("raicrs", "deicrs"),
+        ("_raj2000", "_dej2000"),
+        ("_ra.icrs", "_de.icrs"),
+        ("_ra", "_de"),
+        ("ra_j2000", "dec_j2000"),
+        ("ra_deg", "dec_deg"),
+        ("radeg", "dedeg"),
+        ("sc_ra", "sc_dec"),
+    ),
+    "galactic": (("glon", "glat"), ("l", "b"), ("_glon", "_glat"), ("lii", "bii")),
 }
 
 #: Columns in which names are looked for.
-NAME_COLUMNS = ("name", "source_name", "main_id", "designation")
+NAME_COLUMNS = (
+    "name",
+    "source_name",
+    "common_name",
+    "main_id",
+    "designation",
+    "psr_name",
+    "iauname",
+    "iau_name",
+)
 
 #: Formats of tables in text by the ending of their names.
 _TEXT_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv"}
@@ -46,7 +69,7 @@ class Catalogue(NamedTuple):
     left_out: list
 
 
-def read_catalogue(table, *, radius, longitude=None, latitude=None, name=None, frame="icrs"):
+def read_catalogue(table, *, radius, longitude=None, latitude=None, name=None, frame="icrs", where=None):
     """Return the circles of a table.
 
     Parameters
@@ -61,6 +84,8 @@ def read_catalogue(table, *, radius, longitude=None, latitude=None, name=None, f
         Name of the column of names; without it, the first of `NAME_COLUMNS`, if there is one.
     frame : str
         "icrs" or "galactic".
+    where : str, optional
+        Condition that rows must pass, all others are not there; see `skymask.io.row_filter`.
 
     Raises
     ------
@@ -75,7 +100,8 @@ def read_catalogue(table, *, radius, longitude=None, latitude=None, name=None, f
     numbers = {"longitude": _degrees(rows, longitude), "latitude": _degrees(rows, latitude)}
     numbers["radius"] = np.full(len(rows), angle_in_degrees(radius)) if is_angle(radius) else _degrees(rows, radius)
     names = _names(rows, name)
-    defined = np.isfinite(list(numbers.values())).all(axis=0)
+    kept = np.ones(len(rows), dtype=bool) if where is None else rows_that_pass(rows, where)
+    defined = np.isfinite(list(numbers.values())).all(axis=0) & kept
     for key, wrong in {
         "latitude": np.abs(numbers["latitude"]) > 90,
         "radius": numbers["radius"] < 0,
@@ -86,16 +112,16 @@ def read_catalogue(table, *, radius, longitude=None, latitude=None, name=None, f
     return Catalogue(
         **{key: values[defined] for key, values in numbers.items()},
         names=[names[row] for row in np.flatnonzero(defined)],
-        left_out=[names[row] for row in np.flatnonzero(~defined)],
+        left_out=[names[row] for row in np.flatnonzero(kept & ~defined)],
     )
 
 
-def read_labels(table, *, name=None, longitude=None, latitude=None, frame="icrs"):
+def read_labels(table, *, name=None, longitude=None, latitude=None, frame="icrs", where=None):
     """Return the positions of a table and what is to be written there: names, or numbers of rows without one.
 
     Parameters
     ----------
-    table, name, longitude, latitude, frame : str
+    table, name, longitude, latitude, frame, where : str
         As for `read_catalogue`.
 
     Returns
@@ -110,7 +136,8 @@ def read_labels(table, *, name=None, longitude=None, latitude=None, frame="icrs"
     """
     from astropy.coordinates import SkyCoord
 
-    found = read_catalogue(table, radius="0 deg", longitude=longitude, latitude=latitude, name=name, frame=frame)
+    options = {"longitude": longitude, "latitude": latitude, "name": name, "frame": frame, "where": where}
+    found = read_catalogue(table, radius="0 deg", **options)
     numbered = (entry.partition(" ") for entry in found.names)
     return SkyCoord(found.longitude, found.latitude, unit="deg", frame=frame), [
         text or number for number, _, text in numbered
