@@ -1,9 +1,9 @@
 """Catalogue the excluded regions: a table, their outlines for DS9, and the inverse mask for packages that want it."""
 
+from skymask.datasets.measured import measured_of
 from skymask.io import maps
 from skymask.products.products import counts_of, inherited_cards
 from skymask.sky import region_catalogue
-from skymask.sky.configured_kernels import background_kernel, to_pixels
 from skymask.workflow.jobs import job
 
 
@@ -13,14 +13,7 @@ def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, outpu
     final_mask = read["exclusion_mask"].data == 1
     size = maps.pixel_size(acceptance.header)
     counts = counts_of(read["counts"].data)
-    if stack:
-        # Its imports are felt, and single maps do without.
-        from skymask.datasets.runs import parts_of, runs_of
-
-        parts = parts_of(runs_of(stack, acceptance), size, kernels, stack)
-    else:
-        off, on = background_kernel(size, **kernels), to_pixels(kernels["source_kernel"], size)
-        parts = [region_catalogue.Part(counts, acceptance.data, off, on, additive_background=additive_background)]
+    measured = measured_of(stack, counts, acceptance, additive_background, kernels)
     rows, labels = region_catalogue.catalogue_regions(
         counts,
         acceptance.data > 0,
@@ -28,7 +21,7 @@ def write_catalogue(*, dataset, inputs, acceptance, masks, kernels, stack, outpu
         final_mask,
         read["background"].data,
         read["significance"].data,
-        parts,
+        measured.parts(),
     )
     header = read["exclusion_mask"].header
     rows = region_catalogue.with_positions(rows, header, size)

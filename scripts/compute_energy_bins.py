@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from skymask.datasets.runs import estimate_energy_bins, runs_of
+from skymask.datasets.measured import measured_of
 from skymask.io import maps
 from skymask.loop.iteration import Products
 from skymask.products.products import inherited_cards
-from skymask.sky.configured_kernels import kernels_of_bins
 from skymask.workflow.jobs import job
 
 
@@ -14,13 +13,11 @@ def write_energy_bins(*, counts, acceptance, exclusion_mask, kernels, stack, bac
     header = maps.read_header(counts)
     acceptance = maps.read_product(acceptance)["acceptance"]
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
-    size = maps.pixel_size(acceptance.header)
-    runs = runs_of(stack, acceptance)
-    estimates = estimate_energy_bins(runs, mask, size, kernels, stack)
-    source_kernels, _ = kernels_of_bins(size, runs.planes, energy_kernels=stack["energy_kernels"], **kernels)
+    measured = measured_of(stack, None, acceptance, None, kernels)
+    estimates, totals = measured.estimate_bins(mask), measured.runs.totals()
     planes = []
     for source_kernel, estimate, (counts_of_bin, acceptance_of_bin) in zip(
-        source_kernels, estimates, runs.totals(), strict=True
+        measured.source_kernels, estimates, totals, strict=True
     ):
         products = Products(
             counts_of_bin,
@@ -33,7 +30,7 @@ def write_energy_bins(*, counts, acceptance, exclusion_mask, kernels, stack, bac
         planes.append({"counts": np.where(acceptance_of_bin > 0, counts_of_bin, np.nan), **products.maps()})
     for name, path in output.items():
         cube = np.stack([plane[name] for plane in planes])
-        maps.write(path, {name: cube}, sky=header, cards=inherited_cards(header), energies=runs.energies)
+        maps.write(path, {name: cube}, sky=header, cards=inherited_cards(header), energies=measured.runs.energies)
 
 
 if __name__ == "__main__":

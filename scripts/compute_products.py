@@ -4,11 +4,11 @@ import numpy as np
 
 from skymask.core import convergence
 from skymask.core.quality import assess_quality
+from skymask.datasets.measured import measured_of
 from skymask.io import maps
 from skymask.io.json_files import read_json, write_json
-from skymask.loop.iteration import Products, compute_products
+from skymask.loop.iteration import Products
 from skymask.products import products
-from skymask.sky.configured_kernels import background_kernel, to_pixels
 from skymask.workflow.jobs import job
 from skymask.workflow.keys import KERNEL_KEYS
 
@@ -34,27 +34,18 @@ def write_products(
     counts = maps.read_product(counts)["counts"]
     acceptance, additive_background = maps.read_acceptance(acceptance)
     mask = np.logical_and.reduce([maps.read_product(path)["exclusion_mask"].data == 1 for path in masks])
-    size = maps.pixel_size(counts.header)
-    options = {"statistic": kernels["statistic"], "background_systematic": background_systematic}
-    source_kernel = to_pixels(kernels["source_kernel"], size)
-    if stack:
-        # Its imports are felt, and single maps do without.
-        from skymask.datasets.runs import estimate_runs, runs_of
-
-        estimate = estimate_runs(runs_of(stack, acceptance), mask, size, kernels, stack)
-        result = Products(counts.data, acceptance.data, estimate, source_kernel, **options)
-    else:
-        result = compute_products(
-            counts.data,
-            acceptance.data,
-            mask,
-            source_kernel,
-            background_kernel(size, **kernels),
-            additive_background=additive_background,
-            **options,
-        )
+    measured = measured_of(stack, counts.data, acceptance, additive_background, kernels)
+    estimate = measured.estimate(mask)
+    result = Products(
+        counts.data,
+        acceptance.data,
+        estimate,
+        measured.source_kernel,
+        statistic=measured.statistic,
+        background_systematic=background_systematic,
+        additive_background=measured.additive_background,
+    )
     coverage = acceptance.data > 0
-    lost = list(estimate.without_background) if stack else []
     figures = assess_quality(
         result.significance,
         mask,
@@ -63,7 +54,7 @@ def write_products(
         threshold=exclusion["threshold"],
         threshold_in_widths=exclusion["threshold_in_widths"],
         ring_radius=result.ring_radius,
-    ) | {"without_background": lost, "mask_sha256": convergence.digest(mask)}
+    ) | {"without_background": list(estimate.without_background), "mask_sha256": convergence.digest(mask)}
     settings = {**kernels, **stack, "background_systematic": background_systematic, **exclusion, **limits}
     cards = products.cards(counts.header, dataset, loop, figures, settings)
     for name, image in products.images(counts.data, coverage, mask, result.maps()).items():

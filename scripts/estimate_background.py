@@ -1,8 +1,8 @@
 """Estimate the background from the pixels that the exclusion mask leaves, or begin with the user's."""
 
-from skymask.core.background import Background, estimate_background, mean_background
+from skymask.core.background import Background, mean_background
+from skymask.datasets.measured import measured_of
 from skymask.io import maps
-from skymask.sky.configured_kernels import background_kernel, to_pixels
 from skymask.workflow.jobs import job
 
 
@@ -11,23 +11,10 @@ def write_background(*, iteration, counts, acceptance, exclusion_mask, kernels, 
     given = maps.read_product(acceptance)
     acceptance, additive_background = maps.read_acceptance(acceptance)
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
-    size = maps.pixel_size(counts.header)
     if iteration == 0 and "background" in given:
         estimate = Background(given["background"].data)
-    elif stack:
-        # Deferred: slow import, which single maps do without.
-        from skymask.datasets.runs import estimate_runs, runs_of
-
-        estimate = estimate_runs(runs_of(stack, acceptance), mask, size, kernels, stack)
     else:
-        estimate = estimate_background(
-            counts.data,
-            acceptance.data,
-            mask,
-            background_kernel(size, **kernels),
-            source_kernel=to_pixels(kernels["source_kernel"], size),
-            additive_background=additive_background,
-        )
+        estimate = measured_of(stack, counts.data, acceptance, additive_background, kernels).estimate(mask)
     cards = maps.mean_background_cards(mean_background(estimate.background))
     maps.write(output, estimate.maps(), sky=counts.header, cards=cards)
 

@@ -1,9 +1,9 @@
 """Simulate the background alone, for the errors of quality figures and the trials behind the hottest pixel."""
 
+from skymask.datasets.measured import measured_of
 from skymask.io import maps
 from skymask.io.json_files import read_json, write_json
 from skymask.loop import null_simulations
-from skymask.sky.configured_kernels import background_kernel, to_pixels
 from skymask.workflow.jobs import job
 
 
@@ -21,35 +21,18 @@ def write_null(
     output,
 ):
     acceptance, additive_background = maps.read_acceptance(acceptance)
-    size = maps.pixel_size(acceptance.header)
-    source_kernel = to_pixels(kernels["source_kernel"], size)
+    measured = measured_of(stack, None, acceptance, additive_background, kernels)
     mask = maps.read_product(exclusion_mask)["exclusion_mask"].data == 1
     options = {"background_systematic": background_systematic, "threshold": threshold, **simulate}
-    if stack:
-        # Its imports are felt, and single maps do without.
-        from skymask.datasets.runs import runs_of, stack_options
-
-        runs = runs_of(stack, acceptance)
-        options |= stack_options(runs, size, kernels, stack)
-        simulations = null_simulations.simulate_null_stack(runs, acceptance.data, mask, **options)
-    else:
-        simulations = null_simulations.simulate_null(
-            maps.read_product(background)["background"].data,
-            acceptance.data,
-            mask,
-            source_kernel,
-            background_kernel(size, **kernels),
-            statistic=kernels["statistic"],
-            additive_background=additive_background,
-            **options,
-        )
+    known = maps.read_product(background)["background"].data
+    simulations = null_simulations.simulate(measured, mask, known, **options)
     figures = read_json(quality)
     pixels = figures["covered"] - figures["starved"]
     null = null_simulations.summarize(
         simulations,
         figures["highest_significance"],
         pixels=pixels,
-        kernel_areas=pixels / null_simulations.kernel_area(source_kernel),
+        kernel_areas=pixels / null_simulations.kernel_area(measured.source_kernel),
         **simulate,
     )
     write_json(output, null)

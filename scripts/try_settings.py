@@ -2,14 +2,16 @@
 
 from skymask.config.scan import COLUMNS
 from skymask.core import convergence
-from skymask.core.inputs import Inputs
+from skymask.core.inputs import prepare
 from skymask.core.quality import assess_quality
+from skymask.datasets.measured import measured_of
 from skymask.datasets.reading import check_kernels
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.json_files import write_json
-from skymask.loop.iteration import iterate, iterate_runs
-from skymask.sky.configured_kernels import background_kernel, dilation_kernel, region_growth, to_pixels
+from skymask.loop.iteration import MemoryLoop
+from skymask.loop.options import Options
+from skymask.sky.configured_kernels import dilation_kernel, region_growth
 from skymask.workflow.jobs import job
 
 #: A scan shows how every loop ends, and no end of one is a failure.
@@ -46,42 +48,20 @@ def loop(counts, acceptance, user_mask, background, kernels, stack, exclusion, o
     counts = maps.read_product(counts)["counts"]
     acceptance, additive_background = maps.read_acceptance(acceptance)
     size = maps.pixel_size(counts.header)
-    inputs = Inputs(counts.data, acceptance.data, user_mask, None, [])
-    shaping = dict(exclusion)
-    check_kernels(inputs, size, **kernels, dilation_radius=shaping["dilation_radius"], stack=bool(stack))
-    shaping["dilation_kernel"] = dilation_kernel(shaping.pop("dilation_radius"), size)
-    shaping["region_growth"] = region_growth(shaping["region_growth"], size)
-    common = {
-        "exclusion_mask": user_mask,
-        "background": maps.read_product(background)["background"].data if background else None,
-        "mask_source_kernels": [to_pixels(kernel, size) for kernel in kernels["mask_source_kernels"]],
-        **shaping,
-        **options,
-        **NO_FAILURE,
-    }
-    if stack:
-        # Its imports are felt, and single maps do without.
-        from skymask.datasets.runs import runs_of, stack_options
-
-        runs = runs_of(stack, acceptance)
-        of_bins = stack_options(runs, size, kernels, stack)
-        return iterate_runs(
-            runs,
-            acceptance.data.shape,
-            source_kernel=of_bins.pop("source_kernels"),
-            background_kernel=of_bins.pop("background_kernels"),
-            **of_bins,
-            **common,
-        )
-    return iterate(
+    inputs = prepare(
         counts.data,
         acceptance=acceptance.data,
+        exclusion_mask=user_mask,
+        background=maps.read_product(background)["background"].data if background else None,
         additive_background=additive_background,
-        source_kernel=to_pixels(kernels["source_kernel"], size),
-        background_kernel=background_kernel(size, **kernels),
-        statistic=kernels["statistic"],
-        **common,
     )
+    shaping = dict(exclusion)
+    check_kernels(inputs, size, **kernels, dilation_radius=shaping["dilation_radius"], stack=bool(stack))
+    dilation = dilation_kernel(shaping.pop("dilation_radius"), size)
+    shaping["region_growth"] = region_growth(shaping["region_growth"], size)
+    measured = measured_of(stack, inputs.counts, acceptance, inputs.additive_background, kernels)
+    chosen = Options(statistic=kernels["statistic"], **shaping, **options | NO_FAILURE)
+    return MemoryLoop(measured, inputs, dilation, chosen).result()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skymask.core import convolution, tiling
+from skymask.core.measured import OneMap
 from skymask.core.quality import OffSource, off_source_values
 from skymask.core.stacking import backgrounds_of, estimate_stack
 from skymask.core.stored_values import StoredValues
@@ -25,6 +26,26 @@ class NullSimulations(NamedTuple):
     means: np.ndarray
     widths: np.ndarray
     highest: np.ndarray
+
+
+def simulate(measured, exclusion_mask, background, **options):
+    """Return what simulations of the background alone of what is measured give; see `simulate_null`.
+
+    Parameters
+    ----------
+    measured : skymask.core.measured.OneMap or skymask.core.measured.Stack
+        Of a stack every run and energy bin is simulated, from a background of its own.
+    exclusion_mask, background, **options
+        As for `simulate_null`.
+    """
+    known = {"statistic": measured.statistic, **options}
+    if isinstance(measured, OneMap):
+        of_kernels = (measured.source_kernel, measured.background_kernel)
+        known["additive_background"] = measured.additive_background
+        return simulate_null(background, measured.acceptance, exclusion_mask, *of_kernels, **known)
+    of_kernels = (measured.source_kernels, measured.background_kernels)
+    known["stacking"] = measured.stacking
+    return simulate_null_stack(measured.runs, measured.acceptance, exclusion_mask, *of_kernels, **known)
 
 
 def simulate_null(
