@@ -26,7 +26,8 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 autodoc_member_order = "bysource"
 autosummary_generate = False
-suppress_warnings = ["myst.header"]
+# Pictures in the language mermaid are drawn where the repository is read, and shown as text here.
+suppress_warnings = ["myst.header", "misc.highlighting_failure"]
 
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"

@@ -1,4 +1,4 @@
-"""Write the rule graph into README, from a finished run of the demonstration.
+"""Write the rule graph into docs/guide.md, from a finished run of the demonstration.
 
 make run && python docs/rule_graph.py
 """
@@ -21,19 +21,19 @@ def canonical(mermaid):
     return "\n".join(["```mermaid", "flowchart TB", *lines, "```", ""])
 
 
-def in_readme(text):
-    """Return the rule graph that stands in a README."""
+def in_page(text):
+    """Return the rule graph that stands in a page."""
     return text.split(BEGIN)[1].split(END)[0]
 
 
 def main():
-    """Replace the rule graph in README."""
+    """Replace the rule graph in docs/guide.md."""
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js"]
     process = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
-    readme = REPOSITORY / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    page = REPOSITORY / "docs/guide.md"
+    text = page.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text(before + BEGIN + canonical(process.stdout) + END + after, encoding="utf-8")
+    page.write_text(before + BEGIN + canonical(process.stdout) + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def test_dates_may_stand_in_yaml_without_quotes(tmp_path):
 
 
 def test_the_readmes_ten_lines_count_the_events_of_hess(shared, tmp_path):
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## From event lists in ten lines")[1]
+    readme = (REPOSITORY / "docs/guide.md").read_text(encoding="utf-8").split("## From event lists in ten lines")[1]
     (block,) = re.findall(r"^```yaml\n(.*?)^```$", readme.split("\n## ")[0], flags=re.MULTILINE | re.DOTALL)
     assert len(block.splitlines()) <= 10
     for name, number in (("run-1.fits.gz", 23523), ("run-2.fits.gz", 23526)):

@@ -297,7 +297,7 @@ def good(store, **more):
 def test_configuration_of_the_readme_finds_the_runs(shared, tmp_path, monkeypatch):
     (tmp_path / "hess-dl3-dr1").symlink_to(shared / "data/hess-dl3-dr1")
     monkeypatch.chdir(tmp_path)
-    config = yaml.safe_load(code_blocks("README.md", "yaml")[-1])
+    config = yaml.safe_load(code_blocks("docs/guide.md", "yaml")[-1])
     assert len(runs_of_datasets(dataset_settings(config, load_schema()))["msh1552"]) == 20
 
 

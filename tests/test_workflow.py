@@ -21,7 +21,7 @@ from conftest import (
     write_config,
     write_map,
 )
-from rule_graph import canonical, in_readme
+from rule_graph import canonical, in_page
 
 import skymask
 from skymask.cli.check import number_of_jobs
@@ -357,14 +357,14 @@ def test_logs_mirror_the_results_and_say_what_jobs_took(run):
         assert TOOK.search((run / "logs/plain" / log).read_text())
 
 
-def test_readme_shows_the_rule_graph(run):
+def test_the_guide_shows_the_rule_graph(run):
     config = yaml.safe_load((run / "config.yaml").read_text())
     # That of the repository's configuration, whose datasets are all simulated.
     config["datasets"] = {"simulated": config["datasets"]["simulated"]}
     (run / "graph.yaml").write_text(yaml.safe_dump(config))
     graph = snakemake("--rulegraph", "mermaid-js", "--configfile", "graph.yaml", folder=run)
     assert graph.returncode == 0, graph.stdout
-    assert in_readme((REPOSITORY / "README.md").read_text(encoding="utf-8")) == canonical(graph.stdout)
+    assert in_page((REPOSITORY / "docs/guide.md").read_text(encoding="utf-8")) == canonical(graph.stdout)
 
 
 def test_figures_for_a_paper_are_drawn_with_the_data_behind_them(run):

@@ -165,6 +165,12 @@ def undisturbed_short(tmp_path_factory):
     return files
 
 
+def cancel(slurm, job):
+    """Cancel a job, and wait until it has left the queue."""
+    slurm.command("scancel", job)
+    slurm.wait(lambda: job not in slurm.queue(), "the job does not end")
+
+
 @pytest.fixture(scope="module")
 def eventful(slurm, undisturbed_short, tmp_path_factory):
     """A run to which much happens: the node is drained, the controller restarted, Snakemake killed, a job cancelled."""
@@ -179,6 +185,9 @@ def eventful(slurm, undisturbed_short, tmp_path_factory):
     slurm.start_controller()
     assert slurm.queue() == [orphan]
     assert snakemake("--unlock", folder=folder).returncode == 0
+    refused = Run(folder, STATUS)
+    output = refused.finish()[1]
+    cancel(slurm, orphan)
     second = Run(folder, STATUS)
     second.wait_for(lambda: len(second.submitted()) == 2)
     resume(slurm)
@@ -186,8 +195,8 @@ def eventful(slurm, undisturbed_short, tmp_path_factory):
     cancelled = second.submitted()[-1]
     second.wait_for(lambda: slurm.queue("--states", "RUNNING") == [cancelled])
     slurm.command("scancel", cancelled)
-    code, output = second.finish()
-    assert code == 0, output
+    code, later = second.finish()
+    assert code == 0, later
     return folder, second.submitted(), output
 
 
@@ -205,11 +214,10 @@ def test_slurms_own_records_say_how_every_job_ended(eventful, slurm):
     assert set(records_of(slurm, folder)) == set(jobs)
 
 
-def test_an_orphan_ends_before_its_work_is_submitted_again(eventful, slurm):
-    folder, jobs, output = eventful
-    records = records_of(slurm, folder)
-    assert time_of(records[jobs[0]], "EndTime") <= time_of(records[jobs[1]], "SubmitTime")
-    assert f"Cancelled what was left of an earlier run: Slurm job {jobs[0]}" in output
+def test_a_run_beside_an_orphan_is_refused_with_what_to_do(eventful, slurm):
+    _, jobs, output = eventful
+    assert f"wait for them, or cancel them by `scancel {jobs[0]}`, and run again" in output
+    assert "Traceback" not in output
 
 
 def test_jobs_ask_for_time_and_one_processor_each(eventful, slurm):
