@@ -264,32 +264,6 @@ def measured_of_runs(runs, counts, acceptance, pixel_size, kernels, stack):
     )
 
 
-def estimate_runs(runs, exclusion_mask, pixel_size, kernels, stack, *, further_kernel=None):
-    """Return the background of runs as a stack; the parameters are those of `measured_of_runs`."""
-    measured = measured_of_runs(runs, None, None, pixel_size, kernels, stack)
-    if further_kernel is not None:
-        sources = [further_kernel] * len(measured.source_kernels)
-        measured = measured._replace(source_kernels=sources, mask_source_kernels=())
-    return measured.estimate(exclusion_mask)
-
-
-def estimate_energy_bins(runs, exclusion_mask, pixel_size, kernels, stack):
-    """Return the background of every energy bin of a stack; the parameters are those of `measured_of_runs`."""
-    return measured_of_runs(runs, None, None, pixel_size, kernels, stack).estimate_bins(exclusion_mask)
-
-
-def parts_of(runs, pixel_size, kernels, stack):
-    """Yield every energy bin of every run as a part of the background; the parameters are as above."""
-    yield from measured_of_runs(runs, None, None, pixel_size, kernels, stack).parts()
-
-
-def stack_options(runs, pixel_size, kernels, stack):
-    """Return kernels and options of a stack as `stacking.estimate_stack` takes them; the parameters are as above."""
-    measured = measured_of_runs(runs, None, None, pixel_size, kernels, stack)
-    names = ("source_kernels", "background_kernels", "statistic", "stacking")
-    return {name: getattr(measured, name) for name in names}
-
-
 def _of_run(run, function, *arguments):
     try:
         return function(*arguments)

@@ -8,7 +8,6 @@ from skymask.core import convolution, tiling, tilt
 from skymask.core.background import estimate_background
 from skymask.core.exclusion import first_exclusion
 from skymask.core.kernels import AdaptiveRing, FieldOfView, is_weighted
-from skymask.core.measured import Part as Part
 from skymask.io.atomic import written_whole
 from skymask.io.ecsv import read_rows
 from skymask.sky.geometry import axis_names, frame_name, sky_positions
