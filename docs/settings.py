@@ -6,7 +6,8 @@ its words are read from there.
 
 A setting is an entry of a JSON schema, made by the functions below. Two keys more are for config.yaml alone: `comment`
 is what stands beside it there, `example` its value there if it is not the default. The format `length` makes numbers
-of texts such as "9 arcmin" (see `skymask.units.parse_length`), wherever a text is one.
+of texts such as "9 arcmin" (see `skymask.units.parse_length`), wherever a text is one; the format `path` fills in home
+folders (~).
 """
 
 import inspect
@@ -59,6 +60,11 @@ def text(description, **more):
     return entry("string", description, minLength=1, **more)
 
 
+def path(description, **more):
+    """Return a setting that is the path of a file or a folder."""
+    return text(description, format="path", **more)
+
+
 def choice(description, words, **more):
     """Return a setting that is one of some words."""
     return {"description": description, "enum": list(words), **more}
@@ -105,7 +111,7 @@ def with_unit(known, sign=r"\+"):
 
 # Kinds, which several settings share.
 
-PATH = text('Path of a FITS file; with several images in it, followed by the name of one, as in "maps.fits[COUNTS]".')
+PATH = path('Path of a FITS file; with several images in it, followed by the name of one, as in "maps.fits[COUNTS]".')
 
 ANGLE = entry(
     "string",
@@ -146,7 +152,7 @@ SHAPES = {
     "ring": {"inner_radius": ANGLE, "width": ANGLE},
     "gaussian": {"sigma": ANGLE},
     "array": {
-        "path": text(
+        "path": path(
             "Path of a FITS image with odd sides, the image of a single count: the weight above and to the right of "
             "its centre is that of counts below and to the left."
         )
@@ -246,7 +252,7 @@ EXCLUSION_REGION = {
             "file",
             None,
             {
-                "file": text(
+                "file": path(
                     "Path of a DS9 region file in sky coordinates (its own frames), or of a MOC. What lies in regions "
                     "with a minus sign is taken from the others of the file; points, lines and texts are left out "
                     "with a warning."
@@ -257,7 +263,7 @@ EXCLUSION_REGION = {
             "table",
             None,
             {
-                "table": text(
+                "table": path(
                     "Path of a table with one circle per row (.ecsv, .csv or .fits); of a FITS file with several "
                     'tables, followed by the name of one, as in "catalogue.fits[SOURCES]".'
                 ),
@@ -588,7 +594,7 @@ OBSERVATIONS = mapping(
     "acceptance of every run are made of its events and of the background model among its response functions. A run is "
     "taken if `obs_ids`, `target` and `cone` all allow it; what is not given excludes nothing.",
     {
-        "store": text("Folder with obs-index.fits and hdu-index.fits (or .fits.gz)."),
+        "store": path("Folder with obs-index.fits and hdu-index.fits (or .fits.gz)."),
         "obs_ids": items("Identifiers of runs (OBS_ID).", {"type": "integer"}, minItems=1),
         "target": text("Target of the runs, as OBJECT or TARGET_NAME of the obs-index has it, in either case."),
         "cone": mapping(
@@ -693,7 +699,7 @@ CUTS = mapping(
             SKY_ANGLE,
             "Largest distance from the pointing (RA_PNT and DEC_PNT in the header, or the column THETA).",
         ),
-        "good_time_intervals": text(
+        "good_time_intervals": path(
             "Table with columns START and STOP in a FITS file (its table GTI, or the one named, as in "
             '"gti.fits[STDGTI]"); events outside these intervals are not counted. Event lists are usually made with '
             "theirs already."
@@ -882,7 +888,8 @@ DATA = {
         "columns RA and DEC, or X and Y with sky coordinates in the header.",
         minLength=1,
         minItems=1,
-        items={"type": "string", "minLength": 1},
+        items={"type": "string", "minLength": 1, "format": "path"},
+        format="path",
     ),
     "runs": entry(
         ["array", "string"],
@@ -892,6 +899,7 @@ DATA = {
         minItems=1,
         minLength=1,
         items=RUN,
+        format="path",
     ),
     "observations": OBSERVATIONS,
     "energy_bin": integer("The only energy bin that is taken of cubes, counted from 0.", least=0),
@@ -946,7 +954,7 @@ FIGURE = {
             **mapping(
                 "A table of positions and names (.ecsv, .csv or .fits) that are marked on maps; null for none.",
                 {
-                    "table": text("Its path; of a FITS file with several tables, followed by the name of one."),
+                    "table": path("Its path; of a FITS file with several tables, followed by the name of one."),
                     "name": text(
                         "Column of names; without it a usual one (name, source_name, common_name, main_id, ...), or "
                         "row numbers."
@@ -1017,6 +1025,7 @@ RUN_SETTINGS = {
         "Only a part of the datasets, k/n for the k-th of n, and neither summary nor report: for many runs at once in "
         "one folder (see docs/clusters.md). Datasets of one of the checkpoint_groups are never parted. null is "
         "everything.",
+        title="k/n with k from 1 to n, such as '1/8', or null",
         pattern="^[1-9][0-9]*/[1-9][0-9]*$",
         default=None,
         comment="k/n: only the k-th of n parts of the datasets",
@@ -1043,6 +1052,7 @@ CONFIGURATION = {
                 "and any other key; a key within a key is written with a dot, as in `source_kernel.radius`).",
                 minProperties=1,
                 minLength=1,
+                format="path",
                 additionalProperties=DATASET,
             ),
         },

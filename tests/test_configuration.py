@@ -118,7 +118,7 @@ MISTAKES = {
     "negative threshold": ({"threshold": -1}, "threshold must be more than 0, got -1"),
     "threshold that is no number": ({"threshold": float("nan")}, "threshold must be a finite number, got nan"),
     "infinite threshold": ({"threshold": float("inf")}, "threshold must be a finite number, got inf"),
-    "threshold as text": ({"threshold": "5"}, "threshold must be a number, got '5'"),
+    "threshold as text": ({"threshold": "five"}, "threshold must be a number, got 'five'"),
     "threshold as a truth value": ({"threshold": True}, "threshold must be a number, got True"),
     "threshold beyond all sense": ({"threshold": 1001}, "threshold must be at most 1000, got 1001"),
     "undefined number of a dataset": (
@@ -130,7 +130,7 @@ MISTAKES = {
         "datasets.crab.threshold_low must be at most the threshold 4, got 4.5",
     ),
     "lower threshold of zero": ({"threshold_low": 0}, "threshold_low must be more than 0, got 0"),
-    "lower threshold as text": ({"threshold_low": "3"}, "threshold_low must be a number or null, got '3'"),
+    "lower threshold as text": ({"threshold_low": "3 %"}, "threshold_low must be a number or null, got '3 %'"),
     "widths as a number": ({"threshold_in_widths": 2}, "threshold_in_widths must be true or false, got 2"),
     "regions of no pixels": ({"min_pixels": 0}, "min_pixels must be at least 1, got 0"),
     "fraction of pixels": ({"min_pixels": 2.5}, "min_pixels must be a whole number, got 2.5"),
@@ -156,8 +156,8 @@ MISTAKES = {
         "datasets.crab.mask_source_kernels.0.path: missing.fits does not exist",
     ),
     "tilt as text": (
-        {"background_kernel": {"shape": "field_of_view", "tilt": "yes"}},
-        "background_kernel.tilt must be true or false, got 'yes'",
+        {"background_kernel": {"shape": "field_of_view", "tilt": "a bit"}},
+        "background_kernel.tilt must be true or false, got 'a bit'",
     ),
     "tilt of a ring": (
         {"background_kernel": {"shape": "ring", "inner_radius": "0.3 deg", "width": "0.2 deg", "tilt": True}},
@@ -653,7 +653,7 @@ def test_repositorys_configuration_states_the_schemas_defaults():
 
 
 def test_repositorys_configuration_has_no_mistake():
-    configuration.check_duplicate_keys(ROOT / "config.yaml")
+    configuration.check_file(ROOT / "config.yaml")
     assert dataset_settings(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), SCHEMA)
 
 
@@ -671,13 +671,14 @@ def test_table_gives_a_dataset_per_row(tmp_path):
         tmp_path, "dataset,counts,threshold,source_kernel.shape,source_kernel.radius\na,a.fits,4.5,disk,2 px\n"
     )
     assert read_table(path) == {
-        "a": {"counts": "a.fits", "threshold": 4.5, "source_kernel": {"shape": "disk", "radius": "2 px"}}
+        "a": {"counts": "a.fits", "threshold": "4.5", "source_kernel": {"shape": "disk", "radius": "2 px"}}
     }
 
 
-def test_regions_of_a_table_are_a_list(tmp_path):
-    path = table(tmp_path, 'dataset,counts,coverage,exclusion_regions\na,1,2,"[{file: a.reg}]"\n')
-    assert read_table(path) == {"a": {"counts": "1", "coverage": "2", "exclusion_regions": [{"file": "a.reg"}]}}
+def test_keys_of_a_table_that_have_dots_stay_whole(tmp_path):
+    text = 'dataset,counts,scan.source_kernel.radius,scan.threshold\na,a.fits,"[2 px, 3 px]","[4, 5]"\n'
+    scan = {"source_kernel.radius": "[2 px, 3 px]", "threshold": "[4, 5]"}
+    assert read_table(table(tmp_path, text)) == {"a": {"counts": "a.fits", "scan": scan}}
 
 
 def test_empty_cells_of_a_table_are_keys_not_given(tmp_path):
@@ -709,7 +710,9 @@ def test_table_of_a_spreadsheet_is_read(tmp_path, text, encoding):
         ("dataset,counts\na,b\nc\n", "line 3 of .* has not as many cells as the header"),
         ("dataset,counts\na,b,c\n", "line 2 of .* has not as many cells as the header"),
         ("dataset,counts,counts\na,b,c\n", "counts"),
-        ("dataset,threshold,threshold.low\na,5,6\n", "threshold"),
+        ("dataset,threshold,threshold.low\na,5,6\n", "the columns 'threshold' and 'threshold.low' exclude each other"),
+        ("dataset,limits.confidence_level,limits\na,0.9,{}\n", "the column 'limits' and those that begin with it"),
+        ("dataset,threshold,threshold \na,5,6\n", "has the column 'threshold' twice"),
     ],
 )
 def test_table_with_a_mistake_is_refused(tmp_path, text, message):
@@ -758,7 +761,7 @@ def test_key_that_stands_twice_is_refused(tmp_path, text, message):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=message):
-        configuration.check_duplicate_keys(path)
+        configuration.check_file(path)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000 + "x"], ids=["[", "{", "-"])
@@ -773,7 +776,7 @@ def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path, text):
 def test_key_that_stands_once_in_each_place_is_no_mistake(tmp_path, text):
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    assert configuration.check_duplicate_keys(path) is None
+    assert configuration.check_file(path) is None
 
 
 @pytest.mark.parametrize(

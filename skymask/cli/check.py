@@ -89,7 +89,7 @@ def forecast(path):
         lines.append(f"figures for a paper: {', '.join(figures)}")
         mistakes += _mistakes_of_cuts(figures, settings)
     if settings:
-        groups = config.get("checkpoint_groups", schema["properties"]["checkpoint_groups"]["default"])
+        groups = configuration.option(config, schema, "checkpoint_groups")
         least, most = number_of_jobs(settings, groups)
         number = "1 dataset" if len(settings) == 1 else f"{len(settings)} datasets"
         lines.append(f"{number}, {least} jobs if every loop ends at once, {most} at most")

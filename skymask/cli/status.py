@@ -132,8 +132,8 @@ def _in_shards(names, shards, config):
     """The datasets of some shards."""
     if not shards:
         return set()
-    largest = configuration.load_schema()["properties"]["checkpoint_groups"]["default"]
-    groups = configuration.groups(names, config.get("checkpoint_groups", largest))
+    largest = configuration.option(config, configuration.load_schema(), "checkpoint_groups")
+    groups = configuration.groups(names, largest)
     return {name for which in shards for name in configuration.shard(groups, which)}
 
 

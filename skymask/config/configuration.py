@@ -7,6 +7,8 @@ need no YAML either.
 import copy
 import datetime
 import hashlib
+import os
+from functools import cache
 from pathlib import Path
 
 from skymask.config.event_lists import expanded_events
@@ -18,6 +20,7 @@ from skymask.config.validation import (
     number_mistakes,
     schema_mistakes,
 )
+from skymask.config.values import check_as_written, properties, typed
 from skymask.errors import ConfigurationError
 from skymask.io.file_names import split_name
 from skymask.units import is_length, parse_length
@@ -32,9 +35,6 @@ RUN_KEYS = ("runs", "geometry", *READING_KEYS)
 #: Analysis keys whose own keys are options: those of a dataset add to the global ones.
 OPTION_KEYS = ("convergence", "further_source_kernels", "limits", "null_simulations", "quality")
 
-
-#: Collections within one another in a YAML file.
-MAX_LEVELS = 100
 
 #: File name of the schema.
 SCHEMA = "config.schema.yaml"
@@ -58,6 +58,7 @@ def snakefile_option():
     return "" if snakefile.parent == Path.cwd() or not snakefile.is_file() else f"--snakefile {snakefile} "
 
 
+@cache
 def load_schema(path=None):
     """Return the schema at `path`; without one, that of this package or of the repository around it."""
     import yaml
@@ -82,7 +83,7 @@ def read_configuration(path):
     import yaml
 
     try:
-        check_duplicate_keys(path)
+        check_file(path)
         text = Path(path).read_text(encoding="utf-8")
         config = _fast_or_right(lambda loader: yaml.load(text, Loader=loader))
     except OSError as error:
@@ -130,15 +131,15 @@ def dataset_settings(config, schema, *, files_needed=True):
     ConfigurationError
         One line for every mistake, each naming its key.
     """
-    config = _plain(config)
+    config = typed(_plain(config), schema)
     datasets = config.get("datasets")
     if isinstance(datasets, str) and datasets:
-        config = {**config, "datasets": read_table(datasets)}
-    elif isinstance(datasets, dict):
-        config = {**config, "datasets": {str(name): entry for name, entry in datasets.items()}}
+        table = typed(read_table(datasets), schema["properties"]["datasets"])
+        config = {**config, "datasets": table}
     names = config["datasets"] if isinstance(config.get("datasets"), dict) else {}
     if names:
-        config = {**config, "datasets": {name: _with_lists(name, entry) for name, entry in names.items()}}
+        of_runs = dataset_schema(schema)["properties"]["runs"]
+        config = {**config, "datasets": {name: _with_lists(name, entry, of_runs) for name, entry in names.items()}}
     _raise_if_any([*name_mistakes(names), *number_mistakes(config), *schema_mistakes(config, schema)])
     of_dataset = dataset_schema(schema)
     shared = {key: value for key, value in config.items() if key in of_dataset["properties"]}
@@ -173,7 +174,8 @@ def skies(settings):
 
 def plot_settings(config, schema):
     """Return the settings of the figures, with defaults filled in."""
-    plots = _in_order(with_defaults(config.get("plots", {}), schema["properties"]["plots"]))
+    of_plots = schema["properties"]["plots"]
+    plots = _in_order(with_defaults(typed(config.get("plots", {}), of_plots), of_plots))
     low, high = plots["significance_limits"]
     if not low < high:
         raise ConfigurationError(f"plots.significance_limits must grow, got {low}, {high}")
@@ -196,12 +198,13 @@ def figure_settings(config, schema, datasets):
         If a name is unsafe as that of a file, there is no such dataset or table, or strips are to show several maps.
     """
     figures = {}
-    for name, entry in (config.get("figures") or {}).items():
+    given = typed(_plain(config.get("figures") or {}), schema["properties"]["figures"])
+    for name, entry in given.items():
         if not SAFE_NAME.fullmatch(str(name)):
             raise ConfigurationError(f"figures.{name}: unsafe name: letters, digits and . _ + -, beginning with one")
         if entry["dataset"] not in datasets:
             raise ConfigurationError(f"figures.{name}.dataset: there is no dataset {entry['dataset']}")
-        if entry.get("labels") and not Path(file := split_name(entry["labels"]["table"])[0]).is_file():
+        if entry.get("labels") and not os.path.isfile(file := split_name(entry["labels"]["table"])[0]):
             raise ConfigurationError(f"figures.{name}.labels.table: {file} does not exist (looked in {Path.cwd()})")
         contours = sorted(set(entry.get("contours", [])))
         whole = {"cut": None, **entry, "contours": contours}
@@ -212,6 +215,15 @@ def figure_settings(config, schema, datasets):
         of_figure = schema["properties"]["figures"]["additionalProperties"]
         figures[str(name)] = with_lengths(_in_order(with_defaults(whole, of_figure)), of_figure)
     return figures
+
+
+def option(config, schema, key):
+    """Return an option of the workflow as a whole, such as `shard`: its default if it is not given.
+
+    Its form is checked by `dataset_settings`.
+    """
+    of_key = schema["properties"][key]
+    return typed(config[key], of_key) if key in config else of_key.get("default")
 
 
 def groups(names, largest_number):
@@ -253,7 +265,7 @@ def with_defaults(value, schema):
     if not isinstance(value, dict):
         return value
     filled = dict(value)
-    for key, inner in _properties(schema, value).items():
+    for key, inner in properties(schema, value).items():
         if key in filled:
             filled[key] = with_defaults(filled[key], inner)
         elif "default" in inner:
@@ -264,7 +276,7 @@ def with_defaults(value, schema):
 def with_lengths(value, schema):
     """Return `value` with [number, "deg" or "px"] for its lengths: however they are written, the same are the same."""
     if isinstance(value, dict):
-        known = _properties(schema, value)
+        known = properties(schema, value)
         others = schema.get("additionalProperties") or {}
         return {key: with_lengths(item, known.get(key, others)) for key, item in value.items()}
     if isinstance(value, list):
@@ -273,7 +285,7 @@ def with_lengths(value, schema):
     return list(parse_length(value)) if is_one else value
 
 
-def _with_lists(name, entry):
+def _with_lists(name, entry, of_runs):
     """A dataset's entry with its event lists one by one, and the runs of its table, and their names, in it."""
     if isinstance(entry, dict) and entry.get("events"):
         entry = {**entry, "events": expanded_events(entry["events"], f"datasets.{name}.events")}
@@ -282,7 +294,7 @@ def _with_lists(name, entry):
     where = f"datasets.{name}.runs"
     runs = entry["runs"]
     if isinstance(runs, str) and runs:
-        runs = read_runs_table(runs, where)
+        runs = typed(read_runs_table(runs, where), of_runs)
     if isinstance(runs, list):
         runs = [_with_name(run) if isinstance(run, dict) else run for run in runs]
     return {**entry, "runs": runs}
@@ -296,45 +308,13 @@ def _with_name(run):
     return {**run, "run": Path(split_name(counts)[0]).name.split(".fits")[0]} if isinstance(counts, str) else run
 
 
-def check_duplicate_keys(path):
-    """Raise a ConfigurationError if a YAML file has a key twice, of which YAML would silently drop the first.
+def check_file(path):
+    """Raise a ConfigurationError if YAML does not read a file of the configuration as it is written.
 
-    So too if it is nested more deeply than any configuration, on which YAML's constructors may fail.
+    See `skymask.config.values.check_as_written`.
     """
-    import yaml
-
     text = Path(path).read_text(encoding="utf-8")
-    _fast_or_right(lambda loader: _check_events(yaml.parse(text, Loader=loader), path))
-
-
-def _check_events(events, path):
-    """Raise a ConfigurationError if the events of a YAML text are those of a key given twice, or of too many levels."""
-    import yaml
-
-    # The collections around what comes next: the current key or number, the keys so far, and whether a key comes next.
-    levels = []
-    for event in events:
-        if isinstance(event, yaml.CollectionEndEvent):
-            levels.pop()
-        if not isinstance(event, yaml.NodeEvent):
-            continue
-        line = event.start_mark.line + 1
-        if levels:
-            level = levels[-1]
-            if level["keys"] is None:
-                level["place"] += 1
-            elif level["key_next"] and isinstance(event, yaml.ScalarEvent):
-                level["place"] = event.value
-                if event.value in level["keys"]:
-                    where = ".".join(str(level["place"]) for level in levels)
-                    raise ConfigurationError(f"{where} stands twice in {path} (line {line})")
-                level["keys"].add(event.value)
-            level["key_next"] = not level["key_next"]
-        if isinstance(event, yaml.CollectionStartEvent):
-            if len(levels) == MAX_LEVELS:
-                raise ConfigurationError(f"{path} is nested in more than {MAX_LEVELS} levels (line {line})")
-            is_mapping = isinstance(event, yaml.MappingStartEvent)
-            levels.append({"place": -1, "keys": set() if is_mapping else None, "key_next": True})
+    check_as_written(text, path, load_schema())
 
 
 def _fast_or_right(read):
@@ -371,25 +351,6 @@ def _plain(value):
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value.isoformat() if isinstance(value, datetime.date) else value
-
-
-def _properties(schema, value):
-    """The properties of a mapping, also those that it has because of others: of the value of its shape, say."""
-    own = schema.get("properties", {})
-    properties = dict(own)
-    for branch in (*schema.get("allOf", ()), schema):
-        if "if" in branch:
-            then = branch.get("then" if _holds(branch["if"], value, own) else "else", {})
-            properties |= {key: inner for key, inner in then.get("properties", {}).items() if inner is not True}
-    return properties
-
-
-def _holds(condition, value, properties):
-    """Whether a mapping has the keys, and the values or defaults, that a condition of the schema asks for."""
-    wanted = {key: inner["const"] for key, inner in condition.get("properties", {}).items()}
-    return value.keys() >= set(condition.get("required", ())) and all(
-        value.get(key, properties[key].get("default")) == constant for key, constant in wanted.items()
-    )
 
 
 def _with_bins(settings):

@@ -165,6 +165,9 @@ def name_mistakes(names):
 #: What in a path Snakemake takes for a wildcard or a path variable.
 TAKEN = re.compile(r"[{}]|<\w+>")
 
+#: What a shell would fill in.
+VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
+
 
 def content_mistakes(settings, files_needed=True):
     """Return what no schema can say of complete settings: keys that exclude or need each other, missing files."""
@@ -199,6 +202,11 @@ def content_mistakes(settings, files_needed=True):
             file, _ = split_name(path)
             if is_remote(file):
                 errors += [f"{where}.{key}: {mistake}" for mistake in _remote_errors(key, file)]
+            elif files_needed and (variable := VARIABLE.search(file)) and not os.path.exists(file):
+                errors.append(
+                    f"{where}.{key}: {file} does not exist, and variables such as {variable[0]} are not filled in: "
+                    "write the path itself, which may begin with ~ for your home folder"
+                )
             elif taken := TAKEN.search(file):
                 errors.append(
                     f"{where}.{key}: Snakemake takes {taken[0]} in {file!r} for its own: rename the file or folder"
@@ -206,9 +214,9 @@ def content_mistakes(settings, files_needed=True):
             elif not files_needed:
                 # Other jobs may make it.
                 continue
-            elif not Path(file).exists():
+            elif not os.path.exists(file):
                 errors.append(f"{where}.{key}: {file} does not exist (looked in {Path.cwd()})")
-            elif not Path(file).is_file():
+            elif not os.path.isfile(file):
                 errors.append(f"{where}.{key}: {file} is not a file")
             elif not os.access(file, os.R_OK):
                 errors.append(f"{where}.{key}: {file} cannot be read, permission denied")
@@ -424,8 +432,8 @@ def _observation_errors(where, entry):
             yield f"{where}.{key} cannot stand beside observations: every run has its own"
     where, observations = f"{where}.observations", entry["observations"]
     store = Path(observations["store"])
-    if not store.is_dir():
-        what = "is not a folder" if store.exists() else f"does not exist (looked in {Path.cwd()})"
+    if not os.path.isdir(store):
+        what = "is not a folder" if os.path.exists(store) else f"does not exist (looked in {Path.cwd()})"
         yield f"{where}.store: {store} {what}"
     yield from _limit_errors(f"{where}.energy", "energy", observations["energy"])
     if not _size("energy", observations["energy"][0]) > 0:

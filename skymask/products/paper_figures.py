@@ -381,7 +381,14 @@ def _source_labels(axes, header, shape, labels, names=True):
             # Towards the middle, where there is room.
             side = {"ha": "left", "xytext": (4, 3)} if x < 0.75 * shape[1] else {"ha": "right", "xytext": (-4, 3)}
             axes.annotate(
-                text, (x, y), textcoords="offset points", fontsize=6, path_effects=effect, annotation_clip=True, **side
+                text,
+                (x, y),
+                textcoords="offset points",
+                fontsize=6,
+                path_effects=effect,
+                annotation_clip=True,
+                parse_math=False,
+                **side,
             )
 
 

@@ -3,9 +3,17 @@
 import csv
 import json
 import re
+import time
 from pathlib import Path
 
+from skymask.config.validation import MAX_AHEAD
 from skymask.io.atomic import written_whole
+
+#: The last line of a job that began in a process with its imports done.
+TIMES = re.compile(r"took [\d.]+ s, [\d.]+ s of CPU")
+
+#: What is said of a job that crashed and said nothing.
+NO_MESSAGE = "it left no message; it may have been killed, for want of memory or time"
 
 #: Where Snakemake has Slurm write what jobs say, and how Slurm's own lines there begin, some with the node's name.
 SLURM_LOGS = Path(".snakemake/slurm_logs")
@@ -107,8 +115,13 @@ def outcome_table(statuses, crashed):
             lines.append(_outcome_line(status))
             warnings += [f"warning: {dataset}: {warning}" for warning in status["warnings"]]
     lines += warnings
-    for _, job, log in crashed:
+    for dataset, job, log in crashed:
         words, where = _last_words(log)
+        if words == NO_MESSAGE and (ahead := _file_of_the_future(statuses.get(dataset))):
+            words = (
+                f"the time of {ahead} lies in the future, and what is made of it counts as older: see that the clock "
+                "is right, `touch` the files of this folder, and run again"
+            )
         lines.append(f"{job} crashed: {words} ({where})")
     return "\n".join(lines)
 
@@ -123,14 +136,23 @@ def _last_words(log):
         words = [line for line in lines if SLURM.match(line)]
         if words and any(str(log) in line for line in lines):
             return SLURM.sub("", words[-1]), path
-    return "it left no message; it may have been killed, for want of memory or time", log
+    return NO_MESSAGE, log
+
+
+def _file_of_the_future(status):
+    """A file beside a status whose time lies ahead of the clock, by more than clocks differ; None if there is none."""
+    latest = time.time() + MAX_AHEAD
+    for path in sorted(Path(status).parent.rglob("*")) if status else ():
+        if path.is_file() and path.stat().st_mtime > latest:
+            return path
+    return None
 
 
 def _lines(path):
     """The lines of a log that say anything, none if there is no log."""
     path = Path(path)
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
-    return [line for line in lines if line.strip()]
+    return [line for line in lines if line.strip() and not TIMES.match(line)]
 
 
 def _outcome_line(status):

@@ -12,10 +12,10 @@ FOLDERS = ("results", "logs")
 
 
 def check_files_of_configuration(paths):
-    """Raise a ConfigurationError if a file of the configuration has a key twice, or is nested too deeply."""
+    """Raise a ConfigurationError if YAML does not read a file of the configuration as it is written."""
     errors = []
     for path in paths:
-        _collect(errors, configuration.check_duplicate_keys, path)
+        _collect(errors, configuration.check_file, path)
     if errors:
         raise ConfigurationError("\n".join(errors))
 
@@ -62,8 +62,8 @@ def make_plan(
         errors += remote.mistakes(settings) if ask_servers else []
     if errors:
         raise ConfigurationError("\n".join(dict.fromkeys(errors)))
-    largest = config.get("checkpoint_groups", schema["properties"]["checkpoint_groups"]["default"])
-    shard = config.get("shard")
+    largest = configuration.option(config, schema, "checkpoint_groups")
+    shard = configuration.option(config, schema, "shard")
     groups = configuration.shard(configuration.groups(list(settings), largest), shard)
     settings = {name: settings[name] for name in groups}
     names = {}
