@@ -24,11 +24,11 @@ def prepare_dataset(*, dataset, notes, files, runs, settings, output):
         selection = {key: settings.pop(key) for key in ("exclusion_regions", "min_acceptance_fraction")}
         with failing_alone([*files.values(), *(run["counts"] for run in runs.get("runs", ()))]):
             found, warnings = inspect(files, runs, selection, settings)
-        # What the job of a run noticed, the stack may notice too.
-        inspection["warnings"] = list(dict.fromkeys(noticed + warnings))
-        masks = (PackedMask.of(mask) for mask in (found.inputs.exclusion_mask, found.inputs.coverage))
-        inspection["record"] = convergence.first_record(*masks)
-        write_maps(found, output)
+            # What the job of a run noticed, the stack may notice too.
+            inspection["warnings"] = list(dict.fromkeys(noticed + warnings))
+            masks = (PackedMask.of(mask) for mask in (found.inputs.exclusion_mask, found.inputs.coverage))
+            inspection["record"] = convergence.first_record(*masks)
+            write_maps(found, output)
     except MapError as error:
         inspection["reason"] = str(error)
         for name in ("counts", "acceptance", "exclusion_mask"):

@@ -1,6 +1,7 @@
 """Which event lists a configuration means: wildcards, and the observation lists of ctools, become names of files."""
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def _expanded(name, where):
         return [name]
     if path.lower().endswith(".xml"):
         return _observations(path, where)
-    if Path(name).exists() or Path(path).exists():
+    if os.path.exists(name) or os.path.exists(path):
         return [name]
     # What stands in brackets at the end is a table, unless a file has such a name.
     for pattern, end in ((name, ""), (path, f"[{table}]" if table else "")):
