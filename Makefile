@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint schema docs bench validation findings data lock install install-slurm wheelhouse clean
+.PHONY: run figures test test-slurm test-oldest test-newest test-wheel lint schema docs bench bench-workflow validation findings data lock install install-slurm wheelhouse clean
 
 run: .venv/run.stamp
 	$(BIN)/snakemake $(ARGS)
@@ -40,6 +40,10 @@ schema: .venv/dev.stamp
 
 docs: .venv/dev.stamp
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+
+# What runs cost beside an earlier checkout and a script of gammapy's: see benchmarks/workflow_cost.py for ARGS.
+bench-workflow: .venv/dev.stamp
+	$(BIN)/python benchmarks/workflow_cost.py $(ARGS)
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/compare_loops.py $(ARGS)

@@ -1,10 +1,12 @@
-"""Write docs/performance.md and its figure from what `compare_loops` measured."""
+"""Write docs/performance.md and its figure from what `compare_loops` and `workflow_cost` measured."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+WORKFLOW = REPOSITORY / "benchmarks" / "workflow_cost.json"
 PAGE = REPOSITORY / "docs" / "performance.md"
 FIGURE = REPOSITORY / "docs" / "images" / "performance.png"
 
@@ -18,8 +20,9 @@ STATISTICS = {"original": "cash", "gammapy": "wstat"}
 
 INTRODUCTION = """# Performance
 
-What the loop in memory (`skymask.iterate`) costs, and the workflow around it. Everything here is measured and written
-by `make bench` (`benchmarks/compare_loops.py`; the numbers are in `benchmarks/compare_loops.json`).
+What a run of the workflow costs, and the loop in memory (`skymask.iterate`). Everything here is measured and written
+by `make bench-workflow` and `make bench` (`benchmarks/workflow_cost.py` and `compare_loops.py`; the numbers are in the
+JSON files beside them).
 
 Measured on {cpu}, {cores} cores, with Python {python}, numpy {numpy}, scipy {scipy}, astropy {astropy} and
 gammapy {gammapy}. The machine is a virtual one: other programs run beside it, caches and memory are shared, and memory
@@ -28,7 +31,9 @@ the loops that are compared take turns, as much memory as they need is touched b
 given. Ratios hold for this machine; absolute times are given only to say where the time goes. Parts of this page are
 measured in runs of their own, those that the loop has no part in (the whole workflow, the report, imports) more rarely.
 
-## What is compared
+"""
+
+COMPARISON = """## What is compared
 
 Field: pixels of 0.02 deg, 1 count per pixel, 0.1 sources per square degree, Gaussian with a standard deviation of 2 to
 5 pixels (uniform) and 50 to 2000 counts (uniform in the logarithm), seeded. Source disk 5 pixels, ring 25 to 40 pixels,
@@ -45,6 +50,26 @@ loop run once on a small map before; from the counts in memory to the final mask
 mask repeats; otherwise they would do 50 in a limit cycle. They are in `benchmarks/loops.py`.
 """
 
+#: What a run takes: what, the row and its quantity, in units of whose, and what is to be reached.
+WORKFLOW_COSTS = (
+    ("ten maps of 500 x 500, two cores", "ten", "cpu", "before", 1 / 4, 1 / 6),
+    ("", "ten", "cpu", "script", 2.5, 1.5),
+    ("", "ten", "wall", "before", 1 / 4, 1 / 6),
+    ("one map of 500 x 500, one core", "one", "cpu", "before", 1 / 2.5, 1 / 3.5),
+    ("default configuration, two cores", "default", "wall", "before", 1 / 3, 1 / 4),
+    ("many maps of 200 x 200, each", "many", "cpu", "script", 1.5, 1),
+    ("the same without figures", "many without figures", "cpu", "script", None, None),
+    ("largest process, one map of 3000 x 3000", "large", "memory", "before", 1 / 2.5, 1 / 4),
+    (
+        "a process that counts with numpy, and `iterate` once, 1000 x 1000",
+        "iterate",
+        "cpu",
+        "before",
+        1 / 1.7,
+        1 / 2.2,
+    ),
+)
+UNITS = {"cpu": "CPU time", "wall": "wall time", "memory": "memory"}
 
 WHY_NOT_LESS = """Why it is not less, pieces timed singly while other programs ran (1000 x 1000, ns per pixel):
 
@@ -70,10 +95,62 @@ WHY_NOT_LESS = """Why it is not less, pieces timed singly while other programs r
 
 def write(results):
     """Write page and figure."""
-    parts = [INTRODUCTION.format(**results["machine"]), ratios(results), aims(results)]
+    write_page(results)
+    draw(results["comparison"])
+
+
+def write_page(results):
+    """Write the page."""
+    parts = [INTRODUCTION.format(**results["machine"])]
+    parts += [workflow_costs(json.loads(WORKFLOW.read_text(encoding="utf-8")))] if WORKFLOW.exists() else []
+    parts += [COMPARISON, ratios(results), aims(results)]
     parts += [section(results[name]) for name, section in SECTIONS.items() if name in results]
     PAGE.write_text("\n".join(parts), encoding="utf-8")
-    draw(results["comparison"])
+
+
+def workflow_costs(results):
+    """The table of what runs cost, with what is to be reached."""
+    lines = [
+        "## What a user pays\n",
+        f"Runs of this version, of commit {results.get('before')}, and of a script as users of gammapy write it (read,"
+        " loop until the mask is stable, write five maps, draw two figures; SHA-256"
+        f" {results.get('script', 'none')[:16]}...), in turns; medians. From counts maps to the report, whole trees of"
+        " processes; the maps are those of the next section.\n",
+        "| | in units of | must | aim | reached |",
+        "|---|---|---|---|---|",
+    ]
+    for text, row, quantity, other, must, aim in WORKFLOW_COSTS:
+        reached = relative_cost(results["rows"].get(row, {}), quantity, other)
+        unit = UNITS[quantity] + (f" of {results.get('before')}" if other == "before" else " of the script")
+        cells = [text, unit, *map(fraction, (must, aim, reached))]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| run | who | CPU [s] | wall [s] | largest process [MB] | runs |", "|---|---|---|---|---|---|"]
+    for row, measured in results["rows"].items():
+        for who, took in measured.items():
+            name = f"{took['maps']} maps, {row}" if "maps" in took else row
+            values = f"{took['cpu']:.1f} | {took['wall']:.1f} | {took['memory']:.0f} | {took['runs']}"
+            lines.append(f"| {name} | {who} | {values} |")
+    return "\n".join([*lines, ""])
+
+
+def relative_cost(measured, quantity, other):
+    """Return what this version takes in units of another, None if either did not run."""
+    if "now" not in measured or other not in measured:
+        return None
+    now, beside = measured["now"], measured[other]
+    if "maps" not in now:
+        return now[quantity] / beside[quantity]
+    # All of ours, and the script's further ones.
+    first = measured[f"{other}, one map"]
+    further = (beside[quantity] - first[quantity]) / (beside["maps"] - first["maps"])
+    return now[quantity] / now["maps"] / further
+
+
+def fraction(value):
+    """Return a ratio as it is easily read."""
+    if value is None:
+        return ""
+    return f"1/{1 / value:.3g}" if value < 0.5 else f"{value:.2g}"
 
 
 def sizes_of(results):

@@ -272,7 +272,10 @@ def run_script(script, source, told):
     before = set(sys.modules)
     main = types.ModuleType("__main__")
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", script)
-    main.__dict__.update(__file__=script, __cached__=None, __annotations__={}, __builtins__=sys.modules["builtins"])
+    main.__dict__.update(__file__=script, __builtins__=sys.modules["builtins"])
+    # What else a main module has depends on Python's version.
+    others = {"__annotations__": {}, "__cached__": None}
+    main.__dict__.update((name, others[name]) for name in others if hasattr(sys.modules["__main__"], name))
     sys.modules["__main__"] = main
     code = 0
     try:
