@@ -4,6 +4,7 @@ So an edited module runs those jobs again that use it, and no others.
 """
 
 import hashlib
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -45,10 +46,10 @@ def library_digest(script):
         name = todo.pop()
         if name not in modules:
             modules.add(name)
-            todo += _imports_of(name)
+            todo += _imports_of(name, _stamps(name))
     digest = hashlib.sha256()
     for name in sorted(modules):
-        digest.update(f"{name} {_digest_of(name)}\n".encode())
+        digest.update(f"{name} {_digest_of(name, _stamps(name))}\n".encode())
     return digest.hexdigest()
 
 
@@ -96,14 +97,28 @@ def _source(name):
     raise SkymaskError(f"the module {name} is not in {PACKAGE}: another skymask is installed, or its source was edited")
 
 
+def _stamps(name):
+    """What changes when a file of a module does: what is known of a module is known as long as these are the same."""
+    files = [_path(name) or PACKAGE, *(PACKAGE.glob(DATA[name]) if name in DATA else ())]
+    return tuple((file.name, *_stamp(file)) for file in sorted(files))
+
+
+def _stamp(file):
+    try:
+        of_file = os.stat(file)
+    except OSError:
+        return ()
+    return of_file.st_mtime_ns, of_file.st_size, of_file.st_ino
+
+
 @cache
-def _imports_of(name):
+def _imports_of(name, _stamps):
     parents = {name.rsplit(".", level)[0] for level in range(1, name.count(".") + 1)}
     return imported(_source(name).decode()) | parents
 
 
 @cache
-def _digest_of(name):
+def _digest_of(name, _stamps):
     digest = hashlib.sha256(_source(name))
     for path in sorted(PACKAGE.glob(DATA[name])) if name in DATA else ():
         digest.update(f"{path.name} ".encode() + path.read_bytes())

@@ -28,6 +28,7 @@ import tempfile
 import threading
 import types
 from contextlib import suppress
+from itertools import islice
 
 #: Variables that shells and Snakemake set for jobs, and that no import reads.
 OF_JOBS = {b"PWD", b"OLDPWD", b"SHLVL", b"_", b"TMPDIR", b"TMP", b"TEMPDIR", b"TEMP"}
@@ -76,6 +77,7 @@ class Server:
         self.path = sys.path if sys.flags.safe_path else sys.path[1:]
         sys.path = [*self.path, *search_path]
         self.tried = set()
+        self.prepared = set()
         self.is_fit = True
         self.environment = dict(os.environb)
         self.surroundings = surroundings_of(os.getpid())
@@ -117,7 +119,7 @@ class Server:
                 folder == os.getcwdb()
                 and of_imports(environment) == of_imports(self.environment)
                 and surroundings_of(os.getppid()) == self.surroundings
-                and self.import_for(source)
+                and self.prepare(source.partition(PREAMBLE_END)[2].decode(errors="replace"))
             ):
                 self.fork(connection, streams, script, source, environment)
                 taken = True
@@ -127,11 +129,13 @@ class Server:
             connection.close()
         return True
 
-    def import_for(self, source):
-        """Import what a script names at its beginning; return whether a fork would be like a new process."""
-        if self.is_fit:
-            self.import_modules(named_modules(source.partition(PREAMBLE_END)[2].decode(errors="replace")))
-            self.is_fit = len(os.listdir("/proc/self/task")) == 1 and os.environb == self.environment
+    def prepare(self, script):
+        """Do what the source of a script needs and forks can share; return whether they would be like new processes."""
+        if script not in self.prepared:
+            self.prepared.add(script)
+            self.import_modules(named_modules(script))
+            fill_caches(script)
+            self.is_fit = self.is_fit and len(os.listdir("/proc/self/task")) == 1 and os.environb == self.environment
         return self.is_fit
 
     def import_modules(self, names):
@@ -141,7 +145,7 @@ class Server:
                 self.tried.add(name)
                 with suppress(Exception, SystemExit):
                     importlib.import_module(name)
-        # Collecting garbage in a fork would write to all memory that it shares with this process.
+        # To collect garbage in a fork would write to all memory that it shares with this process.
         gc.freeze()
 
     def fork(self, connection, streams, script, source, environment):
@@ -183,8 +187,11 @@ class Server:
             os.close(names)
         os.close(self.ended)
         os.close(self.wakeup)
-        os.environ.clear()
-        os.environb.update(environment)
+        for name in os.environb.keys() - environment.keys():
+            del os.environb[name]
+        for name, value in environment.items():
+            if os.environb.get(name) != value:
+                os.environb[name] = value
         sys.stdout.reconfigure(line_buffering=os.isatty(1))
         sys.path = self.path if sys.flags.safe_path else [os.path.dirname(script), *self.path]
         self.kernel.prctl(PR_SET_NAME, os.fsencode(os.path.basename(script).partition(".")[2]))
@@ -269,7 +276,7 @@ def parents():
 
 def run_script(script, source, told):
     """Do what Python does with a script, tell which modules that imported, and end as Python does."""
-    before = set(sys.modules)
+    before = len(sys.modules)
     main = types.ModuleType("__main__")
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", script)
     main.__dict__.update(__file__=script, __builtins__=sys.modules["builtins"])
@@ -310,10 +317,18 @@ def run_script(script, source, told):
 
 
 def imported_since(before):
-    """Return the names of the modules of libraries that were imported since there were only those."""
-    new = [module for name, module in sys.modules.items() if name not in before]
-    specifications = [getattr(module, "__spec__", None) for module in new]
+    """Return the names of the modules of libraries that were imported since there were so many modules."""
+    # The last ones first, so that the others are not touched.
+    new = [sys.modules[name] for name in islice(reversed(sys.modules), max(0, len(sys.modules) - before))]
+    specifications = [getattr(module, "__spec__", None) for module in reversed(new)]
     return [one.name for one in specifications if one and str(one.origin).startswith(LIBRARIES)]
+
+
+def fill_caches(script):
+    """Have what a script computes at first computed here, for its forks to know."""
+    if "skymask.workflow.digests" in sys.modules:
+        with suppress(Exception):
+            sys.modules["skymask.workflow.digests"].library_digest(script)
 
 
 def main():
