@@ -35,7 +35,7 @@ def measured_of(stack, counts, acceptance, additive_background, kernels):
         acceptance.data,
         to_pixels(kernels["source_kernel"], size),
         background_kernel(size, **kernels),
-        tuple(to_pixels(kernel, size) for kernel in kernels["mask_source_kernels"]),
+        tuple(to_pixels(kernel, size) for kernel in kernels.get("mask_source_kernels", ())),
         kernels["statistic"],
         additive_background,
     )
