@@ -136,9 +136,9 @@ def test_outcome_of_a_failure_says_why(tmp_path):
     assert row.split(maxsplit=2) == ["crab", "failed", "counts are negative"]
 
 
-def test_outcome_without_a_status_is_unfinished(tmp_path):
+def test_an_interrupted_run_says_how_many_have_ended(tmp_path):
     _, row = summary.outcome_table({"crab": tmp_path / "none.json"}, []).splitlines()
-    assert row.split() == ["crab", "unfinished"]
+    assert row == "0 of 1 have ended; the same command goes on"
 
 
 def test_outcome_of_a_crash_has_the_last_line_of_its_log(tmp_path):

@@ -103,18 +103,22 @@ def outcome_table(statuses, crashed):
         Of every job that ended without recording a status: its dataset if it has one, what it is, and its log.
     """
     lines = [f"{'dataset':<24} {'outcome':<16} {'iterations':>10} {'excluded':>9} {'highest':>8}  off-source"]
-    warnings = []
+    warnings, unfinished = [], []
     without = {dataset for dataset, _, _ in crashed}
     for dataset, path in statuses.items():
         if dataset in without:
             lines.append(f"{dataset:<24} crashed")
         elif not Path(path).is_file():
-            lines.append(f"{dataset:<24} unfinished")
+            unfinished.append(dataset)
         else:
             status = json.loads(Path(path).read_text(encoding="utf-8"))
             lines.append(_outcome_line(status))
             warnings += [f"warning: {dataset}: {warning}" for warning in status["warnings"]]
     lines += warnings
+    if unfinished and crashed:
+        lines += [f"{dataset:<24} unfinished" for dataset in unfinished]
+    elif unfinished:
+        lines.append(f"{len(statuses) - len(unfinished)} of {len(statuses)} have ended; the same command goes on")
     for dataset, job, log in crashed:
         words, where = _last_words(log)
         if words == NO_MESSAGE and (ahead := _file_of_the_future(statuses.get(dataset))):

@@ -140,8 +140,8 @@ class Plan:
         Names of files as inputs of rules have them, where they are elsewhere: Snakemake adds a module's prefix.
     fetch : callable, optional
         What Snakemake fetches remote files with.
-    local : bool
-        Whether jobs run on this machine, without the engine that a submitted job needs.
+    local : callable
+        Returns whether jobs run on this machine, without the engine that a submitted job needs.
     checks_records : bool
         Whether files are compared with what their status says of how they were made.
     """
@@ -156,7 +156,7 @@ class Plan:
     code: dict = field(default_factory=dict)
     configured_names: dict = field(default_factory=dict)
     fetch: object = None
-    local: bool = True
+    local: object = staticmethod(lambda: True)
     checks_records: bool = False
 
     def __post_init__(self):
@@ -475,7 +475,7 @@ class Plan:
 
         def mem_mb(wildcards, input, attempt):
             if rule not in resources.NEEDS:
-                return attempt * resources.megabytes(rule, 0, local=self.local)
+                return attempt * resources.megabytes(rule, 0, local=self.local())
             dataset = wildcards.get("dataset")
             return attempt * resources.megabytes(
                 rule,
@@ -484,7 +484,7 @@ class Plan:
                 kernels=len(self.settings[dataset]["mask_source_kernels"]) if dataset in self.settings else 0,
                 stacked=dataset in self.stacked,
                 voxels=self._voxels(dataset) if rule == "make_run_maps" else 0,
-                local=self.local,
+                local=self.local(),
             )
 
         return mem_mb

@@ -21,7 +21,7 @@ def check_files_of_configuration(paths):
 
 
 def make_plan(
-    config, *, folders=None, moved=None, code=None, use_notes=False, fetch=None, local=True, ask_servers=True
+    config, *, folders=None, moved=None, code=None, use_notes=False, fetch=None, local=lambda: True, ask_servers=True
 ):
     """Return the plan of a configuration.
 
@@ -39,8 +39,8 @@ def make_plan(
         Whether datasets that are noted as finished may be left out.
     fetch : callable, optional
         What Snakemake fetches remote files with.
-    local : bool
-        Whether jobs run on this machine.
+    local : callable
+        Returns whether jobs run on this machine; how they do is known when the workflow has been read.
     ask_servers : bool
         Whether servers are asked for remote files.
 

@@ -46,7 +46,7 @@ try:
         and not AS_MODULE
         and snakemake_patches.forces_nothing(snakemake_patches.resolved_options()),
         fetch=storage,
-        local=workflow.local_exec,
+        local=lambda: workflow.local_exec,
         ask_servers=workflow.is_main_process,
     )
 except SkymaskError as error:
