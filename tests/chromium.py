@@ -95,10 +95,19 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
+    def is_true(self, expression):
+        """Return whether an expression is true in the page; it is not while another page is on its way."""
+        try:
+            return self.value(expression)
+        except RuntimeError as error:
+            if "navigated" not in str(error):
+                raise
+            return False
+
     def wait_for(self, expression):
         """Wait until an expression is true in the page."""
         deadline = time.monotonic() + PATIENCE
-        while not self.value(expression):
+        while not self.is_true(expression):
             assert time.monotonic() < deadline, f"never true: {expression}"
             time.sleep(0.02)
 

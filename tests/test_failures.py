@@ -131,7 +131,10 @@ BAD = {
     "other-coverage": ({"counts": "good.fits", "coverage": "elsewhere.fits"}, "coverage elsewhere.fits lies elsewhere"),
     "pixels": (with_region({"file": "pixels.reg"}), "pixels.reg, line 3: its coordinates are pixels"),
     "broken-regions": (with_region({"file": "broken.reg"}), "broken.reg, line 2: not understood"),
-    "fits-regions": (with_region({"file": "good.fits"}), "good.fits(, line 1:| is not a DS9 region file)"),
+    "fits-regions": (
+        with_region({"file": "good.fits"}),
+        "good.fits is a FITS file and no MOC: save its regions as DS9 regions",
+    ),
     "everything": (with_region({"file": "whole.reg"}), "exclusion_regions exclude every covered pixel"),
     "broken-table": (
         with_region({"table": "broken.csv", "radius": "1 deg"}),

@@ -12,7 +12,8 @@ from skymask.errors import MapError
 from skymask.io.header_cards import card_number, card_text
 
 #: Cards of our own products, which hold what we wrote.
-OURS = {"PIXSIZEY", "PIXSIZEX", "DATASET", "PERIOD", "BUNIT", "CTYPE1", "CRPIX1", "CRPIX2", "NAXIS1", "NAXIS2"}
+OURS = {"PIXSIZEY", "PIXSIZEX", "DATASET", "PERIOD", "BUNIT", "SRCKERN"}
+OURS |= {"CTYPE1", "CRPIX1", "CRPIX2", "NAXIS1", "NAXIS2"}
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,5 @@ checkpoint check_convergence:
         "../../scripts/check_convergence.py"
 
 
-def decisions_file(**wildcards):
-    return checkpoints.check_convergence.get(**wildcards).output.decisions
-
-
-plan.decisions.checkpoint = decisions_file
+plan.decisions.checkpoint = lambda **wildcards: checkpoints.check_convergence.get(**wildcards).output.decisions
 plan.decisions.incomplete = partial(snakemake_patches.incomplete, workflow, checkpoints.check_convergence.rule)
