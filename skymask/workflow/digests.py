@@ -27,29 +27,34 @@ _RULE = re.compile(
 _OFFERED = {name: home for home, names in _HOMES.items() for name in names}
 
 
-def library_digest(script):
+def library_digest(script, stamps=None):
     """Return the SHA-256 of the modules of this package that a script imports, directly or through others.
 
     Parameters
     ----------
     script : str
         Its source.
+    stamps : dict, optional
+        What this function learns of files, for calls of the same moment.
 
     Raises
     ------
     SkymaskError
         If it imports a module that is not there.
     """
+    stamps = {} if stamps is None else stamps
     modules = set()
     todo = list(imported(script))
     while todo:
         name = todo.pop()
         if name not in modules:
             modules.add(name)
-            todo += _imports_of(name, _stamps(name))
+            if name not in stamps:
+                stamps[name] = _stamps(name)
+            todo += _imports_of(name, stamps[name])
     digest = hashlib.sha256()
     for name in sorted(modules):
-        digest.update(f"{name} {_digest_of(name, _stamps(name))}\n".encode())
+        digest.update(f"{name} {_digest_of(name, stamps[name])}\n".encode())
     return digest.hexdigest()
 
 
@@ -135,11 +140,11 @@ def rule_digests(rules, scripts):
     scripts : callable
         Takes the name of a script and returns its text.
     """
-    found = {}
+    found, stamps = {}, {}
     for source in rules:
         for name, text in rule_texts(source).items():
             if script := re.search(r"scripts/(\w+)\.py", text):
                 code = scripts(script[1])
                 own = hashlib.sha256((text + code).encode()).hexdigest()
-                found[name] = {"library": library_digest(code), "rule": own}
+                found[name] = {"library": library_digest(code, stamps), "rule": own}
     return found
