@@ -184,3 +184,20 @@ def test_a_map_without_a_hottest_pixel_has_no_significance_after_trials():
 def test_an_infinite_highest_significance_is_infinite_after_trials_without_an_error():
     infinite = summary(highest="inf")
     assert (infinite["post_trial_significance"], infinite["post_trial_significance_error"]) == (np.inf, 0.0)
+
+
+@pytest.mark.parametrize("systematic", [0, 0.1])
+@pytest.mark.parametrize(
+    "acceptance", [ONES, np.where(np.arange(50) < 45, 0.5 + np.arange(50) / 50, 0) + np.zeros(SHAPE)]
+)
+def test_what_all_simulations_share_changes_no_bit(acceptance, systematic, monkeypatch):
+    mask = EVERYTHING.copy()
+    mask[10:18, 12:22] = False
+    # Next to nothing is left for the background in a corner.
+    mask[:14, :14] = False
+    options = {"background_systematic": systematic, "mask": mask, "acceptance": acceptance}
+    shared = simulate(2.0 * acceptance, **options)
+    monkeypatch.setattr(null, "KEPT", 0)
+    one_by_one = simulate(2.0 * acceptance, **options)
+    for values, others in zip(shared, one_by_one, strict=True):
+        np.testing.assert_array_equal(values, others)

@@ -95,18 +95,18 @@ def fit_truncated_normal(mean, variance, threshold):
     doi:10.1080/00401706.1959.10489859), which depends on the values through their mean and variance alone.
     """
     import numpy as np
-    from scipy.optimize import minimize
     from scipy.special import log_ndtr
 
-    def negative_log_likelihood(parameters):
-        mu, log_sigma = parameters
+    from skymask.core.simplex import minimize
+
+    def negative_log_likelihood(mu, log_sigma):
+        # As numbers of numpy, which may overflow.
         sigma = np.exp(log_sigma)
         spread = (variance + (mean - mu) ** 2) / (2 * sigma**2)
         return spread + log_sigma + log_ndtr((threshold - mu) / sigma)
 
-    start = [mean, 0.5 * np.log(variance)]
-    best = minimize(negative_log_likelihood, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13})
-    return float(best.x[0]), float(np.exp(best.x[1]))
+    mu, log_sigma = minimize(negative_log_likelihood, (mean, float(0.5 * np.log(variance))))
+    return mu, float(np.exp(log_sigma))
 
 
 def expected_after_cut(threshold):

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skymask.core import convolution, tiling
+from skymask.core import convolution, kernels, tiling
+from skymask.core.background import full_map_reason
 from skymask.core.measured import OneMap
 from skymask.core.quality import OffSource, off_source_values
+from skymask.core.significance import with_systematic, wstat
 from skymask.core.stacking import backgrounds_of, estimate_stack
 from skymask.core.stored_values import StoredValues
 from skymask.loop import by_rows
@@ -18,6 +20,9 @@ from skymask.loop.iteration import Products, compute_products
 
 #: Below this chance, the chance after trials is the chance times their number, to all digits.
 SMALL_CHANCE = 1e-300
+
+#: Of maps of up to so many pixels, what all simulations share is kept.
+KEPT = 2**24
 
 
 class NullSimulations(NamedTuple):
@@ -102,6 +107,20 @@ def simulate_null(
     )
     expected = _everywhere(background, acceptance, folder)
     largest = by_rows.largest_acceptance(acceptance, parts)
+    if _shares_alpha(background.shape, source_kernel, background_kernel, statistic, additive_background):
+        sharing = [
+            _Shared(acceptance[strip.outer], exclusion_mask[strip.outer], source_kernel, background_kernel, largest)
+            for strip in parts
+        ]
+        expected = expected[:] if len(parts) == 1 else expected
+
+        def shared_significances_of(random):
+            drawn = _Drawn(expected, random)
+            for strip, shared in zip(parts, sharing, strict=True):
+                significance = shared.significance(drawn[strip.outer], background_systematic)
+                yield significance[strip.inside], exclusion_mask[strip.rows] & (acceptance[strip.rows] > 0)
+
+        return _simulations(shared_significances_of, threshold=threshold, number=number, seed=seed, folder=folder)
     acceptance_on = None
     if len(parts) == 1:
         # No simulation changes them.
@@ -202,6 +221,42 @@ def _simulations(significances_of, *, threshold, number, seed, folder=None):
             column[2] = np.fmax(column[2], np.fmax.reduce(significance, axis=None))
         column[:2] = off_source.fit()
     return NullSimulations(*results)
+
+
+def _shares_alpha(shape, source_kernel, background_kernel, statistic, additive_background):
+    """Whether alpha is the same for all counts, and no more than fits into the memory."""
+    if statistic != "wstat" or additive_background is not None or shape[0] * shape[1] > KEPT:
+        return False
+    return full_map_reason(source_kernel, background_kernel) is None
+
+
+class _Shared:
+    """What depends on no counts of a significance over a ring; the counts' part is then a third of the work."""
+
+    def __init__(self, acceptance, exclusion_mask, source_kernel, background_kernel, largest_acceptance):
+        self._mask, self._source_kernel = exclusion_mask, source_kernel
+        self._off = convolution.BlockSums(kernels.off_kernel(background_kernel, source_kernel, "wstat"))
+        nothing = np.zeros(acceptance.shape, dtype=np.int64)
+        # Not a number where there is no coverage.
+        self._alpha = compute_products(
+            nothing,
+            acceptance,
+            exclusion_mask,
+            source_kernel,
+            background_kernel,
+            statistic="wstat",
+            largest_acceptance=largest_acceptance,
+        ).alpha
+
+    def significance(self, counts, background_systematic):
+        """Return the map of the significance of counts, to the bit that of `compute_products`."""
+        n_on, n_off = convolution.convolve(counts, self._source_kernel), np.empty(counts.shape, np.int64)
+        self._off.sums_of_map(counts * self._mask, n_off)
+        significance = np.empty(counts.shape)
+        for strip in tiling.strips(counts.shape):
+            off = with_systematic(n_off[strip], self._alpha[strip], background_systematic)
+            significance[strip] = wstat(n_on[strip], *off)
+        return significance
 
 
 class _Drawn:
