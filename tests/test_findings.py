@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import subprocess
 
 import pytest
 from conftest import REPOSITORY
@@ -47,3 +49,14 @@ def test_tests_and_pages_that_the_table_names_are_there():
         for page in re.findall(r"docs/[\w-]+\.md", here):
             assert f"findings/{name}" in (REPOSITORY / page).read_text(encoding="utf-8"), f"{page} leaves {name} out"
         assert re.search(r"`test_|docs/|As above", here), f"{name} has neither test nor page"
+
+
+def test_the_run_over_all_names_what_no_longer_holds(tmp_path):
+    shutil.copy(FOLDER / "run", tmp_path)
+    for name, command in {"good": "echo as stated", "bad": "exit 3"}.items():
+        (tmp_path / f"{name}.sh").write_text(f"#!/bin/sh\n{command}\n")
+        (tmp_path / f"{name}.sh").chmod(0o755)
+    both = subprocess.run([tmp_path / "run"], capture_output=True, text=True)
+    assert both.returncode == 1
+    assert both.stdout.endswith(f"2 findings; no longer as stated, or not tried: {tmp_path}/bad.sh\n")
+    assert subprocess.run([tmp_path / "run", "good"], capture_output=True).returncode == 0
