@@ -3,7 +3,7 @@
 # Guess: as many events as the run has.
 # Seen: BAccMod divides by the live time, and gammapy multiplies by the time on the sky, as the format has it: with a
 #   fifth of dead time a quarter too many.
-# With: baccmod 0.4.1, gammapy 2.1, regions 0.11, astropy 8.0.2.
+# With: baccmod 0.4.1, gammapy 2.1, regions 0.11, astropy 7.2.0.
 # Hurts: whoever fits spectra with such a model, or compares runs of different dead times.
 # Date: 2026-11-29.
 set -euo pipefail
@@ -12,7 +12,7 @@ trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/venv"
 cd "$folder"
 venv/bin/pip install -qq --no-compile --disable-pip-version-check \
-  baccmod==0.4.1 gammapy==2.1 regions==0.11 astropy==8.0.2
+  baccmod==0.4.1 gammapy==2.1 regions==0.11 astropy==7.2.0
 venv/bin/python -W ignore - <<'EOF'
 import astropy.units as u
 import numpy as np
