@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import sky_header
+from conftest import sky_header, write_config
 
+from skymask.cli.check import forecast
 from skymask.datasets.runs import RunFiles
 from skymask.errors import MapError
 from skymask.io import maps
+from skymask.io.energy_axes import bands_table, gaps_in_words
 
 
 def cube(path, low=(1.0, 2.0), high=(2.0, 5.0), units=("TeV", "TeV"), name="Ebounds", shape=None, **columns):
@@ -73,3 +75,35 @@ def test_planes_whose_energies_overlap_are_warned_of(tmp_path, low, overlap):
     list(runs)
     line = "energy bins 1 to 2 TeV and 1.9 to 5 TeV overlap: events may count twice"
     assert runs.warnings == [line] * overlap
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "gaps"),
+    [
+        ((0.1, 1.0), (0.3, 3.0), "0.3 to 1 TeV"),
+        ((1.0, 0.1, 5.0), (3.0, 0.3, 9.0), "0.3 to 1 TeV, 3 to 5 TeV"),
+        ((1.0, 2.0), (2.0, 5.0), ""),
+        ((1.0, 1.9), (2.0, 5.0), ""),
+    ],
+)
+def test_gaps_are_told_with_the_bins(tmp_path, monkeypatch, low, high, gaps):
+    axis = maps.read_cube(cube(tmp_path / "c.fits", low=low, high=high)).energies
+    assert gaps_in_words(axis) == gaps
+    # Who reads the file that we write may not see that there is a gap.
+    comments = str(bands_table(axis, "counts").header.get("COMMENT", ""))
+    assert gaps in comments
+    assert bool(comments) == bool(gaps)
+
+
+def test_a_gap_is_told_by_check(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    edges = {"E_MIN": (0.1, 1.0), "E_MAX": (0.3, 3.0)}
+    table = fits.BinTableHDU.from_columns([fits.Column(key, "D", "TeV", array=edges[key]) for key in edges])
+    table.header["EXTNAME"] = "EBOUNDS"
+    counts = np.random.default_rng(0).poisson(2.0, (2, 60, 60)).astype(np.int32)
+    fits.HDUList([fits.PrimaryHDU(counts, sky_header()), table]).writeto("c.fits")
+    write_config("mine.yaml", datasets={"a": {"counts": "c.fits"}})
+    lines, mistakes = forecast("mine.yaml")
+    assert mistakes == []
+    (line,) = (line for line in lines if line.startswith("  energies"))
+    assert line.endswith("up to 1 to 3 TeV, none of 0.3 to 1 TeV (gammapy will take that for part of the bin below)")

@@ -14,7 +14,7 @@ from skymask.datasets.runs import common_grid
 from skymask.errors import ConfigurationError, MapError, SkymaskError, failing_alone
 from skymask.io import file_names, healpix_files, maps, remote
 from skymask.io.atomic import check_writable
-from skymask.io.energy_axes import EnergyNodes
+from skymask.io.energy_axes import EnergyNodes, gaps_in_words
 from skymask.io.event_files import open_events
 from skymask.sky import configured_kernels, geometry
 from skymask.sky.exclusion_regions import region_mask
@@ -286,7 +286,9 @@ def _energy_lines(energies):
     if energies is None:
         return []
     last = len(energies.lower) - 1
-    return [f"energies           {last + 1} bins, {energies.describe(0)} up to {energies.describe(last)}"]
+    gaps = gaps_in_words(energies)
+    without = f", none of {gaps} (gammapy will take that for part of the bin below)" if gaps else ""
+    return [f"energies           {last + 1} bins, {energies.describe(0)} up to {energies.describe(last)}{without}"]
 
 
 def _grid_line(header, shape):

@@ -15,7 +15,7 @@ from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.data_subspace import ENERGY_CARDS, selected_range
 from skymask.io.event_files import open_events, read_chunks
-from skymask.io.header_cards import card_text
+from skymask.io.header_cards import card_text, shared_cards
 from skymask.io.maps import ORIGIN_KEYS
 from skymask.sky.geometry import celestial_frame, directions_in, nearest_turn, sky_projection
 
@@ -92,7 +92,7 @@ def bin_events(names, header, shape, cuts=None):
     if len(instruments) > 1:
         warnings.append(f"the events are of different telescopes ({', '.join(sorted(instruments))})")
     cards = [
-        *_origin(files),
+        *shared_cards({events.name: events.header for events in files}, ORIGIN_KEYS),
         ("NEVREAD", tally.read, "events in the files"),
         ("NEVSEL", tally.selected, "events that passed the cuts"),
         ("NEVOUT", tally.outside, "selected events outside the field"),
@@ -232,16 +232,6 @@ def _turned(longitude, latitude, rotation):
     """Longitude and latitude in another frame, in degrees."""
     x, y, z = rotation.T @ event_cuts.directions_of(np.radians(longitude), np.radians(latitude)).T
     return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
-
-
-def _origin(files):
-    """The cards of the headers' origin that all files agree on."""
-    cards = []
-    for key in ORIGIN_KEYS:
-        values = {card_text(events.header, key, events.name) for events in files}
-        if len(values) == 1 and values != {""}:
-            cards.append((key, *values, files[0].header.comments[key]))
-    return cards
 
 
 def _file_cards(names, cuts):

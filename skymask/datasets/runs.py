@@ -14,6 +14,7 @@ from skymask.datasets.on_grid import planes_on_grid
 from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.energy_axes import EnergyAxis, same_axis
+from skymask.io.header_cards import shared_cards
 from skymask.io.json_files import MAX_TOLD
 from skymask.sky import geometry
 from skymask.sky.configured_kernels import kernels_of_bins, to_pixels
@@ -23,7 +24,10 @@ RUN_KEYS = ("counts", "acceptance", "exposure", "coverage", "additive_background
 
 
 class Grid(NamedTuple):
-    """A common grid: header, shape (ny, nx), and the energies of its planes, None if there is one."""
+    """A common grid: header, shape (ny, nx), and the energies of its planes, None if there is one.
+
+    The header says of the origin of the counts what all runs agree on.
+    """
 
     header: object
     shape: tuple
@@ -55,8 +59,10 @@ def common_grid(runs, within=None):
         both = energies is not None and layout.energies is not None
         if (energies is None) != (layout.energies is None) or (both and not same_axis(energies, layout.energies)):
             raise MapError(f"{_named(run)}{run['counts']} has other energy bins than the first run")
+    headers = {run["counts"]: layout.header for run, layout in zip(runs, layouts, strict=True)}
+    origin = shared_cards(headers, maps.ORIGIN_KEYS)
     if within is not None:
-        return Grid(*within, energies)
+        return Grid(_with_cards(within[0], origin), within[1], energies)
     header = layouts[0].header
     geometry.sky_projection(header, runs[0]["counts"])
     offsets = [
@@ -66,7 +72,15 @@ def common_grid(runs, within=None):
     offsets = geometry.shortest_arc(header, offsets, [layout.shape for layout in layouts])
     first = np.min(offsets, axis=0)
     end = np.max(np.add(offsets, [layout.shape for layout in layouts]), axis=0)
-    return Grid(geometry.shifted(header, first.tolist()), tuple((end - first).tolist()), energies)
+    grid = _with_cards(geometry.shifted(header, first.tolist()), origin)
+    return Grid(grid, tuple((end - first).tolist()), energies)
+
+
+def _with_cards(header, cards):
+    """A header with more cards."""
+    header = header.copy()
+    header.extend(cards)
+    return header
 
 
 class RunFiles:

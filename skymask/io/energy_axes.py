@@ -42,6 +42,16 @@ class EnergyAxis(NamedTuple):
         """Return a bin in words, as in "0.5 to 1 TeV"."""
         return f"{self.lower[number]:.4g} to {self.upper[number]:.4g} {self.unit}"
 
+    def gaps(self):
+        """Return pairs of energies, the ends of what lies between bins that do not touch."""
+        order = np.argsort(self.lower, kind="stable")
+        ends = np.maximum.accumulate(self.upper[order])
+        return [
+            (float(end), float(begin))
+            for end, begin in zip(ends[:-1], self.lower[order][1:], strict=True)
+            if begin > end * (1 + SAME_EDGE)
+        ]
+
     def overlaps(self):
         """Return pairs of bins that have energies in common, of neighbours in energy; an empty list is as it should."""
         order = np.argsort(self.lower, kind="stable")
@@ -50,6 +60,11 @@ class EnergyAxis(NamedTuple):
             for one, other in itertools.pairwise(order)
             if self.lower[other] < self.upper[one] * (1 - SAME_EDGE)
         ]
+
+
+def gaps_in_words(axis):
+    """Return the gaps of an axis in words; nothing if it has none."""
+    return ", ".join(f"{low:.4g} to {high:.4g} {axis.unit}" for low, high in axis.gaps())
 
 
 def read_axis(hdus, image, path):
@@ -185,6 +200,10 @@ def bands_table(axis, name):
         fits.Column("E_MAX", "D", unit=axis.unit, array=axis.upper),
     ]
     table = fits.BinTableHDU.from_columns(columns, name=f"{name.upper()}_BANDS")
+    if gaps := gaps_in_words(axis):
+        table.header["COMMENT"] = (
+            f"no bin: {gaps}; who reads edges alone, as gammapy, takes it for part of the bin below"
+        )
     table.header["AXCOLS1"] = ("E_MIN,E_MAX", "columns of the edges")
     table.header["INTERP1"] = ("log", "bins are even in the logarithm")
     return table

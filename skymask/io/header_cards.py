@@ -71,6 +71,20 @@ def copied_cards(header, keys, name):
     return [(key, value, header.comments[key]) for key, value in values.items() if str(value or "").strip()]
 
 
+def shared_cards(headers, keys):
+    """Return those of several cards on which all headers agree, as (key, value, comment).
+
+    Parameters
+    ----------
+    headers : dict of str to Header
+        By what messages call their files.
+    keys : sequence of str
+    """
+    first, *others = (copied_cards(header, keys, name) for name, header in headers.items())
+    values = [{key: str(value).strip() for key, value, _ in cards} for cards in others]
+    return [card for card in first if all(one.get(card[0]) == str(card[1]).strip() for one in values)]
+
+
 def _value(header, key, name):
     """What stands in a card; None if there is none, or no value in it."""
     try:

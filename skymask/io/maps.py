@@ -20,15 +20,32 @@ from skymask.errors import MapError
 from skymask.io.atomic import written_whole
 from skymask.io.energy_axes import BANDS, EnergyAxis, EnergyNodes, bands_table, read_axis, read_nodes
 from skymask.io.file_names import split_name
-from skymask.io.fits_files import DAMAGE, is_healpix, is_image, open_fits
-from skymask.io.hdu_names import find_hdu
+from skymask.io.fits_files import DAMAGE, is_healpix, is_image, is_table, open_fits
+from skymask.io.hdu_names import find_hdu, has_hdu
+from skymask.io.header_cards import copied_cards
 from skymask.io.image_rows import ImageWriter, append_table, stored_images
 from skymask.io.sky_cards import checked_header, sky_cards
 from skymask.io.tables import pixels_of
 from skymask.registry import MAPS
 
 #: Cards of the counts' header that say where it comes from.
-ORIGIN_KEYS = ("ORIGIN", "ATTRIB", "TELESCOP", "INSTRUME", "OBSERVER", "OBJECT")
+ORIGIN_KEYS = (
+    "ORIGIN",
+    "ATTRIB",
+    "TELESCOP",
+    "INSTRUME",
+    "OBSERVER",
+    "OBJECT",
+    "OBS_ID",
+    "DATE-OBS",
+    "TIME-OBS",
+    "DATE-END",
+    "TIME-END",
+    "EXPOSURE",
+)
+
+#: Table in which gammapy says of what a dataset was made.
+META_TABLE = "META_TABLE"
 
 #: Cards by which counts that were made of events name them; see `skymask.datasets.events`.
 EVENT_CARDS = re.compile(r"NEV(READ|SEL|OUT|UNDEF|FILES)|CUT(ENER|TIME|ZEN|OFFS|GTI)|(FIL|SHA)EVT[S1-9]|SHAGTI")
@@ -106,7 +123,7 @@ def read_cube(name, *, energy_bin=None):
 
 
 #: Maps that hold whole numbers.
-WHOLE = ("counts", "coverage", "exclusion_mask")
+WHOLE = ("counts", "coverage", "exclusion_mask", "inverse_exclusion_mask")
 
 
 def check_whole(sky_map, key, name):
@@ -203,7 +220,23 @@ def _image_hdu(name):
     with open_fits(path) as hdus:
         if wanted is None and not any(map(is_image, hdus)) and any(map(is_healpix, hdus)):
             raise MapError(f"{path} holds no image, but a HEALPix map: name it by the key healpix")
-        yield hdus, find_hdu(hdus, wanted, path, accept=is_image, what="image"), path
+        hdu = find_hdu(hdus, wanted, path, accept=is_image, what="image")
+        _add_origin(hdu.header, hdus, path)
+        yield hdus, hdu, path
+
+
+def _add_origin(header, hdus, path):
+    """Add to the header of an image what the file says of its origin elsewhere: in the first header, or in a table."""
+    found = {key: (value, comment) for key, value, comment in copied_cards(hdus[0].header, ORIGIN_KEYS, path)}
+    if has_hdu(hdus, META_TABLE, accept=is_table):
+        table = next(hdu for hdu in hdus if is_table(hdu) and hdu.name.upper() == META_TABLE)
+        for key in set(ORIGIN_KEYS) & set(table.columns.names):
+            values = set(np.asarray(table.data[key]).ravel().tolist())
+            if len(values) == 1:
+                found.setdefault(key, (values.pop(), ""))
+    for key, card in found.items():
+        if key not in header:
+            header[key] = card
 
 
 def read_product(path):
