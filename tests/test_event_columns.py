@@ -179,3 +179,33 @@ def test_a_cut_in_offset_is_one_of_positions_on_the_plane(tmp_path):
     header, shape = field(CENTER, (2, 2), 0.05)
     binned = events.bin_events([path], header, shape, {"offset": "0.1 deg"})
     assert binned.counts.sum() == 3
+
+
+def write_intervals(path, tables, **cards):
+    """Write good time intervals: tables by name and version, each with one interval."""
+    hdus = fits.HDUList([fits.PrimaryHDU()])
+    for (name, version), (start, stop) in tables.items():
+        columns = [fits.Column("START", "D", "s", array=[start]), fits.Column("STOP", "D", "s", array=[stop])]
+        hdus.append(fits.BinTableHDU.from_columns(columns, name=name, ver=version))
+        hdus[-1].header.update({"MJDREFI": 53000, "MJDREFF": 0.5, "TIMESYS": "TT", **cards})
+    hdus.writeto(path, overwrite=True)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "names", [{0: ("GTI", 0), 7: ("GTI", 7)}, {0: ("STDGTI00", 1), 7: ("STDGTI07", 1)}], ids=["Chandra", "XMM-Newton"]
+)
+def test_every_detector_has_good_time_intervals_of_its_own(tmp_path, names):
+    intervals = write_intervals(tmp_path / "gti.fits", {names[0]: (0.5, 1.5), names[7]: (1.5, 3.5)})
+    path = write_list(tmp_path / "e.fits", x=np.full(4, 4096.5), y=np.full(4, 4096.5), **plane())
+    with fits.open(path, mode="update") as hdus:
+        # At 0, 1, 2 and 3 seconds: of these the second and the last are good.
+        hdus[1].data["ccd_id"] = [0, 0, 0, 7]
+    header, shape = field(CENTER, (0.2, 0.2), 0.05)
+    assert events.bin_events([path], header, shape, {"good_time_intervals": intervals}).counts.sum() == 2
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].data["ccd_id"] = [0, 0, 3, 7]
+    with pytest.raises(
+        MapError, match=r"gti.fits has no good time intervals of ccd_id 3, and .*e.fits has events of it"
+    ):
+        events.bin_events([path], header, shape, {"good_time_intervals": intervals})

@@ -10,7 +10,7 @@ from skymask.errors import MapError
 from skymask.io import maps
 from skymask.io.event_files import open_events
 from skymask.io.fits_header import image_axes
-from skymask.io.hdu_names import find_hdu, wanted_hdu
+from skymask.io.hdu_names import find_hdu, identify, wanted_hdu
 from skymask.io.healpix_files import read_healpix
 from skymask.io.tables import read_table
 
@@ -107,3 +107,9 @@ def test_a_healpix_map_has_a_name_in_any_case(tmp_path):
 
 def test_a_name_with_a_comma_is_a_name():
     assert wanted_hdu("A,B").name == "A,B"
+
+
+def test_a_version_may_be_zero():
+    # As the good time intervals of the first detector of Chandra.
+    assert identify(3, "GTI", 0) == ("GTI", 0)
+    assert identify(3, "GTI", None) == ("GTI", 1)

@@ -13,7 +13,7 @@ from skymask.datasets.event_columns import event_energies
 from skymask.errors import MapError, listed
 from skymask.io.file_names import split_name
 from skymask.io.header_cards import card_number, card_text
-from skymask.io.tables import find_column, read_table
+from skymask.io.tables import find_column, read_table, read_tables_of_detectors
 from skymask.units import in_words, parse_length, split_unit
 
 #: Scales of time that a header may name (TIMESYS).
@@ -27,6 +27,10 @@ CARDS = {
     "offset": ("CUTOFFS", "largest offset from the pointing"),
     "good_time_intervals": ("CUTGTI", "file of good time intervals"),
 }
+
+
+#: Columns of the numbers of detectors, which may have good time intervals of their own: Chandra, XMM-Newton.
+DETECTORS = ("CCD_ID", "CCDNR")
 
 
 class Cut(NamedTuple):
@@ -245,8 +249,31 @@ def _time_unit(events, column):
 
 
 def _intervals(events, name):
+    """The cut to good time intervals, those of each detector where there is a table for every one."""
+    detector = events.column(*DETECTORS)
+    tables = read_tables_of_detectors(name, default="GTI", numbered=r"STDGTI0*([0-9]+)") if detector else {}
+    if not tables:
+        return _in_intervals(events, read_table(name, default="GTI"))
+    cuts = {number: _in_intervals(events, table) for number, table in tables.items()}
+
+    def passes(rows):
+        numbers = rows[detector]
+        if not np.isin(numbers, list(cuts)).all():
+            missing = sorted(set(numbers.tolist()) - set(cuts))
+            raise MapError(
+                f"{name} has no good time intervals of {detector} {missing[0]:g}, and {events.name} has events of it"
+            )
+        kept = np.zeros(len(numbers), dtype=bool)
+        for number, cut in cuts.items():
+            kept |= (numbers == number) & cut.passes(rows)
+        return kept
+
+    return Cut([detector, *next(iter(cuts.values())).columns], passes)
+
+
+def _in_intervals(events, table):
     """The cut to the intervals of a table with columns START and STOP, both ends included."""
-    table = read_table(name, default="GTI")
+    name = table.name
     ends = [find_column(table.names, key) for key in ("START", "STOP")]
     if None in ends or not len(table):
         raise MapError(f"{name} holds no good time intervals: a table with columns START and STOP is needed")

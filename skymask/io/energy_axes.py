@@ -201,9 +201,8 @@ def bands_table(axis, name):
     ]
     table = fits.BinTableHDU.from_columns(columns, name=f"{name.upper()}_BANDS")
     if gaps := gaps_in_words(axis):
-        table.header["COMMENT"] = (
-            f"no bin: {gaps}; who reads edges alone, as gammapy, takes it for part of the bin below"
-        )
+        table.header["COMMENT"] = f"no bin has {gaps}"
+        table.header["COMMENT"] = "gammapy takes what lies between bins for part of the one below"
     table.header["AXCOLS1"] = ("E_MIN,E_MAX", "columns of the edges")
     table.header["INTERP1"] = ("log", "bins are even in the logarithm")
     return table

@@ -39,7 +39,7 @@ def wanted_hdu(text):
 def identify(number, name, version):
     """Return name in upper case and version of an HDU as its header says; the first is PRIMARY without a name."""
     name = str(name or "").strip().upper()
-    version = int(text) if re.fullmatch(r"[0-9]{1,9}", text := str(version or "").strip()) else 1
+    version = int(text) if re.fullmatch(r"[0-9]{1,9}", text := str("" if version is None else version).strip()) else 1
     return (name or ("PRIMARY" if number == 0 else "")), version
 
 
@@ -79,6 +79,16 @@ def find_hdu(hdus, wanted, path, *, accept, what, default=None):
         )
     others = f", only {', '.join(labels)}" if labels else ""
     raise MapError(f"{path} holds no {what} {wanted or ''}".rstrip() + others)
+
+
+def hdus_of_name(hdus, pattern, *, accept):
+    """Return the HDUs of a kind whose whole name matches a pattern, in upper case, as (match, version, HDU)."""
+    found = []
+    for number, hdu in enumerate(hdus):
+        name, version = identify(number, *_cards(hdu))
+        if accept(hdu) and (match := re.fullmatch(pattern, name)):
+            found.append((match, version, hdu))
+    return found
 
 
 def has_hdu(hdus, wanted, *, accept):

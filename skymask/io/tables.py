@@ -13,7 +13,7 @@ from astropy.io import fits
 from skymask.errors import MapError, listed
 from skymask.io.file_names import split_name
 from skymask.io.fits_files import is_table, open_fits
-from skymask.io.hdu_names import find_hdu
+from skymask.io.hdu_names import find_hdu, hdus_of_name
 from skymask.io.header_cards import NUMBER, card_number
 
 #: Columns of binary tables that hold one number in a row: bytes, integers and floating-point numbers, by their TFORM.
@@ -112,6 +112,35 @@ def read_table(name, *, default=None):
     path, wanted = split_name(str(name))
     with open_fits(path) as hdus:
         return table_of(find_hdu(hdus, wanted, path, accept=is_table, what="table", default=default), str(name))
+
+
+def read_tables_of_detectors(name, *, default, numbered):
+    """Return the tables of a file that hold the same of several detectors, by the number of the detector.
+
+    Parameters
+    ----------
+    name : str
+        Path of the file, followed by [HDU] where one table is meant.
+    default : str
+        Name of the tables where none is given; the number is their version (EXTVER).
+    numbered : str
+        Pattern of other names, of which the first group is the number.
+
+    Returns
+    -------
+    tables : dict of int to FitsTable
+        Empty if a table is named, or there are not several.
+    """
+    path, wanted = split_name(str(name))
+    if wanted is not None:
+        return {}
+    with open_fits(path) as hdus:
+        found = {version: hdu for _, version, hdu in hdus_of_name(hdus, default, accept=is_table)}
+        if not found:
+            found = {int(match[1]): hdu for match, _, hdu in hdus_of_name(hdus, numbered, accept=is_table)}
+        if len(found) < 2:
+            return {}
+        return {number: table_of(hdu, f"{path}[{hdu.name},{hdu.ver}]") for number, hdu in found.items()}
 
 
 def table_of(hdu, name):
